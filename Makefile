@@ -1,0 +1,62 @@
+# Every command works on a fresh machine: each needs only what it says.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test setup check quick tools bench fix lock crds golden walk clean
+
+demo: setup ## the main job on the embedded API server; needs Python 3.11+ alone
+	@$(BIN)/lockstep demo $(ARGS)
+
+test: setup tools ## every test; needs Go and git too
+	$(BIN)/pytest -q $(ARGS)
+
+setup: $(STAMP) ## the virtual environment with the locked dependencies
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Lockstep needs Python 3.11 or newer: set PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+tools: setup ## test tools built from Go modules into the cache: the real control plane
+	$(BIN)/python -m tests.controlplane.build
+
+check: setup ## format, lint, import contracts, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+quick: setup ## unit, property and golden tests
+	$(BIN)/pytest -q tests/unit tests/property tests/golden $(ARGS)
+
+bench: setup tools ## python -m benchmarks SCENARIO; ARGS="cold_start --kustomizations 100"
+	$(BIN)/python -m benchmarks $(or $(ARGS),cold_start)
+
+fix: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+crds: setup ## helm/crds from the models
+	$(BIN)/python -m engine.api.crd
+
+golden: setup ## rewrite what golden tests expect, and show the difference
+	LOCKSTEP_GOLDEN=write $(BIN)/pytest -q tests/golden
+	@git --no-pager diff --stat tests/golden
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-emit-index-url --no-emit-find-links --no-annotate pyproject.toml
+lock: setup ## renew the locks; they hold no address of an index
+	$(LOCK) -o requirements.lock $(ARGS)
+	$(LOCK) --group dev -o requirements-dev.lock $(ARGS)
+
+walk: setup tools ## tests with the real flux CLI; FLUX_BIN names it
+	@test -n "$(FLUX_BIN)" || { echo "set FLUX_BIN to a flux binary" >&2; exit 1; }
+	FLUX_BIN=$(FLUX_BIN) $(BIN)/pytest -q tests/e2e -k flux_cli
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -1,0 +1,178 @@
+"""The HTTP side: bodies in, answers and watch streams out."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from engine.apiserver import discovery
+from engine.apiserver.api import Answer, Api, Observe, Request
+from engine.apiserver.errors import Refused, unknown_resource
+from engine.apiserver.media import Form, form_of
+from engine.apiserver.openapi import OpenAPI
+from engine.apiserver.requests import parse_path
+from engine.apiserver.watching import BOOKMARK_SECONDS, Watch, error_frame, is_gone
+
+_log = logging.getLogger(__name__)
+
+_JSON = "application/json"
+_HEALTH = frozenset({"/livez", "/readyz", "/healthz"})
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Requests answered so far, by verb of HTTP, and open watches."""
+
+    requests: dict[str, int] = field(default_factory=dict)
+    watches: int = 0
+
+
+@dataclass(slots=True)
+class Http:
+    """Answers HTTP requests.  settle: runs what the server does by itself after a change."""
+
+    api: Api
+    openapi: OpenAPI
+    statistics: Statistics
+    watches: dict[int, Watch] = field(default_factory=dict)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One request, whatever it is."""
+        counts = self.statistics.requests
+        counts[request.method] = counts.get(request.method, 0) + 1
+        try:
+            return await self._handle(request)
+        except Refused as error:
+            return _refusal(error)
+        except Exception as error:  # a bug: told to the client, and logged with its place
+            _log.exception("%s %s", request.method, request.path)
+            return _refusal(Refused(500, "InternalError", f"Internal error occurred: {error!r}"))
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = parse_path(request.path)
+        if path is None:
+            return self._document(request)
+        body = await request.read() if request.can_read_body else b""
+        headers: Any = request.headers
+        asked = Request(request.method, path, request.query, headers, body)
+        if not self.api.state.resources.has_version(path.group, path.version):
+            return web.Response(status=404, text="404 page not found\n")
+        answer = self.api.respond(asked)
+        if isinstance(answer, Observe):
+            return await self._stream(request, answer)
+        return _response(answer)
+
+    def _document(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path.rstrip("/") or "/"
+        if f"/{path.split('/')[1]}" in _HEALTH:
+            return web.Response(text="ok")
+        made = self._discovered(path, request)
+        if made is None and path.startswith("/openapi/v3/"):
+            data = self.openapi.document(path.removeprefix("/openapi/v3/"))
+            return _json(data) if data else _refusal(unknown_resource())
+        if made is None:
+            return web.Response(status=404, text="404 page not found\n")
+        return made
+
+    def _discovered(self, path: str, request: web.BaseRequest) -> web.Response | None:
+        resources = self.api.state.resources
+        if path in ("/api", "/apis"):
+            core = path == "/api"
+            if form_of(request.headers.get("Accept", "")) is Form.DISCOVERY:
+                document = discovery.aggregated(resources, core=core)
+                return _json(orjson.dumps(document), discovery.AGGREGATED_MEDIA)
+            if core:
+                return _dumped(discovery.core_versions(request.host))
+            return _dumped(discovery.group_list(resources))
+        simple: Mapping[str, Callable[[], bytes]] = {
+            "/version": lambda: orjson.dumps(discovery.version_document()),
+            "/openapi/v3": self.openapi.index,
+            "/": lambda: orjson.dumps({"paths": ["/api", "/apis", "/healthz", "/version"]}),
+        }
+        if path in simple:
+            return _json(simple[path]())
+        parts = path.strip("/").split("/")
+        if parts[0] == "apis" and len(parts) == 2:
+            return _dumped(discovery.group_document(resources, parts[1]))
+        if parts[0] == "apis" and len(parts) == 3:
+            return _dumped(discovery.resource_list(resources, parts[1], parts[2]))
+        if parts[0] == "api" and len(parts) == 2:
+            return _dumped(discovery.resource_list(resources, "", parts[1]))
+        return None
+
+    async def _stream(self, request: web.BaseRequest, observe: Observe) -> web.StreamResponse:
+        awake = asyncio.Event()
+        watch = Watch(self.api.state, observe.wanted, observe.forms.view(), awake.set)
+        response = web.StreamResponse(headers={"Content-Type": _JSON, "Cache-Control": "no-cache"})
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(watch.open(observe.options))
+            except Refused as error:
+                if not is_gone(error):
+                    raise
+                await response.prepare(request)
+                await response.write(error_frame(error))
+                return response
+            self.watches[id(watch)] = watch
+            stack.callback(self.watches.pop, id(watch), None)
+            await response.prepare(request)
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                async with asyncio.timeout(observe.options.timeout):
+                    await _pump(watch, awake, response, bookmarks=observe.options.bookmarks)
+        return response
+
+    def end_watches(self, key: str | None = None) -> None:
+        """End the watches of a resource that is no longer served; of all if None."""
+        for watch in tuple(self.watches.values()):
+            if key is None or watch.wanted.resource.key == key:
+                watch.end()
+
+
+async def _pump(
+    watch: Watch, awake: asyncio.Event, response: web.StreamResponse, *, bookmarks: bool
+) -> None:
+    """Send frames as they come, and a bookmark when none came for a while."""
+    while True:
+        frames = watch.take()
+        if frames:
+            await response.write(frames)
+        if watch.ended:
+            return
+        try:
+            async with asyncio.timeout(BOOKMARK_SECONDS):
+                await awake.wait()
+            awake.clear()
+        except TimeoutError:
+            if bookmarks:
+                await response.write(watch.bookmark())
+
+
+def _response(answer: Answer) -> web.Response:
+    response = web.Response(body=answer.body, status=answer.code, content_type=_JSON)
+    for text in answer.warnings:
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{escaped}"')
+    return response
+
+
+def _refusal(error: Refused) -> web.Response:
+    headers = {}
+    retry = error.details.get("retryAfterSeconds")
+    if retry:
+        headers["Retry-After"] = str(retry)
+    return web.Response(
+        body=orjson.dumps(error.status()), status=error.code, content_type=_JSON, headers=headers
+    )
+
+
+def _json(data: bytes, media: str = _JSON) -> web.Response:
+    return web.Response(body=data, headers={"Content-Type": media})
+
+
+def _dumped(document: Mapping[str, Any] | None) -> web.Response | None:
+    return None if document is None else _json(orjson.dumps(document))

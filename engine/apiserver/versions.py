@@ -1,0 +1,83 @@
+"""One object at several API versions: how it is kept and how it is shown."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.apiserver.resources import Resource
+from engine.objects.ref import Object
+
+
+def shown(obj: Object, resource: Resource) -> Object:
+    """A stored object at the resource's version."""
+    if obj.get("apiVersion") == resource.api_version:
+        return obj
+    convert = _SHOWN.get((resource.api_version, resource.kind))
+    return convert(obj) if convert else {**obj, "apiVersion": resource.api_version}
+
+
+def kept(obj: Object, resource: Resource) -> Object:
+    """An object of the resource's version as the store keeps it."""
+    convert = _KEPT.get((resource.api_version, resource.kind))
+    if convert:
+        return convert(obj)
+    version = resource.storage
+    api_version = f"{resource.group}/{version}" if resource.group else version
+    return obj if obj["apiVersion"] == api_version else {**obj, "apiVersion": api_version}
+
+
+def _renamed(obj: Object, names: Mapping[str, str], api_version: str) -> dict[str, Any]:
+    out = {names.get(name, name): value for name, value in obj.items()}
+    return {**out, "apiVersion": api_version}
+
+
+# {core/v1: events.k8s.io/v1}
+_EVENT = {
+    "involvedObject": "regarding",
+    "message": "note",
+    "firstTimestamp": "deprecatedFirstTimestamp",
+    "lastTimestamp": "deprecatedLastTimestamp",
+    "count": "deprecatedCount",
+    "source": "deprecatedSource",
+    "reportingComponent": "reportingController",
+}
+
+
+def _event_shown(obj: Object) -> dict[str, Any]:
+    return _renamed(obj, _EVENT, "events.k8s.io/v1")
+
+
+def _event_kept(obj: Object) -> dict[str, Any]:
+    return _renamed(obj, {new: old for old, new in _EVENT.items()}, "v1")
+
+
+_CPU = "targetCPUUtilizationPercentage"
+
+
+def _scaler_shown(obj: Object) -> dict[str, Any]:
+    spec = dict(obj.get("spec") or {})
+    for metric in spec.pop("metrics", None) or ():
+        resource = metric.get("resource") or {}
+        target = resource.get("target") or {}
+        if resource.get("name") == "cpu" and target.get("type") == "Utilization":
+            spec[_CPU] = target.get("averageUtilization")
+    spec.pop("behavior", None)
+    return {**obj, "apiVersion": "autoscaling/v1", "spec": spec}
+
+
+def _scaler_kept(obj: Object) -> dict[str, Any]:
+    spec = dict(obj.get("spec") or {})
+    percentage = spec.pop(_CPU, None)
+    if percentage is not None:
+        target = {"type": "Utilization", "averageUtilization": percentage}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    return {**obj, "apiVersion": "autoscaling/v2", "spec": spec}
+
+
+_SHOWN: dict[tuple[str, str], Callable[[Object], dict[str, Any]]] = {
+    ("events.k8s.io/v1", "Event"): _event_shown,
+    ("autoscaling/v1", "HorizontalPodAutoscaler"): _scaler_shown,
+}
+_KEPT: dict[tuple[str, str], Callable[[Object], dict[str, Any]]] = {
+    ("events.k8s.io/v1", "Event"): _event_kept,
+    ("autoscaling/v1", "HorizontalPodAutoscaler"): _scaler_kept,
+}

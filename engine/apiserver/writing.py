@@ -1,0 +1,277 @@
+"""Creating and changing objects: decode, default, own, prepare, validate, store.
+
+Source: apiserver registry/generic (Create, Update), endpoints/handlers.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.apiserver import definitions
+from engine.apiserver.checking import check
+from engine.apiserver.decoding import decoded
+from engine.apiserver.defaults import fill_defaults
+from engine.apiserver.errors import (
+    Cause,
+    Refused,
+    already_exists,
+    bad_request,
+    conflict,
+    invalid,
+    invalid_value,
+    not_found,
+)
+from engine.apiserver.immutable import check_change
+from engine.apiserver.metadata import (
+    check_metadata,
+    check_metadata_update,
+    kept_metadata,
+    new_metadata,
+)
+from engine.apiserver.namespaces import check_namespace
+from engine.apiserver.options import WriteOptions
+from engine.apiserver.ownership import Ownership
+from engine.apiserver.preparing import prepare_create, prepare_status, prepare_update
+from engine.apiserver.resources import Resource
+from engine.apiserver.rules import check_kind
+from engine.apiserver.state import State
+from engine.apiserver.store import Key, Record
+from engine.apiserver.versions import kept, shown
+from engine.objects.ref import Object
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The object that a request is about; namespace "" for cluster scope."""
+
+    resource: Resource
+    namespace: str
+    name: str
+    subresource: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Where it is kept."""
+        return Key(self.resource.key, self.namespace, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The answer to a write: the object as the store has it (or would), 200 or 201, warnings."""
+
+    obj: Object
+    code: int = 200
+    warnings: list[str] = field(default_factory=list)
+
+
+Edit = Callable[[Object | None], tuple[dict[str, Any], list[str]]]
+"""From the live object at the request's version to the new one, with managedFields; warnings."""
+
+
+@dataclass(slots=True)
+class Writing:
+    """Writes to one server's state."""
+
+    state: State
+    ownership: Ownership
+
+    def create(self, target: Target, raw: Any, options: WriteOptions) -> Written:
+        """POST.  target.name: "" or the name in the body."""
+        resource = target.resource
+        obj, warnings = self._decoded(raw, resource, options)
+        if obj["metadata"].get("resourceVersion"):
+            text = "resourceVersion should not be set on objects to be created"
+            raise Refused(500, "", text)
+        obj = self.ownership.updated(None, obj, resource, self._writer(target, options))
+        return self._create(target, obj, warnings, dry_run=options.dry_run)
+
+    def replace(self, target: Target, raw: Any, options: WriteOptions) -> Written:
+        """PUT.  Raises Refused: 404, 409, 422."""
+        given, warnings = self._decoded(raw, target.resource, options)
+        name = given["metadata"].get("name")
+        if name != target.name:
+            raise bad_request(
+                f"the name of the object ({name or ''}) does not match the name on the URL"
+                f" ({target.name})"
+            )
+
+        def edit(live: Object | None) -> tuple[dict[str, Any], list[str]]:
+            writer = self._writer(target, options)
+            return self.ownership.updated(live, given, target.resource, writer), warnings
+
+        return self.change(target, edit, dry_run=options.dry_run, may_create=self._upserts(target))
+
+    def apply(self, target: Target, patch: dict[str, Any], options: WriteOptions) -> Written:
+        """Server-side apply: creates or merges.  Raises Refused: 409 for contested fields."""
+        resource = target.resource
+
+        def edit(live: Object | None) -> tuple[dict[str, Any], list[str]]:
+            writer = self._writer(target, options)
+            force = bool(options.force)
+            merged = self.ownership.applied(live, patch, resource, writer, force=force)
+            obj, _ = self._decoded(merged, resource, options)
+            return obj, []
+
+        uid = (patch.get("metadata") or {}).get("uid")
+        if uid and self.state.store.get(target.key) is None:
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise conflict(resource.plural, resource.group, target.name, why)
+        return self.change(target, edit, dry_run=options.dry_run, may_create=True)
+
+    def patched(
+        self, target: Target, patch: Callable[[Object], Any], options: WriteOptions
+    ) -> Written:
+        """Another PATCH; patch: from the live object at the request's version to a new one."""
+
+        def edit(live: Object | None) -> tuple[dict[str, Any], list[str]]:
+            raw = patch(live or {})
+            obj, warnings = self._decoded(raw, target.resource, options)
+            writer = self._writer(target, options)
+            return self.ownership.updated(live, obj, target.resource, writer), warnings
+
+        return self.change(target, edit, dry_run=options.dry_run)
+
+    def change(
+        self, target: Target, edit: Edit, *, dry_run: bool = False, may_create: bool = False
+    ) -> Written:
+        """Edit the live object, or what is there instead of one, and store the result."""
+        record = self.state.store.get(target.key)
+        if record is None:
+            if not may_create or target.subresource:
+                resource = target.resource
+                raise not_found(resource.plural, resource.group, target.name)
+            obj, warnings = edit(None)
+            obj["metadata"].setdefault("name", target.name)
+            return self._create(target, obj, warnings, dry_run=dry_run)
+        live = shown(record.obj, target.resource)
+        obj, warnings = edit(live)
+        return self._update(target, record, live, (obj, warnings), dry_run=dry_run)
+
+    def _create(
+        self, target: Target, obj: dict[str, Any], warnings: list[str], *, dry_run: bool
+    ) -> Written:
+        resource, state = target.resource, self.state
+        obj["metadata"] = new_metadata(obj, resource, target.namespace, state)
+        name = obj["metadata"].get("name") or ""
+        check_namespace(state, resource, target.namespace, name)
+        key = Key(resource.key, target.namespace, name)
+        prepare_create(obj, resource, state)
+        self._refuse_invalid(obj, resource, name, self._faults(obj, resource))
+        if state.store.get(key) is not None:
+            raise already_exists(resource.plural, resource.group, name)
+        stored = kept(obj, resource)
+        if not dry_run:
+            stored = state.store.put(key, stored).obj
+        return Written(stored, 201, warnings)
+
+    def _update(
+        self,
+        target: Target,
+        record: Record,
+        live: Object,
+        edited: tuple[dict[str, Any], list[str]],
+        *,
+        dry_run: bool,
+    ) -> Written:
+        (obj, warnings), resource, state = edited, target.resource, self.state
+        self._check_preconditions(target, obj, live)
+        obj["metadata"] = kept_metadata(obj, live, resource)
+        if target.subresource == "status":
+            obj = prepare_status(obj, live, resource)
+        else:
+            prepare_update(obj, live, resource, state)
+        new = self.ownership.settled(live, obj)
+        causes = [*check_metadata_update(new, live), *self._faults(new, resource, live)]
+        self._refuse_invalid(new, resource, target.name, iter(causes))
+        if is_finished(new):
+            if not dry_run:
+                state.store.delete(record.key)
+            return Written(kept(new, resource), 200, warnings)
+        if new == live:
+            return Written(record.obj, 200, warnings)
+        stored = kept(new, resource)
+        if not dry_run:
+            stored = state.store.put(record.key, stored).obj
+        return Written(stored, 200, warnings)
+
+    def _faults(
+        self, obj: Object, resource: Resource, old: Object | None = None
+    ) -> Iterator[Cause]:
+        yield from check_metadata(obj, resource)
+        if resource.custom:
+            if resource.schema is not None:
+                yield from check(obj, resource.schema)
+            return
+        if old is not None:
+            yield from check_change(obj, old, resource.key)
+        yield from check_kind(obj, resource.key)
+        if resource.key == definitions.KEY:
+            yield from definitions.check_definition(obj)
+
+    def _refuse_invalid(
+        self, obj: Object, resource: Resource, name: str, causes: Iterator[Cause]
+    ) -> None:
+        found = list(causes)
+        if found:
+            raise invalid(
+                resource.kind,
+                resource.group,
+                name or obj["metadata"].get("generateName", ""),
+                found,
+            )
+
+    def _check_preconditions(self, target: Target, obj: Object, live: Object) -> None:
+        resource, given, old = target.resource, obj["metadata"], live["metadata"]
+        uid = given.get("uid")
+        if uid and uid != old["uid"]:
+            why = (
+                f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['uid']}"
+            )
+            raise conflict(resource.plural, resource.group, target.name, why)
+        revision = given.get("resourceVersion")
+        if not revision and resource.custom and not target.subresource:
+            cause = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
+            raise invalid(resource.plural, resource.group, target.name, [cause])
+        if revision and revision != old["resourceVersion"]:
+            raise conflict(resource.plural, resource.group, target.name)
+
+    def _decoded(
+        self, raw: Any, resource: Resource, options: WriteOptions
+    ) -> tuple[dict[str, Any], list[str]]:
+        obj, warnings = decoded(raw, resource, self.state.schemas, options.validation)
+        if not resource.custom:
+            fill_defaults(obj, resource.key)
+        return obj, warnings
+
+    def _writer(self, target: Target, options: WriteOptions) -> Any:
+        now = self.state.now()
+        return self.ownership.writer(options.manager, now, target.resource, target.subresource)
+
+    def _upserts(self, target: Target) -> bool:
+        return target.resource.key in _UPSERTED
+
+
+# Source: AllowCreateOnUpdate of the strategies.
+_UPSERTED = frozenset(
+    {
+        "clusterrolebindings.rbac.authorization.k8s.io",
+        "clusterroles.rbac.authorization.k8s.io",
+        "endpoints",
+        "events",
+        "leases.coordination.k8s.io",
+        "limitranges",
+        "rolebindings.rbac.authorization.k8s.io",
+        "roles.rbac.authorization.k8s.io",
+    }
+)
+
+
+def is_finished(obj: Object) -> bool:
+    """Whether nothing holds back the deletion of an object any longer."""
+    metadata = obj["metadata"]
+    if "deletionTimestamp" not in metadata or metadata.get("finalizers"):
+        return False
+    spec = obj.get("spec")
+    if obj["kind"] == "Namespace" and obj["apiVersion"] == "v1":
+        return not (spec or {}).get("finalizers")
+    return True

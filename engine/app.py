@@ -1,0 +1,359 @@
+"""Put an engine together and run it until it is told to stop."""
+
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+)
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from random import Random
+from uuid import uuid4
+
+import anyio
+
+from engine.api import KINDS, Kind
+from engine.api.meta import SOURCE_GROUP
+from engine.cluster import Client, LeaseLost, Resource, connected
+from engine.cluster.endpoint import Endpoint
+from engine.cluster.events import event_writer, poster
+from engine.cluster.lease import Leases, Terms, lease_name
+from engine.cluster.limiter import Bounds, Limiter
+from engine.cluster.mirror import Mirror
+from engine.cluster.sender import Report
+from engine.cluster.watch import EventType, Watch
+from engine.installation import install_crds
+from engine.objects.ref import Object, Ref
+from engine.reconcile.artifacts import Artifacts
+from engine.reconcile.lifecycle import Story, lifecycle
+from engine.reconcile.run import Engine, rfc3339
+from engine.reconcile.sources import SOURCE_KINDS
+from engine.reconcile.stories import GIT_REPOSITORY, KUSTOMIZATION
+from engine.reconcile.triggers import Triggers
+from engine.runtime import Clock, Controller, Priority, Requeue, SystemClock, Turn
+from engine.runtime.backoff import Failures
+from engine.serve.artifacts import add_artifact_routes
+from engine.serve.http import listening
+from engine.serve.probes import metrics, probes
+from engine.settings import Settings
+from engine.source.depot import open_depot
+from engine.status.events import Recorder
+from engine.telemetry import Metrics, about, logger
+
+_SOURCES = {(SOURCE_GROUP, kind) for kind in SOURCE_KINDS}
+_STARTING = "the first list of objects"
+_EVENTS_GRACE = 5.0  # seconds for the last events when the engine stops
+_CRDS_HINT = "; if Flux's definitions are missing, `lockstep run --install-crds` installs them"
+
+
+@dataclass(slots=True)
+class State:
+    """What a running engine tells about itself."""
+
+    addresses: dict[str, str] = field(default_factory=dict)
+    """`host:port` of what it serves: artifacts, metrics, health."""
+    waiting_for: str = "the API server"
+    """Why nothing is reconciled yet, "" once it is."""
+    synced: set[str] = field(default_factory=set)
+    """Kinds whose objects are all known."""
+    required: set[str] = field(default_factory=set)
+    """Kinds without which nothing can be reconciled."""
+    client: Client | None = None
+    controllers: Mapping[tuple[str, str], Controller[Ref]] = field(default_factory=dict)
+
+
+async def run(
+    settings: Settings, endpoint: Endpoint, stop: anyio.Event, state: State | None = None
+) -> None:
+    """Reconciles until `stop` is set; then ends what is in flight and gives the Leases back.
+
+    Raises LeaseLost if another engine took over (this one has stopped writing by then), BadAddress
+    if a port is taken.
+    """
+    state, clock, series = state or State(), SystemClock(), Metrics()
+    async with AsyncExitStack() as stack:
+        listen = stack.enter_async_context
+        client = await listen(_client(settings, endpoint, clock, series))
+        routes = probes(lambda: state.waiting_for)
+        state.addresses["health"] = await listen(listening(settings.health_addr, routes))
+        routes = metrics(series)
+        state.addresses["metrics"] = await listen(listening(settings.metrics_addr, routes))
+        if settings.install_crds:
+            await install_crds(client)
+        leases = _leases(settings, client, clock)
+        async with anyio.create_task_group() as keeping:
+            if leases is not None:
+                keeping.start_soon(leases.keep, Random(), _tell_waiting(state))  # noqa: S311 - jitter
+                await _held(leases, stop)
+            if not stop.is_set():
+                writer = client.fenced(leases.fence) if leases is not None else client
+                async with _engine(settings, writer, clock, series, state) as engine:
+                    await _reconcile(engine, stop, leases, state)
+            keeping.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _engine(
+    settings: Settings, client: Client, clock: Clock, series: Metrics, state: State
+) -> AsyncIterator[Engine]:
+    """The parts that runs share, and the artifact server, while inside."""
+    state.client = client
+    state.required = {"Kustomization"} | ({"GitRepository"} if settings.sources == "git" else set())
+    state.waiting_for = _STARTING
+    async with (
+        open_depot(storage_folder(settings), settings) as depot,
+        listening(
+            settings.storage_addr, partial(add_artifact_routes, storage=depot.storage)
+        ) as served,
+        poster(settings.events_addr, clock) as post,
+    ):
+        state.addresses["artifacts"] = served
+        depot.storage.address = settings.storage_adv_addr or reachable(served)
+        recorder = Recorder(
+            event_writer(client), post, lambda: rfc3339(clock.wall()), socket.gethostname()
+        )
+        mirror = Mirror()
+        yield Engine(
+            client=client,
+            mirror=mirror,
+            triggers=Triggers(mirror),
+            settings=settings,
+            clock=clock,
+            random=Random(),  # noqa: S311 - jitter of intervals
+            recorder=recorder,
+            metrics=series,
+            depot=depot,
+            artifacts=Artifacts(depot.open),
+            builders=anyio.CapacityLimiter(settings.concurrent_builds),
+        )
+
+
+async def _held(leases: Leases, stop: anyio.Event) -> None:
+    """Returns when all Leases are held, or when it is time to stop."""
+    async with anyio.create_task_group() as either:
+
+        async def stopped() -> None:
+            await stop.wait()
+            either.cancel_scope.cancel()
+
+        either.start_soon(stopped)
+        await leases.wait_held()
+        either.cancel_scope.cancel()
+
+
+async def _reconcile(
+    engine: Engine, stop: anyio.Event, leases: Leases | None, state: State
+) -> None:
+    """Watches and works until `stop`, or until the Leases are lost."""
+    controllers = _controllers(engine)
+    state.controllers = controllers
+    for (group, kind), controller in controllers.items():
+        engine.triggers.serve(group, kind, controller.push)
+    async with anyio.create_task_group() as watching:
+        watching.start_soon(engine.recorder.run)
+        for key, each in KINDS.items():
+            if key in controllers or key in _SOURCES:
+                watching.start_soon(_watch, each, engine, state)
+            if key not in controllers and each.reconciled:
+                watching.start_soon(_name_unreconciled, each, engine)
+        async with anyio.create_task_group() as controlling:
+            for controller in controllers.values():
+                controlling.start_soon(controller.serve)
+            lost = await _is_lost(stop, leases)
+            state.waiting_for = "nothing: it is stopping"
+            for controller in controllers.values():
+                controller.stop()
+        with anyio.move_on_after(_EVENTS_GRACE):
+            await engine.recorder.drain()
+        watching.cancel_scope.cancel()
+    if lost:
+        raise LeaseLost(f"{leases!r}: another engine holds a Lease, or it could not be renewed")
+
+
+async def _is_lost(stop: anyio.Event, leases: Leases | None) -> bool:
+    """Returns when it is time to end: False if asked to, True if the Leases are lost."""
+    lost = False
+    async with anyio.create_task_group() as either:
+
+        async def stopped() -> None:
+            await stop.wait()
+            either.cancel_scope.cancel()
+
+        either.start_soon(stopped)
+        if leases is not None:
+            await leases.wait_lost()
+            lost = True
+            either.cancel_scope.cancel()
+    return lost
+
+
+async def _watch(kind: Kind, engine: Engine, state: State) -> None:
+    """Tells the triggers of each object of a kind, for ever."""
+    settings = engine.settings
+    resource = Resource(kind.group, kind.version, kind.name, kind.plural, namespaced=True)
+    namespace = "" if settings.watch_all_namespaces else settings.runtime_namespace
+    # Only of the kinds that are reconciled here: a shard may use a source of another one.
+    own = (kind.group, kind.name) in state.controllers
+    selector = settings.watch_label_selector if own else ""
+    watch = Watch(
+        engine.client,
+        resource,
+        engine.clock,
+        engine.random,
+        namespace,
+        {"label_selector": selector},
+    )
+    async with aclosing(watch.events()) as events:
+        async for event in events:
+            if event.type is EventType.SYNCED:
+                _note_synced(kind.name, state)
+            elif event.type is EventType.TROUBLE:
+                _note_trouble(kind, str(event.problem), state)
+            elif event.type is not EventType.BOOKMARK:
+                try:
+                    if event.type is EventType.DELETED:
+                        _forget(event.obj, engine)
+                    else:
+                        engine.triggers.changed(event.obj)
+                except Exception:  # one odd object must not end the watch of all others
+                    logger.exception("object of kind %s not understood", kind.name)
+
+
+async def _name_unreconciled(kind: Kind, engine: Engine) -> None:
+    """Says of each object of a kind that this version leaves alone that it does, for ever.
+
+    Another controller may well reconcile them: this is no error.
+    """
+    resource = Resource(kind.group, kind.version, kind.name, kind.plural, namespaced=True)
+    watch = Watch(
+        engine.client.at(Priority.STATUS),
+        resource,
+        engine.clock,
+        engine.random,
+        "" if engine.settings.watch_all_namespaces else engine.settings.runtime_namespace,
+        {"metadata_only": True},
+    )
+    async with aclosing(watch.events()) as events:
+        async for event in events:
+            if event.type is EventType.ADDED:
+                ref = Ref.of(event.obj)
+                logger.info(
+                    "%s is not reconciled by this engine: leave its controller of Flux running",
+                    ref,
+                    extra=about(ref.kind, ref.group, ref.namespace, ref.name),
+                )
+
+
+def _forget(obj: Object, engine: Engine) -> None:
+    engine.triggers.deleted(obj)
+    ref = Ref.of(obj)
+    engine.artifacts.forget(ref)
+    engine.metrics.forget(ref.kind, ref.namespace, ref.name)
+
+
+def _note_synced(kind: str, state: State) -> None:
+    state.synced.add(kind)
+    if state.required <= state.synced and state.waiting_for.startswith(_STARTING):
+        state.waiting_for = ""
+        logger.info("ready: every object is known")
+
+
+def _note_trouble(kind: Kind, problem: str, state: State) -> None:
+    if kind.name in state.required:
+        state.waiting_for = f"{_STARTING} {kind.name}: {problem}"
+        logger.error("%s cannot be watched: %s%s", kind.name, problem, _CRDS_HINT)
+    else:
+        logger.debug("%s cannot be watched: %s", kind.name, problem)
+
+
+def _controllers(engine: Engine) -> dict[tuple[str, str], Controller[Ref]]:
+    """A controller for each kind that is reconciled here."""
+    settings = engine.settings
+    wanted = [(KUSTOMIZATION, settings.concurrent)]
+    if settings.sources == "git":
+        wanted.append((GIT_REPOSITORY, settings.concurrent_fetches))
+    return {(story.group, story.kind): _controller(story, slots, engine) for story, slots in wanted}
+
+
+def _controller(story: Story, slots: int, engine: Engine) -> Controller[Ref]:
+    settings = engine.settings
+    kind = KINDS[story.group, story.kind]
+    resource = Resource(kind.group, kind.version, kind.name, kind.plural, namespaced=True)
+
+    async def reconcile(turn: Turn[Ref]) -> Requeue:
+        return await lifecycle(turn, story, resource, engine)
+
+    return Controller(
+        reconcile,
+        engine.clock,
+        slots,
+        grace=settings.graceful_shutdown_timeout,
+        failures=Failures(settings.min_retry_delay, settings.max_retry_delay),
+    )
+
+
+def _client(
+    settings: Settings, endpoint: Endpoint, clock: Clock, series: Metrics
+) -> AbstractAsyncContextManager[Client]:
+    host = endpoint.host.partition("://")[2]
+
+    def observe(report: Report) -> None:
+        series.requests.labels(report.status or "<error>", report.verb, host).inc()
+
+    bounds = Bounds(most=settings.api_concurrency, start=min(16, settings.api_concurrency))
+    return connected(
+        endpoint,
+        clock,
+        Random(),  # noqa: S311 - jitter of retries
+        limiter=Limiter(clock, bounds),
+        observer=observe,
+        tracing=bool(settings.otlp_endpoint),
+    )
+
+
+def _leases(settings: Settings, client: Client, clock: Clock) -> Leases | None:
+    """Flux's Leases of the controllers whose work is done here."""
+    if not settings.enable_leader_election:
+        return None
+    controllers = ["kustomize-controller"]
+    if settings.sources == "git":
+        controllers.append("source-controller")
+    names = [lease_name(each, settings.watch_label_selector) for each in controllers]
+    terms = Terms(
+        duration=settings.leader_election_lease_duration,
+        renew_deadline=settings.leader_election_renew_deadline,
+        retry_period=settings.leader_election_retry_period,
+        request_timeout=client.endpoint.request_timeout,
+        release_on_cancel=settings.leader_election_release_on_cancel,
+    )
+    identity = f"{socket.gethostname()}_{uuid4()}"
+    namespace = settings.runtime_namespace
+    return Leases(client, namespace, names, identity, clock, terms=terms)
+
+
+def _tell_waiting(state: State) -> Callable[[str, str], None]:
+    def tell(name: str, holder: str) -> None:
+        state.waiting_for = f"Lease {name}, held by {holder}"
+        logger.info("waiting for Lease %s, held by %s", name, holder)
+
+    return tell
+
+
+def reachable(served: str) -> str:
+    """The address at which this machine reaches what is served on all interfaces."""
+    return served.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - a comparison, nothing is bound
+
+
+def storage_folder(settings: Settings) -> Path:
+    """Where Git objects and artifacts are kept."""
+    if settings.storage_path:
+        return Path(settings.storage_path)
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        return Path("/data")
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "lockstep" / "storage"

@@ -1,0 +1,75 @@
+"""What must leave a live object before ours is applied over it.
+
+Marks of older tools, and the fields that kubectl and others wrote: folded into our own apply entry,
+so that a field which Git does not hold is removed by the next apply.
+Source: fluxcd/pkg ssa (cleanup and field manager migration), flux-behaviour 4.8.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.api.meta import LEGACY_ANNOTATIONS, LEGACY_LABELS
+from engine.objects.fields import FieldSet
+from engine.objects.ref import Object
+
+
+def adoption(live: Object, manager: str, overridden: Sequence[str]) -> list[dict[str, Any]]:
+    """The JSON patch that cleans the live object; empty if there is nothing to clean.
+
+    overridden: further field managers whose entries are taken over.
+    """
+    metadata = live["metadata"]
+    operations: list[dict[str, Any]] = [
+        {"op": "remove", "path": f"/metadata/{where}/{key.replace('/', '~1')}"}
+        for where, keys in (("annotations", LEGACY_ANNOTATIONS), ("labels", LEGACY_LABELS))
+        for key in keys
+        if key in (metadata.get(where) or {})
+    ]
+    entries = metadata.get("managedFields") or []
+    folded = _folded(entries, manager, overridden)
+    if folded is not None:
+        operations.append({"op": "replace", "path": "/metadata/managedFields", "value": folded})
+    if operations:
+        version = metadata["resourceVersion"]
+        operations.append({"op": "replace", "path": "/metadata/resourceVersion", "value": version})
+    return operations
+
+
+def _folded(
+    entries: Sequence[Object], manager: str, overridden: Sequence[str]
+) -> list[Object] | None:
+    """The entries with foreign ones merged into our Apply entry, None if there are none."""
+    foreign = [entry for entry in entries if _is_foldable(entry, manager, overridden)]
+    if not foreign:
+        return None
+    own = next((entry for entry in entries if _is_own(entry, manager)), None)
+    fields = FieldSet.parse(own["fieldsV1"]) if own else FieldSet.parse({})
+    for entry in foreign:
+        fields = fields.union(FieldSet.parse(entry.get("fieldsV1") or {}))
+    template = own or foreign[0]
+    merged = {
+        **template,
+        "manager": manager,
+        "operation": "Apply",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields.format(),
+    }
+    rest = [entry for entry in entries if entry not in foreign and entry is not own]
+    return [merged, *rest]
+
+
+def _is_own(entry: Object, manager: str) -> bool:
+    return bool(
+        entry.get("manager") == manager
+        and entry.get("operation") == "Apply"
+        and not entry.get("subresource")
+    )
+
+
+def _is_foldable(entry: Object, manager: str, overridden: Sequence[str]) -> bool:
+    if entry.get("subresource"):
+        return False
+    name, operation = str(entry.get("manager", "")), entry.get("operation")
+    if name.startswith("kubectl") or name in overridden:
+        return True
+    return operation == "Update" and name.startswith(("before-first-apply", manager))

@@ -1,0 +1,54 @@
+"""What was done: one outcome an object, in the words of Flux's events."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.objects.ref import Object, Ref
+from engine.plan.drift import Difference
+
+
+class Outcome(StrEnum):
+    """What happened to one object."""
+
+    CREATED = "created"
+    CONFIGURED = "configured"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One object after its change; `live` as the API server returned it, None once deleted."""
+
+    ref: Ref
+    version: str
+    outcome: Outcome
+    live: Object | None = None
+    differences: tuple[Difference, ...] = ()
+
+    def __str__(self) -> str:
+        """`Kind/namespace/name outcome`, a line of Flux's events."""
+        return f"{self.ref} {self.outcome}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """What one run did, in the order of doing."""
+
+    done: tuple[Done, ...] = ()
+
+    def changed(self) -> list[Done]:
+        """What was written: neither unchanged nor skipped."""
+        quiet = (Outcome.UNCHANGED, Outcome.SKIPPED)
+        return [each for each in self.done if each.outcome not in quiet]
+
+    def __str__(self) -> str:
+        """A line an object."""
+        return lines_of(self.done)
+
+
+def lines_of(done: Iterable[Done]) -> str:
+    """`Kind/namespace/name outcome`, a line each."""
+    return "\n".join(str(each) for each in done)

@@ -1,0 +1,1 @@
+"""The command line; every command is imported when it is called."""

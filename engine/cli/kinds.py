@@ -1,0 +1,74 @@
+"""The kinds by the words that people type: `ks`, `source git`, `sources all`, `all`."""
+
+from collections.abc import Mapping, Sequence
+
+import click
+
+from engine.api import KINDS, Kind
+from engine.api.meta import HELM_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP
+from engine.cluster import Resource
+
+_GROUPS = (SOURCE_GROUP, KUSTOMIZE_GROUP, HELM_GROUP)
+_SOURCES: Mapping[str, str] = {
+    "git": "GitRepository",
+    "oci": "OCIRepository",
+    "bucket": "Bucket",
+    "helm": "HelmRepository",
+    "chart": "HelmChart",
+    "external": "ExternalArtifact",
+}
+_APPLIERS: Mapping[str, tuple[str, str]] = {
+    "hr": (HELM_GROUP, "HelmRelease"),
+    "ks": (KUSTOMIZE_GROUP, "Kustomization"),
+}
+
+KNOWN = "kustomizations (ks), helmreleases (hr), source git|oci|bucket|helm|chart|external"
+"""What messages and help texts call the words."""
+
+
+def parse(words: Sequence[str]) -> tuple[tuple[Kind, ...], tuple[str, ...]]:
+    """The kinds that the first words name, and the other words: names of objects.
+
+    Several kinds only for `all` and `sources all`.  Raises click.UsageError.
+    """
+    if not words:
+        raise click.UsageError(f"which kind? one of: {KNOWN}, all")
+    first, rest = words[0].lower(), tuple(words[1:])
+    if first == "all":
+        return tuple(kind for kind in KINDS.values() if kind.group in _GROUPS), rest
+    if first in ("source", "sources"):
+        if not rest:
+            raise click.UsageError(f"which kind of source? one of: {', '.join(_SOURCES)}, all")
+        return _sources(rest[0].lower()), rest[1:]
+    return (_single(first),), rest
+
+
+def parse_one(words: Sequence[str]) -> tuple[Kind, tuple[str, ...]]:
+    """The one kind that the first words name, and the other words.  Raises click.UsageError."""
+    kinds, names = parse(words)
+    if len(kinds) != 1:
+        raise click.UsageError(f"one kind at a time: {KNOWN}")
+    return kinds[0], names
+
+
+def resource_of(kind: Kind) -> Resource:
+    """Where the objects of a kind of ours are served."""
+    return Resource(kind.group, kind.version, kind.name, kind.plural, namespaced=True)
+
+
+def _sources(word: str) -> tuple[Kind, ...]:
+    if word == "all":
+        return tuple(kind for kind in KINDS.values() if kind.group == SOURCE_GROUP)
+    if word not in _SOURCES:
+        names = ", ".join(_SOURCES)
+        raise click.UsageError(f"{word!r} is no kind of source; one of: {names}, all")
+    return (KINDS[SOURCE_GROUP, _SOURCES[word]],)
+
+
+def _single(word: str) -> Kind:
+    if word in _APPLIERS:
+        return KINDS[_APPLIERS[word]]
+    for kind in KINDS.values():
+        if kind.group in _GROUPS and word in (kind.name.lower(), kind.plural, *kind.short_names):
+            return kind
+    raise click.UsageError(f"{word!r} is no kind; one of: {KNOWN}, all")

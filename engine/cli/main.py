@@ -1,0 +1,93 @@
+"""The command `lockstep`: which commands there are, and how each of them ends.
+
+A command is imported when it is called, and only then: `lockstep --help` reads a table.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+
+import click
+
+from engine.cli.help import examples
+from engine.cli.problems import line_of, unwrapped
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "run": ("engine.cli.run", "Run the engine until it is told to stop."),
+    "demo": ("engine.cli.demo", "Show the engine at work, without a cluster."),
+    "check": ("engine.cli.check", "Look at the installation and say what is wrong with it."),
+    "get": ("engine.cli.get", "List objects, what they hold and whether they are ready."),
+    "reconcile": ("engine.cli.reconcile", "Have an object reconciled now, and wait for it."),
+    "suspend": ("engine.cli.suspend", "Leave objects as they are until they are resumed."),
+    "resume": ("engine.cli.resume", "Reconcile suspended objects again, and wait for them."),
+    "build": ("engine.cli.build", "Render a local folder as the engine would."),
+    "version": ("engine.cli.version", "Show the versions of Lockstep, Python and Kubernetes."),
+}
+"""By name: the module whose `command` it is, and the first line of its help."""
+
+_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+class LazyGroup(click.Group):
+    """Commands out of a table, imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, None if there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[cmd_name][0]).command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name][0]}.command is no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the table, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=examples("lockstep run --install-crds", "lockstep get all -A"),
+    no_args_is_help=False,
+    invoke_without_command=True,
+)
+@click.version_option(package_name="lockstep", message="%(version)s")
+@click.pass_context
+def group(ctx: click.Context) -> None:
+    """Bring Kubernetes clusters to the state that Git describes; a drop-in for Flux."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command and exits: 0 done, 1 failed, 2 called the wrong way.
+
+    arguments: those of the process by default.
+    """
+    sys.exit(status_of(arguments))
+
+
+def status_of(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; its exit status.  An error becomes one line, never a traceback."""
+    try:
+        status = group.main(arguments, prog_name="lockstep", standalone_mode=False)
+    except (click.Abort, KeyboardInterrupt):
+        return _INTERRUPTED
+    except BrokenPipeError:  # the reader had enough: `lockstep get all | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as problem:  # noqa: BLE001 - this is where all of them end
+        error = unwrapped(problem)
+        if os.environ.get("LOCKSTEP_DEBUG") and not isinstance(error, click.ClickException):
+            traceback.print_exception(problem)
+        click.echo(f"Error: {line_of(error)}", err=True)
+        return error.exit_code if isinstance(error, click.ClickException) else 1
+    return status if isinstance(status, int) else 0

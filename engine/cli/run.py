@@ -1,0 +1,95 @@
+"""`lockstep run`: the engine, from its start to the end of what is in flight."""
+
+import signal
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import anyio
+import click
+
+from engine import app
+from engine.cli.flags import SECTIONS, plain_flags, settings_of, with_settings
+from engine.cli.help import SectionedCommand, examples
+from engine.cluster.connect import locate
+from engine.cluster.endpoint import Endpoint
+from engine.settings import Settings
+from engine.telemetry import flush_traces, logger, set_up_logging, set_up_tracing
+
+_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+class RunCommand(SectionedCommand):
+    """`run`: switches also as Flux writes them, `--watch-all-namespaces=false`."""
+
+    sections = SECTIONS
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What is left over after parsing."""
+        return super().parse_args(ctx, plain_flags(args))
+
+
+class Addresses(dict[str, str]):
+    """What the engine serves and where; each address is logged when it is known."""
+
+    def __setitem__(self, name: str, address: str) -> None:
+        """Notes the address, and tells it."""
+        logger.info("serving %s on %s", name, address)
+        super().__setitem__(name, address)
+
+
+@click.command(
+    "run",
+    cls=RunCommand,
+    epilog=examples(
+        "lockstep run --install-crds",
+        "lockstep run --context staging --log-encoding console --storage-addr 127.0.0.1:0",
+        "LOCKSTEP_CONCURRENT=16 lockstep run --sources none",
+    ),
+)
+@with_settings
+def command(**values: Any) -> None:
+    """Run the engine until it is told to stop.
+
+    It needs nothing but a kubeconfig, or the cluster that it runs in.  Every option is also an
+    environment variable: --concurrent-ssa is LOCKSTEP_CONCURRENT_SSA.  Durations are written 90s
+    or 1h30m, sizes 512Mi or 2Gi, switches --x, --no-x or --x=false.  SIGTERM ends what is in
+    flight and gives the Leases back; a second Ctrl-C stops at once.
+    """
+    settings = settings_of(values)
+    set_up_logging(settings.log_level, settings.log_encoding)
+    set_up_tracing(settings.otlp_endpoint, settings.trace_ratio, version("lockstep"))
+    endpoint = locate(settings.kubeconfig, settings.context)
+    try:
+        status = anyio.run(serve, settings, endpoint)
+    finally:
+        flush_traces()
+    click.get_current_context().exit(status)
+
+
+async def serve(settings: Settings, endpoint: Endpoint) -> int:
+    """Runs the engine until a signal ends it; the exit status.  Raises what `app.run` raises."""
+    logger.info("lockstep %s, reconciling in %s", version("lockstep"), endpoint.host)
+    stop = anyio.Event()
+    state = app.State(addresses=Addresses())
+    finished = False
+    async with anyio.create_task_group() as both:
+        both.start_soon(partial(_obey, stop, both.cancel_scope, settings))
+        await app.run(settings, endpoint, stop, state)
+        finished = True
+        both.cancel_scope.cancel()
+    return 0 if finished else _INTERRUPTED
+
+
+async def _obey(stop: anyio.Event, everything: anyio.CancelScope, settings: Settings) -> None:
+    """Sets `stop` at the first signal; a second SIGINT cancels everything."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for received in signals:
+            if stop.is_set() and received == signal.SIGINT:
+                logger.info("stopping at once")
+                everything.cancel()
+                return
+            if not stop.is_set():
+                grace = settings.graceful_shutdown_timeout
+                logger.info("%s: what is in flight gets %gs to end", received.name, grace)
+                stop.set()

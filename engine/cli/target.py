@@ -1,0 +1,78 @@
+"""The cluster and namespace that a command is about, and a client for it."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial, wraps
+from random import Random
+from typing import Any
+
+import anyio
+import click
+
+from engine.cli.flags import DURATION
+from engine.cluster import Client, connected
+from engine.cluster.connect import locate
+from engine.runtime import SystemClock
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a command looks; empty kubeconfig and context as kubectl finds them."""
+
+    kubeconfig: str
+    context: str
+    namespace: str
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[Client]:
+        """A client as the caller's own identity.  Raises InvalidKubeconfig."""
+        endpoint = locate(self.kubeconfig, self.context)
+        async with connected(endpoint, SystemClock(), Random()) as client:  # noqa: S311 - jitter
+            yield client
+
+
+def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The command function with `--kubeconfig`, `--context` and `-n`, given a Target first."""
+
+    @wraps(function)
+    def called(kubeconfig: str, context: str, namespace: str, **others: Any) -> Any:
+        return function(Target(kubeconfig, context, namespace), **others)
+
+    for option in (
+        click.option(
+            "-n",
+            "--namespace",
+            default="flux-system",
+            show_default=True,
+            envvar="FLUX_SYSTEM_NAMESPACE",
+            help="Namespace to work in.",
+        ),
+        click.option("--context", default="", help="Context of the kubeconfig, if not its own."),
+        click.option(
+            "--kubeconfig", default="", help="Path of a kubeconfig, if not the one of kubectl."
+        ),
+    ):
+        called = option(called)
+    return called
+
+
+def with_timeout(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The command function with `--timeout`, float seconds."""
+    return click.option(
+        "--timeout",
+        type=DURATION,
+        default=default,
+        show_default=True,
+        help="Give up after this time.",
+    )
+
+
+def asynchronous(function: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    """The async command function as one that click can call."""
+
+    @wraps(function)
+    def called(*arguments: Any, **options: Any) -> Any:
+        return anyio.run(partial(function, *arguments, **options))
+
+    return called

@@ -1,0 +1,185 @@
+"""Which kinds the API server serves, and where.
+
+Source: Kubernetes' aggregated discovery (apidiscovery.k8s.io/v2), and the older walk from group to
+version to resources where it is not served.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeAlias
+
+import anyio
+
+from engine.cluster.errors import NotFound, Unavailable
+from engine.cluster.resource import Resource
+from engine.runtime.clock import Clock
+
+AGGREGATED = ",".join(
+    f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+    for version in ("v2", "v2beta1")
+)
+REFRESH_PERIOD = 5.0  # seconds; both answers together are some 100 KiB
+
+Fetch: TypeAlias = Callable[[str, str], Awaitable[Any]]
+"""The decoded JSON at a path, asked for with an Accept header."""
+
+
+class UnknownKind(LookupError):  # noqa: N818 - it is the kind that is unknown
+    """A kind that is not served; the text names what comes near it."""
+
+
+class Discovery:
+    """The served kinds, asked for at the first question and when an answer is missing."""
+
+    def __init__(self, fetch: Fetch, clock: Clock) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._resources: tuple[Resource, ...] = ()
+        self._by_kind: dict[tuple[str, str], list[Resource]] = {}  # in order of preference
+        self._refreshed_at = float("-inf")
+        self._stale = True
+        self._lock = anyio.Lock()
+
+    async def resource(self, group: str, version: str | None, kind: str) -> Resource:
+        """The kind in that version; None: in the one that the server prefers.
+
+        Raises UnknownKind; ApiError if the server cannot be asked.
+        """
+        found = self._find(group, version, kind)
+        settled = self._clock.monotonic() - self._refreshed_at < REFRESH_PERIOD
+        if found is None or (self._stale and not settled):  # CRDs often change in bursts
+            await self._refresh()
+            found = self._find(group, version, kind)
+        if found is None:
+            raise UnknownKind(self._explain(group, version, kind))
+        return found
+
+    async def all(self) -> tuple[Resource, ...]:
+        """Every served kind in every version, preferred versions first within a group."""
+        if self._stale:
+            await self._refresh()
+        return self._resources
+
+    def invalidate(self) -> None:
+        """A CustomResourceDefinition or APIService changed: ask again before the next answer."""
+        self._stale = True
+
+    def _find(self, group: str, version: str | None, kind: str) -> Resource | None:
+        for resource in self._by_kind.get((group, kind), ()):
+            if version is None or resource.version == version:
+                return resource
+        return None
+
+    async def _refresh(self) -> None:
+        """Ask the server, once for all who wait, and not again within the period."""
+        async with self._lock:
+            now = self._clock.monotonic()
+            if not self._stale and now - self._refreshed_at < REFRESH_PERIOD:
+                return
+            self._stale = False  # before asking: a change meanwhile must not get lost
+            try:
+                resources = await discover(self._fetch)
+            except BaseException:
+                self._stale = True
+                raise
+            self._refreshed_at = self._clock.monotonic()
+            self._resources = tuple(resources)
+            self._by_kind = {}
+            for resource in self._resources:
+                self._by_kind.setdefault((resource.group, resource.kind), []).append(resource)
+
+    def _explain(self, group: str, version: str | None, kind: str) -> str:
+        wanted = "/".join(part for part in (group, version) if part) or "the core group"
+        others = [r for r in self._resources if r.kind == kind]
+        if others:
+            served = ", ".join(sorted({r.api_version for r in others}))
+            return f"no kind {kind!r} in {wanted}; it is served in {served}"
+        if not any(r.group == group for r in self._resources):
+            return f"no kind {kind!r} in {wanted}; nothing is served in that group"
+        here = {r.kind for r in self._resources if r.group == group}
+        near = get_close_matches(kind, sorted(here), n=3, cutoff=0.7)
+        if near:
+            names = " and ".join(repr(name) for name in near)
+            return f"no kind {kind!r} in {wanted}; there is {names}"
+        return f"no kind {kind!r} in {wanted}"
+
+    def __repr__(self) -> str:
+        """How many kinds are known."""
+        return f"<Discovery {len(self._resources)} resources>"
+
+
+async def discover(fetch: Fetch) -> list[Resource]:
+    """Every served kind: the core group first, then as the server orders them."""
+    found: list[Resource] = []
+    for root in ("/api", "/apis"):
+        answer = await fetch(root, f"{AGGREGATED},application/json")
+        if answer.get("kind") == "APIGroupDiscoveryList":
+            found += _aggregated(answer)
+        else:
+            found += await _walk(fetch, root, answer)
+    return found
+
+
+def _aggregated(answer: Mapping[str, Any]) -> Iterable[Resource]:
+    for entry in answer.get("items") or ():
+        group = entry.get("metadata", {}).get("name", "")
+        for version in entry.get("versions") or ():
+            for resource in version.get("resources") or ():
+                # A kind of which only subresources are served has no responseKind.
+                kind = (resource.get("responseKind") or {}).get("kind")
+                if not kind:
+                    continue
+                yield Resource(
+                    group,
+                    version["version"],
+                    kind,
+                    resource["resource"],
+                    resource.get("scope") == "Namespaced",
+                    frozenset(resource.get("verbs") or ()),
+                    frozenset(s["subresource"] for s in resource.get("subresources") or ()),
+                )
+
+
+async def _walk(fetch: Fetch, root: str, answer: Mapping[str, Any]) -> list[Resource]:
+    """The same by one question for each version of each group."""
+    if root == "/api":
+        versions = [("", version) for version in answer.get("versions") or ()]
+    else:
+        versions = [pair for group in answer.get("groups") or () for pair in _versions(group)]
+    found: list[Resource] = []
+    for group, version in versions:
+        path = f"{root}/{group}/{version}" if group else f"{root}/{version}"
+        try:
+            listed = await fetch(path, "application/json")
+        except (NotFound, Unavailable):  # the group's own API server is away; the others are not
+            continue
+        found += _classic(group, version, listed)
+    return found
+
+
+def _versions(group: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(group, version), the preferred one first."""
+    preferred = (group.get("preferredVersion") or {}).get("version")
+    versions = [entry["version"] for entry in group.get("versions") or ()]
+    versions.sort(key=lambda version: version != preferred)
+    return [(group["name"], version) for version in versions]
+
+
+def _classic(group: str, version: str, listed: Mapping[str, Any]) -> list[Resource]:
+    subresources: dict[str, set[str]] = {}  # {plural: names}
+    for entry in listed.get("resources") or ():
+        plural, _, subresource = entry["name"].partition("/")
+        subresources.setdefault(plural, set()).update([subresource] if subresource else [])
+    return [
+        Resource(
+            group,
+            version,
+            entry["kind"],
+            entry["name"],
+            bool(entry.get("namespaced")),
+            frozenset(entry.get("verbs") or ()),
+            frozenset(subresources[entry["name"]]),
+        )
+        for entry in listed.get("resources") or ()
+        if "/" not in entry["name"]
+    ]

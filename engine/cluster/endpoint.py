@@ -1,0 +1,30 @@
+"""An API server and how to speak to it."""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engine.cluster.credentials import Credentials, Fixed
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Everything that a client needs to know about its API server."""
+
+    host: str  #: URL without a slash at its end; may hold a path
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    credentials: Credentials = field(default_factory=Fixed, repr=False)
+    namespace: str = ""  #: the context's default; may be empty
+    server_name: str = ""  #: the name in the certificate where it is not the host's
+    proxy: str = ""  #: URL of an HTTP proxy
+    headers: Mapping[str, str] = field(default_factory=dict)  #: sent with each request
+    request_timeout: float = 20.0
+    """Seconds: the longest that a write takes, and the longest silence while reading an answer.
+
+    Two mutating webhooks at their default of 10 s fit in; a Lease of 35 s leaves room for it.
+    """
+
+
+def normal_host(server: str) -> str:
+    """The URL without a slash at its end."""
+    return server.rstrip("/")

@@ -1,0 +1,133 @@
+"""What an API server answers when it does not do what was asked."""
+
+# ruff: noqa: N818 - named like the reasons of Kubernetes' Status objects
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One detail of a refusal: the field it is about (may be empty), a reason and a text."""
+
+    field: str
+    reason: str
+    message: str
+
+
+class ApiError(Exception):
+    """A request that was refused or could not be answered.
+
+    status: the HTTP status, 0 if no answer came.   retry_after: seconds, None if not said.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        causes: tuple[Cause, ...] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.causes = causes
+        self.retry_after = retry_after
+
+
+class Unreachable(ApiError):
+    """No answer: the connection failed, broke or took too long."""
+
+
+class Unauthorized(ApiError):
+    """The credentials are not, or no longer, accepted."""
+
+
+class Forbidden(ApiError):
+    """The identity may not do this."""
+
+
+class NotFound(ApiError):
+    """No such object, or its kind is not served."""
+
+
+class Conflict(ApiError):
+    """A precondition failed, another manager owns a field, or the object changed meanwhile."""
+
+
+class AlreadyExists(Conflict):
+    """A create of something that is there."""
+
+
+class Gone(ApiError):
+    """The resource version is too old to go on from: list again."""
+
+
+class Invalid(ApiError):
+    """The object breaks a rule of its kind, or a webhook refused it."""
+
+
+class TooManyRequests(ApiError):
+    """The API server sheds load."""
+
+
+class Unavailable(ApiError):
+    """The API server cannot answer at the moment."""
+
+
+class LeaseLost(Exception):
+    """This engine is not sure to hold its Lease, so it does not write."""
+
+
+_BY_STATUS: Mapping[int, type[ApiError]] = {
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Gone,
+    422: Invalid,
+    429: TooManyRequests,
+    503: Unavailable,
+    504: Unavailable,
+}
+_BY_REASON: Mapping[str, type[ApiError]] = {"AlreadyExists": AlreadyExists, "Expired": Gone}
+
+
+def error_of(status: int, body: bytes, retry_after: str = "") -> ApiError:
+    """The error that an answer means.
+
+    body: a Status object as a rule; anything else is quoted.   retry_after: the header's text.
+    """
+    try:
+        decoded = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        decoded = None
+    if isinstance(decoded, dict) and decoded.get("kind") == "Status":
+        return error_of_status(decoded, status, retry_after)
+    text = body.decode("utf-8", "replace").strip()[:500] or "no explanation"
+    kind = _BY_STATUS.get(status, ApiError)
+    return kind(status, "", f"HTTP {status}: {text}", retry_after=_seconds(retry_after))
+
+
+def error_of_status(answer: Mapping[str, Any], status: int = 0, retry_after: str = "") -> ApiError:
+    """The error that a Status object means, as answers and watch events carry it."""
+    status = int(answer.get("code") or status)
+    reason = str(answer.get("reason") or "")
+    details: Mapping[str, Any] = answer.get("details") or {}
+    causes = tuple(
+        Cause(str(c.get("field", "")), str(c.get("reason", "")), str(c.get("message", "")))
+        for c in details.get("causes") or ()
+    )
+    kind = _BY_REASON.get(reason) or _BY_STATUS.get(status, ApiError)
+    seconds = _seconds(retry_after or str(details.get("retryAfterSeconds") or ""))
+    return kind(status, reason, str(answer.get("message") or reason), causes, seconds)
+
+
+def _seconds(text: str) -> float | None:
+    """Retry-After in seconds; its form as a date is not used by Kubernetes."""
+    return float(text) if text.isdigit() else None

@@ -1,0 +1,236 @@
+"""Reads kubeconfigs: which API server, whom to trust, who we are.
+
+Source: client-go tools/clientcmd (merging, relative paths, precedence of credentials).
+"""
+
+import base64
+import binascii
+import ssl
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from engine.cluster.credentials import Credentials, Fixed, Library, TokenFile, basic, bearer
+from engine.cluster.endpoint import Endpoint, normal_host
+
+_FILES = {
+    "clusters": ("certificate-authority",),
+    "users": ("client-certificate", "client-key", "tokenFile"),
+}
+
+
+class InvalidKubeconfig(ValueError):  # noqa: N818 - it is the file that is wrong, not we
+    """A kubeconfig that cannot be used; the text says which file and field."""
+
+
+def read(files: list[Path]) -> dict[str, Any]:
+    """One kubeconfig out of several: of each name the first entry counts; file paths absolute.
+
+    Files that do not exist are skipped.  Raises InvalidKubeconfig if none exists.
+    """
+    merged: dict[str, Any] = {}
+    found = False
+    for file in files:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidKubeconfig(f"kubeconfig {str(file)!r}: {error}") from error
+        found = True
+        _merge(merged, _absolute(decode(text, str(file)), file))
+    if not found:
+        raise InvalidKubeconfig(f"kubeconfig {', '.join(map(repr, map(str, files)))}: no such file")
+    return merged
+
+
+def decode(text: str | bytes, file: str) -> dict[str, Any]:
+    """The kubeconfig that `text` holds.  Raises InvalidKubeconfig if it is not a mapping."""
+    try:
+        config = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
+    except yaml.YAMLError as error:
+        raise InvalidKubeconfig(f"kubeconfig {file!r}: not YAML: {error}") from error
+    if not isinstance(config, dict):
+        raise InvalidKubeconfig(f"kubeconfig {file!r}: not a mapping")
+    return config
+
+
+def _absolute(config: dict[str, Any], file: Path) -> dict[str, Any]:
+    """The same with paths taken relative to the file that names them."""
+    result = dict(config)
+    for section, fields in _FILES.items():
+        singular = section[:-1]
+        entries = []
+        for entry in config.get(section) or ():
+            inner = dict(entry.get(singular) or {})
+            for field in fields:
+                if inner.get(field):
+                    inner[field] = str(file.parent.absolute() / inner[field])
+            entries.append({**entry, singular: inner})
+        result[section] = entries
+    return result
+
+
+def _merge(into: dict[str, Any], config: Mapping[str, Any]) -> None:
+    for section in ("clusters", "users", "contexts"):
+        entries = into.setdefault(section, [])
+        names = {entry.get("name") for entry in entries}
+        entries += [e for e in config.get(section) or () if e.get("name") not in names]
+    if not into.get("current-context"):
+        into["current-context"] = config.get("current-context") or ""
+
+
+def parse(
+    config: Mapping[str, Any], *, file: str, context: str = "", trusted: bool = True
+) -> Endpoint:
+    """The Endpoint of one context of a kubeconfig.
+
+    file: what messages call the kubeconfig.   context: empty: its current one.
+    trusted: False for a tenant's: everything must be inline, no program is run, no file of ours
+    is opened and TLS is verified (Flux's sanitising, pkg/runtime/client).
+    Raises InvalidKubeconfig, naming file and field.
+    """
+    name = context or str(config.get("current-context") or "")
+    if not name:
+        raise InvalidKubeconfig(f"kubeconfig {file!r}: current-context: is not set")
+    chosen = _entry(config, "contexts", name, file)
+    cluster = _entry(config, "clusters", str(chosen.get("cluster") or ""), file)
+    user_name = str(chosen.get("user") or "")
+    user = _entry(config, "users", user_name, file) if user_name else {}
+    where = _Where(file, str(chosen.get("cluster") or ""), user_name)
+    if not trusted:
+        _refuse_foreign(cluster, user, where)
+    server = str(cluster.get("server") or "")
+    if not server.startswith(("https://", "http://")):
+        raise where.of_cluster("server", f"{server!r} is not a URL of http or https")
+    tls = _tls(cluster, user, where) if server.startswith("https://") else None
+    return Endpoint(
+        host=normal_host(server),
+        tls=tls,
+        credentials=_credentials(config, name, user, tls, where),
+        namespace=str(chosen.get("namespace") or ""),
+        server_name=str(cluster.get("tls-server-name") or ""),
+        proxy=str(cluster.get("proxy-url") or ""),
+        headers=_impersonation(user),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Names the place of a problem."""
+
+    file: str
+    cluster: str
+    user: str
+
+    def of_cluster(self, field: str, problem: str) -> InvalidKubeconfig:
+        text = f"kubeconfig {self.file!r}: clusters[{self.cluster!r}].{field}: {problem}"
+        return InvalidKubeconfig(text)
+
+    def of_user(self, field: str, problem: str) -> InvalidKubeconfig:
+        return InvalidKubeconfig(
+            f"kubeconfig {self.file!r}: users[{self.user!r}].{field}: {problem}"
+        )
+
+
+def _entry(config: Mapping[str, Any], section: str, name: str, file: str) -> Mapping[str, Any]:
+    for entry in config.get(section) or ():
+        if isinstance(entry, Mapping) and entry.get("name") == name:
+            inner = entry.get(section[:-1]) or {}
+            if isinstance(inner, Mapping):
+                return inner
+            raise InvalidKubeconfig(f"kubeconfig {file!r}: {section}[{name!r}]: not a mapping")
+    raise InvalidKubeconfig(f"kubeconfig {file!r}: {section}: there is no {name!r}")
+
+
+def _refuse_foreign(cluster: Mapping[str, Any], user: Mapping[str, Any], where: _Where) -> None:
+    if cluster.get("certificate-authority"):
+        raise where.of_cluster("certificate-authority", "files are refused: give the data inline")
+    if cluster.get("insecure-skip-tls-verify"):
+        raise where.of_cluster("insecure-skip-tls-verify", "unverified TLS is refused")
+    for field in ("client-certificate", "client-key", "tokenFile"):
+        if user.get(field):
+            raise where.of_user(field, "files are refused: give the data inline")
+    for field in ("exec", "auth-provider"):
+        if user.get(field):
+            raise where.of_user(field, "programs and providers are refused: give a token")
+
+
+def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any], where: _Where) -> ssl.SSLContext:
+    tls = ssl.create_default_context()
+    try:
+        if data := cluster.get("certificate-authority-data"):
+            field = "certificate-authority-data"
+            tls = ssl.create_default_context(cadata=_bytes(data).decode())
+        elif path := cluster.get("certificate-authority"):
+            field = "certificate-authority"
+            tls = ssl.create_default_context(cafile=path)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise where.of_cluster(field, f"no certificate: {error}") from error
+    # Authorities made by older tools lack what Python 3.13 asks of them; Go accepts those.
+    tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if cluster.get("insecure-skip-tls-verify"):
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
+    try:
+        _load_certificate(tls, user)
+    except (OSError, ValueError) as error:
+        raise where.of_user("client-certificate", f"no usable key pair: {error}") from error
+    return tls
+
+
+def _load_certificate(tls: ssl.SSLContext, user: Mapping[str, Any]) -> None:
+    """Have `tls` show the user's certificate, if there is one; data goes before files."""
+    certificate, key = (_content(user, field) for field in ("client-certificate", "client-key"))
+    if not certificate:
+        return
+    with tempfile.NamedTemporaryFile() as file:  # OpenSSL takes files only; readable by us alone
+        file.write(certificate + b"\n" + key)
+        file.flush()
+        tls.load_cert_chain(file.name)
+
+
+def _content(user: Mapping[str, Any], field: str) -> bytes:
+    if data := user.get(f"{field}-data"):
+        return _bytes(data)
+    return Path(user[field]).read_bytes() if user.get(field) else b""
+
+
+def _bytes(data: Any) -> bytes:
+    """Base64 decoded.  Raises ValueError if it is not."""
+    try:
+        return base64.b64decode(data, validate=False)
+    except (binascii.Error, TypeError) as error:
+        raise ValueError(f"not base64: {error}") from error
+
+
+def _credentials(
+    config: Mapping[str, Any],
+    context: str,
+    user: Mapping[str, Any],
+    tls: ssl.SSLContext | None,
+    where: _Where,
+) -> Credentials:
+    """By client-go's precedence: token file, token, basic, then a plugin or provider."""
+    if path := user.get("tokenFile"):
+        return TokenFile(Path(path))
+    if token := user.get("token"):
+        return bearer(str(token))
+    if username := user.get("username"):
+        return basic(str(username), str(user.get("password") or ""))
+    if "exec" in user:
+        plugin = user["exec"]
+        if not isinstance(plugin, Mapping) or not plugin.get("command"):
+            raise where.of_user("exec.command", "is not set")
+        return Library(config, context, tls)
+    if "auth-provider" in user:
+        return Library(config, context, tls)
+    return Fixed()
+
+
+def _impersonation(user: Mapping[str, Any]) -> Mapping[str, str]:
+    return {"Impersonate-User": str(user["as"])} if user.get("as") else {}

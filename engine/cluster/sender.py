@@ -1,0 +1,142 @@
+"""Gets a request answered: waits for leave, checks the fence, sends, counts, tries again."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from opentelemetry import trace
+
+from engine.cluster.errors import ApiError, TooManyRequests, error_of
+from engine.cluster.limiter import Limiter
+from engine.cluster.retry import pause_after
+from engine.cluster.transport import Answer, Request, Stream, Transport
+from engine.runtime.clock import Clock
+from engine.runtime.priority import Priority
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One request that was answered or failed, for metrics."""
+
+    verb: str
+    resource: str  #: `deployments.apps`; a path where no resource is meant
+    status: int  #: 0: no answer
+    duration: float  #: seconds, without the wait for leave to send
+    priority: Priority
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What was sent to one API server."""
+
+    requests: Mapping[tuple[str, str], int]  #: {(verb, resource): count}, with repetitions
+    refused: Mapping[int, int]  #: {HTTP status from 400, or 0 for no answer: count}
+    retries: int
+
+
+@dataclass(slots=True)
+class Line:
+    """The connection to one API server and its counts; all views of a client share it."""
+
+    transport: Transport
+    clock: Clock
+    random: Random
+    limiter: Limiter
+    observer: Callable[[Report], None] | None = None
+    tracer: trace.Tracer | None = None
+    requests: Counter[tuple[str, str]] = field(default_factory=Counter)
+    refused: Counter[int] = field(default_factory=Counter)
+    retries: int = 0
+
+    def statistics(self) -> Statistics:
+        """Counts at this moment."""
+        return Statistics(dict(self.requests), dict(self.refused), self.retries)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A Line as one identity uses it."""
+
+    line: Line
+    headers: Mapping[str, str] = field(default_factory=dict)
+    priority: Priority = Priority.INTERVAL
+    fence: Callable[[], None] | None = None
+
+    async def call(self, request: Request) -> Answer:
+        """The answer, after as many tries as make sense.  Raises ApiError and LeaseLost."""
+        attempt = 1
+        while True:
+            try:
+                return await self._try(request)
+            except ApiError as error:
+                pause = pause_after(error, request, attempt, self.line.random)
+                if pause is None:
+                    raise
+            attempt += 1
+            self.line.retries += 1
+            await self.line.clock.sleep(pause)
+
+    async def stream(self, request: Request) -> Stream:
+        """The answer once it has begun; one try.  It holds no slot while it goes on."""
+        async with self.line.limiter.slot(self.priority):
+            began = self.line.clock.monotonic()
+            status = 0
+            try:
+                with self._span(request):
+                    stream = await self.line.transport.stream(request, self.headers)
+                status = 200
+            except ApiError as error:
+                status = error.status
+                self._heed(error)
+                raise
+            finally:
+                self._account(request, status, began)
+            return stream
+
+    async def _try(self, request: Request) -> Answer:
+        async with self.line.limiter.slot(self.priority) as slot:
+            if request.mutating and self.fence is not None:
+                self.fence()
+            began = self.line.clock.monotonic()
+            status = 0
+            try:
+                with self._span(request):
+                    answer = await self.line.transport.send(request, self.headers)
+                status = answer.status
+            finally:
+                self._account(request, status, began)
+            if status < 500 and status != 429:
+                slot.answered(f"{request.verb} {request.title}")
+            if status < 400:
+                return answer
+            error = error_of(status, answer.body, answer.headers.get("Retry-After", ""))
+            if isinstance(error, TooManyRequests):
+                slot.rejected(error.retry_after or 1.0)
+            self._heed(error)
+            raise error
+
+    def _heed(self, error: ApiError) -> None:
+        if error.status == 401:
+            self.line.transport.endpoint.credentials.refused()
+
+    def _span(self, request: Request) -> AbstractContextManager[Any]:
+        if self.line.tracer is None:  # even a span that nobody records costs 6 us
+            return nullcontext()
+        return self.line.tracer.start_as_current_span(
+            f"{request.verb} {request.title}",
+            kind=trace.SpanKind.CLIENT,
+            attributes={"http.request.method": request.method, "url.path": request.path},
+        )
+
+    def _account(self, request: Request, status: int, began: float) -> None:
+        line = self.line
+        line.requests[request.verb, request.title] += 1
+        if status == 0 or status >= 400:
+            line.refused[status] += 1
+        if line.observer is not None:
+            duration = line.clock.monotonic() - began
+            report = Report(request.verb, request.title, status, duration, self.priority)
+            line.observer(report)

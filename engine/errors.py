@@ -1,0 +1,100 @@
+"""What can go wrong in a stage: a class a reason, the class name being the condition's reason.
+
+A stage raises; `reconcile/lifecycle.py` alone turns a Failure into conditions, an event and a
+requeue.  Reasons and their effects: Flux's conditions (pkg/apis/meta, kustomize- and
+source-controller).
+"""
+
+from typing import ClassVar
+
+
+class Failure(Exception):
+    """A reconcile that cannot go on, and what its object will say about it.
+
+    The text reads "what: where: detail", quotes values and never holds a secret.
+    """
+
+    terminal: ClassVar[bool] = False
+    """True: trying again is useless until the object itself changes (Stalled)."""
+
+    event: ClassVar[bool] = True
+    """False: expected while things start up, so no Warning event is written."""
+
+    event_type: ClassVar[str] = "Warning"
+    """Type of that event: Normal for a wait that is expected."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        """Keep the text; retry_after: seconds until the next try, None = the object's own."""
+        super().__init__(message)
+        self.message = message
+        self.retry_after = retry_after
+
+    @property
+    def reason(self) -> str:
+        """The condition's reason."""
+        return type(self).__name__
+
+
+class Failed(Failure):
+    """The object is not what its kind demands, or the engine has a bug."""
+
+    terminal = True
+
+
+class ArtifactFailed(Failure):
+    """The source's artifact is missing or could not be fetched or verified."""
+
+
+class ArtifactPending(ArtifactFailed):
+    """The source has no artifact yet: a wait, not an error."""
+
+    event = False
+
+    @property
+    def reason(self) -> str:
+        """As Flux writes it: the wait has no reason of its own."""
+        return "ArtifactFailed"
+
+
+class AccessDenied(Failure):
+    """A reference that tenancy forbids."""
+
+    terminal = True
+
+
+class DependencyNotReady(Failure):
+    """An object that this one depends on is not ready at the wanted revision."""
+
+    event_type = "Normal"
+
+
+class BuildFailed(Failure):
+    """The manifests could not be built; nothing was applied and nothing is pruned."""
+
+
+class ReconciliationFailed(Failure):
+    """The API server refused something; the message lists every object refused."""
+
+
+class PruneFailed(Failure):
+    """Something that left Git could not be deleted, or was held back by the brake."""
+
+
+class HealthCheckFailed(Failure):
+    """What was applied did not become healthy in time, or failed."""
+
+
+class HealthCheckCanceled(Failure):
+    """Something newer arrived while waiting for health."""
+
+
+class InvalidCELExpression(Failure):
+    """A CEL expression of the spec does not compile or has the wrong type."""
+
+    terminal = True
+
+
+class FeatureGateDisabled(Failure):
+    """The spec asks for something that a gate keeps off."""
+
+    terminal = True

@@ -1,0 +1,1 @@
+"""The algebra of Kubernetes objects: pure functions on decoded JSON."""

@@ -1,0 +1,83 @@
+"""Patches of JSON values: merge patch (RFC 7386) and JSON patch (RFC 6902); inputs stay as are."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import jsonpatch
+import jsonpointer
+
+
+class PatchError(ValueError):
+    """A patch that does not fit what it is applied to."""
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """The target with the patch merged in: null removes a key, lists are replaced whole.
+
+    What the patch does not touch is shared with the target, so change neither.
+    Source: RFC 7386 section 2.
+    """
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged
+
+
+def diff_merge_patch(old: Any, new: Any) -> Any:
+    """The smallest merge patch that makes `new` of `old`; `{}` where they are equal mappings.
+
+    Law: merge_patch(old, diff_merge_patch(old, new)) == new, if no mapping in `new` holds null,
+    for which a merge patch has no form.
+    """
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return new
+    patch: dict[str, Any] = {key: None for key in old if key not in new}
+    for key, value in new.items():
+        if key not in old:
+            patch[key] = value
+        elif not is_same(old[key], value):
+            patch[key] = diff_merge_patch(old[key], value)
+    return patch
+
+
+def is_same(left: Any, right: Any) -> bool:
+    """Whether two JSON values are the same; unlike Python's `==`, True is not 1."""
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left.keys() == right.keys() and all(is_same(left[k], right[k]) for k in left)
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        return len(left) == len(right) and all(map(is_same, left, right))
+    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
+
+
+def json_patch(target: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
+    """The target after the operations, in order, on a copy of it.
+
+    Raises PatchError that names the first operation which cannot be done.
+    """
+    result = deepcopy(target)
+    for number, operation in enumerate(operations):
+        try:
+            result = jsonpatch.JsonPatch([deepcopy(operation)]).apply(result, in_place=True)
+        except (
+            jsonpatch.JsonPatchException,
+            jsonpointer.JsonPointerException,
+            TypeError,  # a path into a scalar
+            KeyError,
+            IndexError,
+            AttributeError,  # an operation that is no mapping
+        ) as error:
+            raise PatchError(f"operation {number} ({_shown(operation)}): {error}") from error
+    return result
+
+
+def _shown(operation: Any) -> str:
+    """The operation without its value, which may be secret."""
+    if not isinstance(operation, Mapping):
+        return f"a {type(operation).__name__}, not an object"
+    return " ".join(str(operation[key]) for key in ("op", "from", "path") if key in operation)

@@ -1,0 +1,94 @@
+"""Keep secrets out of what people read: plans, events, errors and logs."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+from urllib.parse import quote
+
+from engine.objects.ref import Object
+
+MASK: Final = "***"
+
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+_SHORTEST: Final = 3
+"""Characters below which a value is not masked: it would show where it stands in every word."""
+
+
+def masked(obj: Object) -> Object:
+    """The object with the values of a Secret masked, those inside a List too; keys stay legible.
+
+    An object that holds none is returned as it is.
+    """
+    if _is_secret(obj):
+        return _masked_secret(obj)
+    items = obj.get("items")
+    if isinstance(items, list) and str(obj.get("kind", "")).endswith("List"):
+        return {**obj, "items": [masked(i) if isinstance(i, Mapping) else i for i in items]}
+    return obj
+
+
+def mask(text: str, secrets: Iterable[str]) -> str:
+    """The text with every secret masked, in base64, quoted for URLs or escaped for JSON too.
+
+    The longest form is masked first, so that no secret is masked in part; a secret of several
+    lines is also masked line by line, one shorter than 3 characters is left.
+    """
+    forms = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
+    if not forms:
+        return text
+    return re.sub("|".join(map(re.escape, forms)), MASK, text)
+
+
+def secrets_of(obj: Object) -> list[str]:
+    """The values of a Secret, as written and as decoded: what `mask` asks for; else nothing."""
+    if not _is_secret(obj):
+        return []
+    encoded = [value for value in (obj.get("data") or {}).values() if isinstance(value, str)]
+    plain = [value for value in (obj.get("stringData") or {}).values() if isinstance(value, str)]
+    return [*encoded, *(text for value in encoded if (text := _decoded(value))), *plain]
+
+
+def _is_secret(obj: Object) -> bool:
+    return obj.get("kind") == "Secret" and obj.get("apiVersion") == "v1"
+
+
+def _masked_secret(obj: Object) -> Object:
+    result = dict(obj)
+    for name in ("data", "stringData"):
+        values = obj.get(name)
+        if isinstance(values, Mapping):
+            result[name] = dict.fromkeys(values, MASK)
+        elif values is not None:
+            result[name] = MASK
+    metadata = obj.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    if isinstance(annotations, Mapping) and _LAST_APPLIED in annotations:
+        hidden = {**annotations, _LAST_APPLIED: MASK}
+        result["metadata"] = {**obj["metadata"], "annotations": hidden}
+    return result
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """The ways in which a secret may stand in a text."""
+    for part in {secret, secret.strip(), *(line.strip() for line in secret.splitlines())}:
+        if len(part) < _SHORTEST:
+            continue
+        data = part.encode(errors="surrogatepass")
+        yield part
+        yield base64.b64encode(data).decode()
+        yield base64.urlsafe_b64encode(data).decode().rstrip("=")
+        yield quote(data, safe="")
+        yield json.dumps(part)[1:-1]
+        yield json.dumps(part, ensure_ascii=False)[1:-1]
+        yield repr(part)[1:-1]
+
+
+def _decoded(value: str) -> str:
+    """The text that base64 stands for, empty if it is none."""
+    try:
+        return base64.b64decode(value, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""

@@ -1,0 +1,5 @@
+"""Stage 3: from desired and live to a list of changes.  Pure."""
+
+from engine.plan.plan import Action, Change, Plan, make_plan
+
+__all__ = ["Action", "Change", "Plan", "make_plan"]

@@ -1,0 +1,118 @@
+"""Compare desired, live and inventory; say what to do, and do nothing.
+
+In: labelled desired objects, the live ones, the inventory.  Out: a Plan that can be printed.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+
+from engine.api.meta import SSA, SSA_IF_NOT_PRESENT, has_mark
+from engine.errors import BuildFailed
+from engine.objects.ref import Object, Ref, version_of
+from engine.plan.inventory import Inventory
+from engine.plan.order import Group, deletion_order, group_of, order_of
+from engine.plan.policy import Policy, is_kept, is_unmanaged
+
+
+class Action(StrEnum):
+    """What is to be done with one object."""
+
+    CREATE = "create"
+    CONFIGURE = "configure"
+    """It exists; the API server's dry-run says whether anything is left to do."""
+    SKIP = "skip"
+    DELETE = "delete"
+    KEEP = "keep"
+    """It left Git, but is protected, already gone or no longer ours: it leaves the inventory."""
+    ORPHAN = "orphan"
+    """It left Git, and pruning is off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One object of a plan; `desired` is None for what left Git, `live` for what is absent."""
+
+    ref: Ref
+    version: str
+    action: Action
+    desired: Object | None = None
+    live: Object | None = None
+    why: str = ""
+
+    def __str__(self) -> str:
+        """`Kind/namespace/name action`."""
+        return f"{self.ref} {self.action}" + (f" ({self.why})" if self.why else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Every Ref of desired and inventory in exactly one Change: applies in order, then prunes."""
+
+    applies: tuple[Change, ...]
+    prunes: tuple[Change, ...]
+    policy: Policy
+
+    def groups(self) -> Iterable[tuple[Group, list[Change]]]:
+        """The applies of each group, in order."""
+
+        def key(change: Change) -> Group:
+            return group_of(change.ref, self.policy.custom)
+
+        return ((group, list(changes)) for group, changes in groupby(self.applies, key))
+
+    def inventory(self) -> dict[Ref, str]:
+        """What the Kustomization owns once the applies are done (skipped ones included)."""
+        return {change.ref: change.version for change in self.applies}
+
+    def __str__(self) -> str:
+        """A line a change."""
+        return "\n".join(str(change) for change in (*self.applies, *self.prunes))
+
+
+def make_plan(
+    desired: Sequence[Object], live: Mapping[Ref, Object], inventory: Inventory, policy: Policy
+) -> Plan:
+    """What to do so that `live` becomes `desired`; nothing is done yet.
+
+    desired: with owner labels, in any order.  live: only objects that exist.
+    Raises BuildFailed if two desired objects share a Ref.
+    """
+    wanted: dict[Ref, Object] = {}
+    for obj in desired:
+        ref = Ref.of(obj)
+        if ref in wanted:
+            raise BuildFailed(f"{ref} is defined twice")
+        wanted[ref] = obj
+    ordered = sorted(wanted, key=lambda ref: order_of(ref, policy.custom))
+    stale = [ref for ref in deletion_order(inventory) if ref not in wanted]
+    return Plan(
+        applies=tuple(_applied(ref, wanted[ref], live.get(ref)) for ref in ordered),
+        prunes=tuple(_pruned(ref, inventory[ref], live.get(ref), policy) for ref in stale),
+        policy=policy,
+    )
+
+
+def _applied(ref: Ref, desired: Object, live: Object | None) -> Change:
+    version = version_of(desired)
+    if is_unmanaged(desired) or is_unmanaged(live):
+        return Change(ref, version, Action.SKIP, desired, live, "reconcile is disabled")
+    if live is None:
+        return Change(ref, version, Action.CREATE, desired)
+    if has_mark(desired, SSA, SSA_IF_NOT_PRESENT):
+        return Change(ref, version, Action.SKIP, desired, live, "it exists")
+    return Change(ref, version, Action.CONFIGURE, desired, live)
+
+
+def _pruned(ref: Ref, version: str, live: Object | None, policy: Policy) -> Change:
+    action, why = Action.DELETE, ""
+    if not policy.prune:
+        action, why = Action.ORPHAN, "prune is off"
+    elif live is None:
+        action, why = Action.KEEP, "it is gone"
+    elif not policy.owner.owns(live):
+        action, why = Action.KEEP, "it belongs to another owner"
+    elif is_kept(live):
+        action, why = Action.KEEP, "it is protected"
+    return Change(ref, version, action, None, live, why)

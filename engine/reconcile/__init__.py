@@ -1,0 +1,1 @@
+"""One story a kind; read kustomization.py first."""

@@ -1,0 +1,85 @@
+"""The end of a Kustomization: a plan with nothing desired, as `deletionPolicy` asks for it.
+
+Source: flux-behaviour 4.12.
+"""
+
+from engine.api.kustomize import Kustomization
+from engine.apply import Executor, prune
+from engine.apply.changes import lines_of
+from engine.apply.execute import each
+from engine.apply.prune import messages_of, told
+from engine.cluster import UnknownKind
+from engine.errors import PruneFailed
+from engine.objects.ref import Ref
+from engine.plan import make_plan
+from engine.plan.inventory import Inventory, parse_inventory
+from engine.plan.policy import Policy
+from engine.reconcile.run import Run
+from engine.reconcile.secrets import has_service_account
+from engine.reconcile.target import executor_of, live_view, policy_of
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds; Flux polls every 2 s
+
+
+async def finalize(ks: Kustomization, run: Run) -> None:
+    """Deletes what the Kustomization owns, if its policy says so.  Raises PruneFailed."""
+    inventory = parse_inventory(run.status)
+    if ks.spec.suspend or not inventory or not is_wanted(ks):
+        return
+    account = ks.spec.service_account_name or run.engine.settings.default_service_account
+    if not await has_service_account(ks.metadata.namespace, account, run):
+        run.emit(
+            "Warning",
+            "PruneFailed",
+            f"unable to prune objects: service account '{account}' not found:\n"
+            + "\n".join(str(ref) for ref in inventory),
+        )
+        return
+    executor, policy = executor_of(ks, run, {}), _deleting(policy_of(ks, run))
+    live = await live_view([], inventory, executor)
+    pruned = await prune(make_plan([], live, inventory, policy), executor)
+    lines = told(pruned.done)
+    if lines:
+        run.emit("Normal", "Progressing", lines_of(lines))
+    if pruned.survivors:
+        raise PruneFailed(f"pruning for deleted resource failed: {messages_of(pruned.survivors)}")
+    if ks.spec.deletion_policy == "WaitForTermination":
+        await _wait_gone(inventory, ks.timeout, executor, run)
+
+
+def is_wanted(ks: Kustomization) -> bool:
+    """Whether the objects are to be deleted with the Kustomization."""
+    policy = ks.spec.deletion_policy
+    return ks.spec.prune if policy == "MirrorPrune" else policy != "Orphan"
+
+
+def _deleting(policy: Policy) -> Policy:
+    """The policy with pruning on and the brake off: the deletion was asked for by name."""
+    return Policy(policy.owner, prune=True, force=policy.force, custom=policy.custom, brake=False)
+
+
+async def _wait_gone(inventory: Inventory, limit: float, executor: Executor, run: Run) -> None:
+    """Returns when nothing is left or the time is over: then the finalizer goes all the same."""
+    deadline, pause = executor.clock.monotonic() + limit, _FIRST_PAUSE
+    left = list(inventory)
+
+    async def is_left(ref: Ref) -> bool:
+        try:
+            found = await executor.client.discovery.resource(ref.group, inventory[ref], ref.kind)
+        except UnknownKind:
+            return False
+        return await executor.client.get(found, ref.namespace, ref.name) is not None
+
+    async with run.turn.yielded():
+        while True:
+            states = await each(left, is_left, executor.in_flight)
+            left = [ref for ref, state in zip(left, states, strict=True) if state is not False]
+            if not left:
+                return
+            if executor.clock.monotonic() > deadline:
+                break
+            await executor.clock.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+    listed = ", ".join(str(ref) for ref in left)
+    text = f"failed to wait for resources termination: timeout waiting for: [{listed}]"
+    run.emit("Warning", "PruneFailed", text)

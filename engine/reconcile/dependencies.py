@@ -1,0 +1,50 @@
+"""Whether everything that a Kustomization depends on is ready, judged from what is known.
+
+Source: flux-behaviour 4.4 step 6.
+"""
+
+from engine.api.applier import DependencyReference
+from engine.api.kustomize import Kustomization
+from engine.api.meta import KUSTOMIZE_GROUP
+from engine.errors import DependencyNotReady
+from engine.objects.ref import Object, Ref
+from engine.reconcile.outcome import is_ready
+from engine.reconcile.run import Run
+from engine.reconcile.sources import Source
+
+
+def dependency_ref(wanted: DependencyReference, namespace: str) -> Ref:
+    """The Kustomization that an entry of `spec.dependsOn` names."""
+    return Ref(KUSTOMIZE_GROUP, "Kustomization", wanted.namespace or namespace, wanted.name)
+
+
+def ready_dependencies(ks: Kustomization, source: Source, run: Run) -> None:
+    """Raises DependencyNotReady for the first dependency, in order, that is not ready.
+
+    Its Ready event wakes this Kustomization; the retry is only a safety net.
+    """
+    for wanted in ks.spec.depends_on:
+        ref = dependency_ref(wanted, ks.metadata.namespace)
+        problem = _problem(ref, source, run)
+        if problem:
+            raise DependencyNotReady(problem, retry_after=run.engine.settings.requeue_dependency)
+
+
+def _problem(ref: Ref, source: Source, run: Run) -> str:
+    name = f"dependency '{ref.namespace}/{ref.name}'"
+    obj = run.engine.mirror.get(ref)
+    if obj is None:
+        return f'{name} not found: {ref.kind}.{ref.group} "{ref.name}" not found'
+    if not is_ready(obj):
+        return f"{name} is not ready"
+    if _has_source(obj, source.ref):
+        applied = (obj.get("status") or {}).get("lastAppliedRevision")
+        if applied != source.revision:
+            return f"{name} revision is not up to date"
+    return ""
+
+
+def _has_source(obj: Object, ref: Ref) -> bool:
+    wanted = obj["spec"]["sourceRef"]
+    namespace = wanted.get("namespace") or obj["metadata"].get("namespace", "")
+    return (wanted["kind"], namespace, wanted["name"]) == (ref.kind, ref.namespace, ref.name)

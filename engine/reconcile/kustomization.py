@@ -1,0 +1,72 @@
+"""Bring a cluster to the state that one Kustomization describes.  Read this file first.
+
+The happy path, top to bottom; what goes wrong is raised in the stages and turned into a status by
+`lifecycle.py`.  Order of steps: flux-behaviour 4.4.
+"""
+
+from engine.api.kustomize import Kustomization
+from engine.apply import apply, prune
+from engine.plan import Plan, make_plan
+from engine.plan.brake import check_brake
+from engine.plan.inventory import format_inventory, parse_inventory, union
+from engine.reconcile.dependencies import ready_dependencies
+from engine.reconcile.desired import rendered
+from engine.reconcile.health import healthy_targets, targets_of
+from engine.reconcile.outcome import Result
+from engine.reconcile.run import Run
+from engine.reconcile.sources import check_path, current_artifact, source_of
+from engine.reconcile.target import check_supported, executor_of, live_view, policy_of
+from engine.reconcile.telling import phase, success, tell_applied, tell_pruned
+from engine.telemetry import span
+
+
+async def reconcile(ks: Kustomization, run: Run) -> Result:
+    """Applies what the source holds, prunes what it no longer holds, and waits for health."""
+    check_supported(ks)
+    source = source_of(ks, run)  # ArtifactFailed, AccessDenied
+    ready_dependencies(ks, source, run)  # DependencyNotReady
+    await run.progress(phase("Fetching manifests", ks, source))
+    with span("fetch", revision=source.revision):
+        artifact = await current_artifact(source, run)  # ArtifactFailed
+    check_path(artifact, ks)
+    run.status["lastAttemptedRevision"] = source.revision
+
+    await run.progress(phase("Building manifests", ks, source))
+    with span("render", path=ks.spec.path):
+        desired = await rendered(artifact, ks, run)  # BuildFailed
+    run.digest = desired.digest
+
+    await run.progress(phase("Detecting drift", ks, source))
+    executor = executor_of(ks, run, desired.origins)
+    inventory = parse_inventory(run.status)
+    with span("plan"):
+        live = await live_view(desired.objects, inventory, executor)  # ReconciliationFailed
+        plan = make_plan(desired.objects, live, inventory, policy_of(ks, run))
+        check_brake(plan, len(inventory), source.revision)  # PruneFailed
+    await remember(plan, run)
+    with span("apply", objects=len(plan.applies)):
+        changes = await apply(plan, executor)  # ReconciliationFailed
+    tell_applied(changes, source, run)
+    with span("prune", objects=len(plan.prunes)):
+        pruned = await prune(plan, executor)
+    survivors = {ref: version for ref, (version, _) in pruned.survivors.items()}
+    run.status["inventory"] = format_inventory(union(survivors, plan.inventory()))
+    tell_pruned(pruned, source, run)  # PruneFailed
+
+    targets = targets_of(ks, changes)
+    with span("wait", objects=len(targets)):
+        await healthy_targets(targets, ks, source, executor, run)  # HealthCheckFailed, ...Canceled
+    return success(ks, source, run)
+
+
+async def remember(plan: Plan, run: Run) -> None:
+    """Write the inventory ahead of the first create, old and new together: nothing can be orphaned.
+
+    The write fails if anybody changed the object since it was read, which makes it the fence
+    against a second engine (design section 6).
+    """
+    old = parse_inventory(run.status)
+    both = union(old, plan.inventory())
+    run.status["inventory"] = format_inventory(both)
+    if both.keys() - old.keys():
+        await run.write({**(run.obj.get("status") or {}), **run.status}, guarded=True)

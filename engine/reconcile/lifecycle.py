@@ -1,0 +1,179 @@
+"""What every reconcile has in common, and the only place where a Failure becomes a status.
+
+Failure, not terminal   Ready False, Reconciling True (ProgressingWithRetry), tried again
+Failure, terminal       Ready False and Stalled True, not tried again until the object changes
+anything else           a bug: logged with its traceback, Ready False (Failed), back-off
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.api.decode import Undecodable, decode
+from engine.api.meta import FINALIZER, Model
+from engine.cluster import ApiError, Conflict, LeaseLost, NotFound, Resource
+from engine.errors import Failed, Failure
+from engine.objects.ref import Ref
+from engine.reconcile.outcome import Result, Status, failed, handled, succeeded
+from engine.reconcile.run import Engine, Run
+from engine.runtime import Requeue, Turn
+from engine.runtime.backoff import jittered
+from engine.telemetry import about, logger, span
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """How one kind is reconciled.
+
+    controller: Flux's name, in events.  manager: field manager of its status.
+    reconcile: the happy path.  finalize: what happens before the finalizer goes.
+    retry_after: seconds until the next try after a failure; None: growing back-off.
+    close: last changes of the draft, once the outcome (its reason) is known.
+    """
+
+    group: str
+    version: str
+    kind: str
+    model: type[Model]
+    controller: str
+    manager: str
+    reconcile: Callable[[Any, Run], Awaitable[Result]]
+    finalize: Callable[[Any, Run], Awaitable[None]]
+    retry_after: Callable[[Any], float | None]
+    close: Callable[[Run, str, Failure | None], None]
+
+
+async def lifecycle(turn: Turn[Ref], story: Story, resource: Resource, engine: Engine) -> Requeue:
+    """Reconciles one object once, and says when to come back."""
+    obj = engine.mirror.get(turn.key)
+    if obj is None:
+        return Requeue()
+    run = Run(engine, turn, resource, obj, story.controller, story.manager)
+    key = turn.key
+    with (
+        span(f"reconcile {key.kind}", object=str(key)),
+        engine.metrics.duration.labels(key.kind, key.name, key.namespace).time(),
+    ):
+        try:
+            return await _attempt(run, story)
+        except (Conflict, NotFound) as stale:
+            # The object changed or went while we worked on what it was; its watch event follows.
+            logger.debug("outdated: %s", stale, extra=_about(run))
+            return Requeue(after=0.2, reason="conflict")
+        except LeaseLost:
+            return Requeue()
+        except ApiError as error:
+            logger.error("the API server did not take it: %s", error, extra=_about(run))
+            return Requeue(failed=True, reason="API server")
+
+
+async def _attempt(run: Run, story: Story) -> Requeue:
+    try:
+        model = decode(story.model, run.obj)
+    except Undecodable as error:
+        return await _failed(run, story, Failed(str(error)), None)
+    metadata = run.obj["metadata"]
+    if metadata.get("deletionTimestamp"):
+        return await _deleted(run, story, model)
+    if FINALIZER not in (metadata.get("finalizers") or ()):
+        await _set_finalizers(run, [*(metadata.get("finalizers") or ()), FINALIZER])
+    if (run.obj.get("spec") or {}).get("suspend"):
+        await run.write({**run.status, **handled(run.obj)})
+        return Requeue()
+    try:
+        result = await story.reconcile(model, run)
+    except Failure as failure:
+        return await _failed(run, story, failure, model)
+    except (ApiError, LeaseLost):
+        raise
+    except Exception as bug:
+        logger.exception("unexpected: %r", bug, extra=_about(run))
+        text = f"unexpected {type(bug).__name__}: {bug}; this is a bug, the log has its traceback"
+        return await _failed(run, story, Failed(text), model)
+    return await _succeeded(run, story, result)
+
+
+async def _succeeded(run: Run, story: Story, result: Result) -> Requeue:
+    story.close(run, result.reason, None)
+    before = run.obj
+    await run.write(succeeded(run.obj, run.status, result, run.engine.now()))
+    news = run.obj is not before or run.changed
+    if result.note and (news or result.loud or run.engine.settings.status_heartbeat):
+        reason = result.note_reason or result.reason
+        run.emit("Normal", reason, result.note, result.metadata)
+    level = logger.info if news else logger.debug
+    level("%s in %.3gs", result.message, run.seconds, extra=_about(run))
+    _count(run, "success")
+    if result.requeue_after is None:
+        return Requeue()
+    engine = run.engine
+    return Requeue(after=jittered(result.requeue_after, engine.settings.jitter, engine.random))
+
+
+async def _failed(run: Run, story: Story, failure: Failure, model: Model | None) -> Requeue:
+    story.close(run, failure.reason, failure)
+    await run.write(failed(run.obj, run.status, failure, run.doing, run.engine.now()))
+    if failure.event:
+        metadata = _revision(run.status)
+        run.emit(failure.event_type, failure.reason, failure.message, metadata)
+    logger.error("%s: %s", failure.reason, failure.message, extra=_about(run))
+    _count(run, "error")
+    if failure.terminal:
+        return Requeue()
+    if run.turn.superseded.is_set():
+        return Requeue(after=0.0, reason="superseded")
+    after = failure.retry_after
+    if after is None and model is not None:
+        after = story.retry_after(model)
+    return Requeue(after=after, failed=True, reason="retry")
+
+
+async def _deleted(run: Run, story: Story, model: Model) -> Requeue:
+    finalizers = run.obj["metadata"].get("finalizers") or []
+    if FINALIZER not in finalizers:
+        return Requeue()
+    try:
+        await story.finalize(model, run)
+    except Failure as failure:
+        return await _failed(run, story, failure, model)
+    await _set_finalizers(run, [each for each in finalizers if each != FINALIZER])
+    logger.info("deleted in %.3gs", run.seconds, extra=_about(run))
+    return Requeue()
+
+
+async def _set_finalizers(run: Run, finalizers: list[str]) -> None:
+    metadata = run.obj["metadata"]
+    patch = {
+        "metadata": {
+            "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"],
+            "finalizers": finalizers,
+        }
+    }
+    run.obj = await run.client.merge_patch(
+        run.resource,
+        metadata.get("namespace", ""),
+        metadata["name"],
+        patch,
+        field_manager=run.controller,
+    )
+    if finalizers or not metadata.get("deletionTimestamp"):
+        run.engine.triggers.changed(run.obj)
+
+
+def _revision(status: Status) -> Mapping[str, str]:
+    revision = status.get("lastAttemptedRevision")
+    return {"revision": revision} if revision else {}
+
+
+def _count(run: Run, result: str) -> None:
+    key, metrics = run.turn.key, run.engine.metrics
+    metrics.reconciles.labels(key.kind.lower(), result).inc()
+    conditions = (run.obj.get("status") or {}).get("conditions") or ()
+    ready = next((each["status"] for each in conditions if each["type"] == "Ready"), "Unknown")
+    metrics.ready(key.kind, key.namespace, key.name, ready)
+
+
+def _about(run: Run) -> dict[str, Any]:
+    key = run.turn.key
+    return about(key.kind, key.group, key.namespace, key.name)

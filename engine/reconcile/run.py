@@ -1,0 +1,120 @@
+"""One reconcile of one object: what the story may ask of the engine.
+
+`Engine` is what all runs share; `Run` adds the object, the draft of its status and its turn.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import anyio
+
+from engine.cluster import Client, Resource
+from engine.cluster.mirror import Mirror
+from engine.objects.ref import Object, Ref
+from engine.reconcile.artifacts import Artifacts
+from engine.reconcile.outcome import Status, progressing
+from engine.reconcile.triggers import Triggers
+from engine.runtime import Clock, Turn
+from engine.settings import Settings
+from engine.source.depot import Depot
+from engine.status.commit import commit
+from engine.status.events import Event, Recorder
+from engine.telemetry import Metrics
+
+_PROGRESS_PERIOD = 2.0  # seconds between two progress patches of one run; shorter runs send none
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What all runs share."""
+
+    client: Client
+    mirror: Mirror
+    triggers: Triggers
+    settings: Settings
+    clock: Clock
+    random: Random
+    recorder: Recorder
+    metrics: Metrics
+    artifacts: Artifacts
+    depot: Depot
+    builders: anyio.CapacityLimiter
+    """How many builds run at the same time."""
+
+    def now(self) -> str:
+        """The time as conditions write it: RFC 3339, UTC, whole seconds."""
+        return rfc3339(self.clock.wall())
+
+
+@dataclass(slots=True)
+class Run:
+    """One run: its object as of the start, and the status that it is going to have."""
+
+    engine: Engine
+    turn: Turn[Ref]
+    resource: Resource
+    obj: Object
+    controller: str
+    manager: str
+    status: Status = field(init=False)
+    """The draft: stages change it, `lifecycle.py` commits it."""
+    doing: str = ""
+    changed: bool = False
+    """Whether anything was written to the cluster: then the success is told."""
+    digest: str = ""
+    """Of what was built; "" before."""
+    started_at: float = field(init=False)
+    _reported_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.status = dict(self.obj.get("status") or {})
+        self.started_at = self._reported_at = self.engine.clock.monotonic()
+
+    @property
+    def client(self) -> Client:
+        """The engine's own client, at this run's priority."""
+        return self.engine.client.at(self.turn.priority)
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return self.engine.clock.monotonic() - self.started_at
+
+    def emit(
+        self, type_: str, reason: str, message: str, metadata: Mapping[str, str] | None = None
+    ) -> None:
+        """Tell of something that happened to the object."""
+        event = Event(self.obj, type_, reason, message, self.controller, metadata or {})
+        self.engine.recorder.emit(event)
+
+    async def progress(self, message: str, *, at_once: bool = False) -> None:
+        """Note what is being done; written to the status only if the run takes its time.
+
+        at_once: what comes may take long, so write it now.
+        """
+        self.doing = message
+        now = self.engine.clock.monotonic()
+        if not at_once and now - self._reported_at < _PROGRESS_PERIOD:
+            return
+        self._reported_at = now
+        await self.write(progressing(self.obj, self.status, message, self.engine.now()))
+
+    async def write(self, status: Mapping[str, Any], *, guarded: bool = False) -> None:
+        """Send a status now; the run goes on from the object as it then is."""
+        self.obj = await commit(
+            self.client,
+            self.resource,
+            self.obj,
+            status,
+            manager=self.manager,
+            guarded=guarded,
+        )
+        self.engine.triggers.changed(self.obj)
+
+
+def rfc3339(wall: float) -> str:
+    """Seconds since 1970 as Kubernetes writes instants: UTC, whole seconds."""
+    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

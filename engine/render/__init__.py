@@ -1,0 +1,1 @@
+"""Stage 2: from a tree of files to the objects to apply.  Pure."""

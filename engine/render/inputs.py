@@ -1,0 +1,128 @@
+"""What a build has read, so that a later revision can tell that it would read the same."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engine.source.tree import Entry, Form, Tree
+
+MAX_FILES = 10_000
+"""Files that one build may read (design.md, section 4)."""
+
+
+class TooManyFiles(ValueError):  # noqa: N818 (names the limit that was hit)
+    """A build that reads more files than it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything of a tree that a build's result depends on.
+
+    tree: the id of the whole tree.  files: the id of each file that was read.
+    listings: of each folder that was listed, a digest of the names and forms in it.
+    probes: of each path that was looked at, its form, "" if nothing stood there.
+    folders: the id of each folder that one of those was directly in: equal id, all equal.
+    remotes: the URLs that were used.
+    """
+
+    tree: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    listings: Mapping[str, str] = field(default_factory=dict)
+    probes: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, str] = field(default_factory=dict)
+    remotes: frozenset[str] = frozenset()
+
+    def hold_in(self, tree: Tree) -> bool:
+        """True if a build would find the same in `tree`.
+
+        Remotes are not compared: their commits belong into the caller's key.
+        """
+        if tree.id == self.tree:
+            return True
+        same = {path for path, id_ in self.folders.items() if _id(tree, path) == id_}
+
+        def is_same(path: str) -> bool:
+            return _parent(path) in same
+
+        return (
+            all(is_same(path) or _id(tree, path) == id_ for path, id_ in self.files.items())
+            and all(path in same or _listing(tree, path) == d for path, d in self.listings.items())
+            and all(
+                is_same(path) or _form(tree, path) == form for path, form in self.probes.items()
+            )
+        )
+
+
+class Recorder:
+    """A Tree that notes what it is asked for."""
+
+    def __init__(self, tree: Tree, max_files: int = MAX_FILES) -> None:
+        """max_files: reading more different files raises TooManyFiles."""
+        self._tree = tree
+        self._max_files = max_files
+        self._files: dict[str, str] = {}
+        self._listings: dict[str, str] = {}
+        self._probes: dict[str, str] = {}
+        self.remotes: set[str] = set()
+
+    @property
+    def id(self) -> str:
+        """The content id of the whole tree; asking for it is not noted."""
+        return self._tree.id
+
+    @property
+    def inputs(self) -> Inputs:
+        """What was asked for so far."""
+        paths = (*self._files, *self._probes)
+        folders = {_parent(path) for path in paths} | set(self._listings)
+        return Inputs(
+            self._tree.id,
+            dict(self._files),
+            dict(self._listings),
+            dict(self._probes),
+            {path: id_ for path in folders if (id_ := _id(self._tree, path)) is not None},
+            frozenset(self.remotes),
+        )
+
+    def entry(self, path: str) -> Entry | None:
+        """What stands at `path`, None if nothing does."""
+        self._probes[path] = _form(self._tree, path)
+        return self._tree.entry(path)
+
+    def names(self, path: str) -> Mapping[str, Entry]:
+        """The folder's entries by name, sorted; KeyError if `path` is no folder."""
+        names = self._tree.names(path)
+        self._listings[path] = _listing(self._tree, path)
+        return names
+
+    def read(self, path: str) -> bytes:
+        """The file's content; KeyError if `path` is no file.  May raise TooManyFiles."""
+        content = self._tree.read(path)
+        if path not in self._files:
+            entry = self._tree.entry(path)
+            self._files[path] = entry.id if entry else ""
+            if len(self._files) > self._max_files:
+                raise TooManyFiles(f"more than {self._max_files} files are read: {path!r}")
+        return content
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _id(tree: Tree, path: str) -> str | None:
+    entry = tree.entry(path)
+    return entry.id if entry else None
+
+
+def _form(tree: Tree, path: str) -> str:
+    entry = tree.entry(path)
+    return entry.form.value if entry else ""
+
+
+def _listing(tree: Tree, path: str) -> str:
+    entry = tree.entry(path)
+    if entry is None or entry.form is not Form.FOLDER:
+        return ""
+    lines = "".join(f"{item.form} {name}\n" for name, item in tree.names(path).items())
+    return hashlib.sha256(lines.encode()).hexdigest()

@@ -1,0 +1,72 @@
+"""What a kustomization has gathered: resources, field specifications and vars."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from engine.render.kustomize.config import Config, merge_configs
+from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.ids import Gvk, Id
+from engine.render.kustomize.kustomization import Var
+from engine.render.kustomize.resmap import ResMap
+
+
+@dataclass(slots=True)
+class Accumulator:
+    """Grows while kustomizations are read, the innermost first."""
+
+    resources: ResMap = field(default_factory=ResMap)
+    config: Config = field(default_factory=Config)
+    variables: dict[str, Var] = field(default_factory=dict)
+
+    def add_config(self, config: Config) -> None:
+        """Raises KustomizeError if it contradicts what is there."""
+        self.config = merge_configs(self.config, config)
+
+    def absorb(self, other: "Accumulator") -> None:
+        """Add all of another.  Raises KustomizeError on conflicts."""
+        self.resources.append_all(other.resources)
+        self.add_config(other.config)
+        self._add_variables(other.variables.values())
+
+    def declare(self, variables: Iterable[Var]) -> None:
+        """Tie each var to the resource that it reads today.  Raises KustomizeError."""
+        variables = list(variables)
+        for variable in variables:
+            matches = self.resources.having(_matcher(variable))
+            if len(matches) > 1:
+                raise KustomizeError(
+                    f"found {len(matches)} resId matches for var {variable.name!r} "
+                    "(unable to disambiguate)"
+                )
+            for resource in matches:
+                resource.variables.append(variable.name)
+        self._add_variables(variables)
+
+    def _add_variables(self, variables: Iterable[Var]) -> None:
+        for variable in variables:
+            if variable.name in self.variables:
+                raise KustomizeError(f"var {variable.name!r} already encountered")
+            self.variables[variable.name] = variable
+
+
+def variable_gvk(variable: Var) -> Gvk:
+    """The kind that the var reads; `apiVersion` wins over group and version."""
+    reference = variable.objref
+    if not reference.api_version:
+        return Gvk(reference.group, reference.version, reference.kind)
+    gvk = Gvk.of(reference.api_version, reference.kind)
+    return gvk if gvk.group else Gvk(reference.group, gvk.version, gvk.kind)
+
+
+def _matcher(variable: Var) -> Callable[[Id], bool]:
+    """Whether an id is the one that the var names; without a namespace any will do."""
+    gvk, name = variable_gvk(variable), variable.objref.name
+    namespace = variable.objref.namespace
+
+    def matches(id_: Id) -> bool:
+        if id_.gvk != gvk or id_.name != name:
+            return False
+        is_any = not namespace or id_.is_cluster
+        return is_any or Id(gvk, name, namespace, False).key == id_.key
+
+    return matches

@@ -1,0 +1,127 @@
+"""Run `kustomize build` on a tree: pure, and all that it reads is recorded.
+
+Source: kustomize api/krusty/kustomizer.go.
+"""
+
+from dataclasses import dataclass, field
+
+from engine.render.inputs import Inputs, Recorder, TooManyFiles
+from engine.render.kustomize.backrefs import fix_references
+from engine.render.kustomize.errors import KustomizeError, Lacking
+from engine.render.kustomize.kustomization import MANAGED_BY, ORIGINS, TRANSFORMERS
+from engine.render.kustomize.labels import METADATA_LABELS, set_entries
+from engine.render.kustomize.loader import Loader, Reach
+from engine.render.kustomize.names import add_hashes
+from engine.render.kustomize.order import LEGACY, sort_resources
+from engine.render.kustomize.origins import ORIGIN, TRANSFORMATIONS, Origin, listed
+from engine.render.kustomize.resmap import ResMap
+from engine.render.kustomize.resource import Resource
+from engine.render.kustomize.scalars import unspelled
+from engine.render.kustomize.target import Build, Target
+from engine.render.kustomize.variables import resolve_variables
+from engine.source.tree import Form, Tree
+
+_INTERNAL = "internal.config.kubernetes.io/"
+_INTERNAL_NAMES = (
+    "allowKindChange allowNameChange generatorBehavior helm-generated id index needsHashSuffix path"
+    " prefixes previousKinds previousNames previousNamespaces refBy seqindent suffixes"
+    " annotations-migration-resource-id"
+).split()
+_REMOVED = {
+    *(_INTERNAL + name for name in _INTERNAL_NAMES),
+    *(f"config.kubernetes.io/{name}" for name in ("id", "index", "path")),
+    ORIGIN,
+    TRANSFORMATIONS,
+}
+"""Annotations that kustomize keeps its books with, and removes in the end."""
+_LOCAL = "config.kubernetes.io/local-config"
+_MANAGED_BY_LABEL = {"app.kubernetes.io/managed-by": "kustomize-(devel)"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line decides.
+
+    reorder: "none" keeps the input order, "legacy" or "unspecified" sort by kind; a kustomization's
+    `sortOptions` always win.
+    """
+
+    reach: Reach = field(default_factory=Reach)
+    reorder: str = "none"
+    managed_by_label: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The result; inputs: what it depends on."""
+
+    resources: tuple[Resource, ...]
+    inputs: Inputs
+
+
+def build(tree: Tree, path: str, options: Options) -> Built:
+    """The resources of the kustomization in the folder `path`.
+
+    Raises KustomizeError, or Lacking with everything that must be fetched first.
+    """
+    recorder = Recorder(tree)
+    shared = Build()
+    try:
+        resources = _resources(Loader(recorder, path, options.reach), shared, options)
+    except Lacking as lacking:
+        shared.lack(lacking.needs)
+        raise Lacking(shared.needs) from lacking
+    except TooManyFiles as error:
+        raise KustomizeError(str(error)) from error
+    except KustomizeError:
+        if shared.needs:  # may be wrong only because something is not there yet
+            raise Lacking(shared.needs) from None
+        raise
+    if shared.needs:
+        raise Lacking(shared.needs)
+    return Built(tuple(resources), recorder.inputs)
+
+
+def _resources(loader: Loader, shared: Build, options: Options) -> ResMap:
+    entry = loader.tree.entry(loader.root)
+    if entry is None or entry.form is not Form.FOLDER:
+        raise KustomizeError(f"no such folder {loader.root!r}")
+    target = Target(loader, shared, Origin())
+    metadata = target.kustomization.build_metadata
+    shared.origins = bool(metadata)
+    shared.schemas.use(target.kustomization.openapi, loader)
+    gathered = target.accumulate()
+    add_hashes(gathered.resources)
+    fix_references(gathered.resources, gathered.config.name_reference)
+    resolve_variables(gathered)
+    resources = gathered.resources
+    resources.keep(resource for resource in resources if not _is_local(resource))
+    _sort(resources, target, options)
+    if options.managed_by_label or MANAGED_BY in metadata:
+        set_entries(resources, _MANAGED_BY_LABEL, (METADATA_LABELS,))
+    for resource in resources:
+        _finish(resource, metadata)
+    return resources
+
+
+def _is_local(resource: Resource) -> bool:
+    return resource.annotations.get(_LOCAL, "false") != "false"
+
+
+def _sort(resources: ResMap, target: Target, options: Options) -> None:
+    if target.kustomization.sort_options is not None:
+        sort_resources(resources, target.kustomization.sort_options)
+    elif options.reorder != "none":
+        sort_resources(resources, LEGACY)
+
+
+def _finish(resource: Resource, metadata: list[str]) -> None:
+    """Leave only what is meant for the cluster, and say where it came from if asked."""
+    annotations = resource.annotations
+    kept = {key: value for key, value in annotations.items() if key not in _REMOVED}
+    if ORIGINS in metadata and resource.origin is not None:
+        kept[ORIGIN] = resource.origin.text
+    if TRANSFORMERS in metadata and resource.transformations:
+        kept[TRANSFORMATIONS] = listed(resource.transformations)
+    resource.set_metadata("annotations", kept)
+    resource.obj = unspelled(resource.obj)

@@ -1,0 +1,217 @@
+"""Open what a kustomization names: files and folders of its tree, nothing else.
+
+Source: kustomize api/internal/loader.
+"""
+
+import difflib
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.render.inputs import Recorder
+from engine.render.kustomize.errors import KustomizeError, Lacking, Needs
+from engine.render.kustomize.kustomization import FILE_NAMES
+from engine.render.kustomize.reading import MalformedYaml, read_one
+from engine.render.kustomize.repository import Repository, is_http, parse_repository
+from engine.source.tree import Form, Tree
+
+MAX_DEPTH = 100
+"""Kustomizations inside of each other."""
+
+
+class NotFound(KustomizeError):
+    """A file or folder that is not there, or is not what was wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What the loaders of one build share.
+
+    root_only: files must be in or below the folder of the kustomization that names them.
+    mount: the absolute path that the tree's root stands for, for absolute paths in kustomizations.
+    overrides: kustomization files, decoded, in place of what the tree holds; by folder.
+    bases, files: what was fetched for a build before, by URL.
+    """
+
+    root_only: bool = True
+    mount: str = ""
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    allow_remote: bool = True
+    bases: Mapping[str, Tree] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """A folder of a tree, and the loaders of the kustomizations that led to it."""
+
+    tree: Recorder
+    root: str
+    reach: Reach
+    repository: Repository | None = None
+    referrer: "Loader | None" = None
+
+    def read(self, path: str) -> bytes:
+        """The file's content.  Raises NotFound with the nearest name, KustomizeError, Lacking."""
+        if is_http(path):
+            return self._download(path)
+        target = self._resolved(path)
+        if self._is_confined and not _is_in(target, self.root):
+            raise KustomizeError(
+                f"security; file {target!r} is not in or below {self.root or '.'!r}"
+            )
+        entry = self.tree.entry(target)
+        if entry is None:
+            raise NotFound(f"no such file {target!r}{self._hint(target)}")
+        if entry.form is not Form.FILE:
+            raise NotFound(f"{target!r} is a folder, not a file")
+        return self.tree.read(target)
+
+    def form(self, path: str) -> Form | None:
+        """What stands at the path, None if nothing does.  Raises KustomizeError outside of it."""
+        entry = self.tree.entry(self._resolved(path))
+        return entry.form if entry else None
+
+    def child(self, path: str) -> "Loader":
+        """The loader of a folder or repository.  Raises NotFound, KustomizeError, Lacking."""
+        if not path:
+            raise KustomizeError("an empty path names no folder")
+        if (repository := parse_repository(path)) is not None:
+            return self._remote(path, repository)
+        _check_segments(path)
+        target = self._resolved(path)
+        entry = self.tree.entry(target)
+        if entry is None:
+            raise NotFound(f"no such file or folder {target!r}{self._hint(target)}")
+        if entry.form is not Form.FOLDER:
+            raise NotFound(f"{target!r} is a file, not a folder")
+        self._check_cycle(target)
+        return Loader(self.tree, target, self.reach, None, self)
+
+    def kustomization(self) -> tuple[Any, str]:
+        """(the content of the kustomization file, its name).  Raises KustomizeError."""
+        override = self.reach.overrides.get(self.root) if not self._repositories else None
+        names = [name for name in FILE_NAMES if self._is_file(name)]
+        if override is not None:
+            return override, names[0] if names else FILE_NAMES[0]
+        if not names:
+            wanted = "', '".join(FILE_NAMES)
+            raise KustomizeError(f"unable to find one of '{wanted}' in folder {self.root or '.'!r}")
+        if len(names) > 1:
+            raise KustomizeError(
+                f"multiple kustomization files in folder {self.root or '.'!r}: {', '.join(names)}"
+            )
+        file = self.join(names[0])
+        content = read_one(self.tree.read(file), file)
+        if content is not None and not isinstance(content, dict):
+            raise MalformedYaml(f"{file}: invalid Kustomization: a map was expected")
+        return content, names[0]
+
+    def join(self, name: str) -> str:
+        """The path in the tree of a name in this folder."""
+        return posixpath.join(self.root, name)
+
+    @property
+    def chain(self) -> list[str]:
+        """The folders from the build's root to here."""
+        above = self.referrer.chain if self.referrer else []
+        return [*above, self.repository.clone if self.repository else self.root or "."]
+
+    @property
+    def _is_confined(self) -> bool:
+        return self.reach.root_only or self._repositories
+
+    @property
+    def _repositories(self) -> bool:
+        return self.repository is not None or (
+            self.referrer is not None and self.referrer._repositories
+        )
+
+    def _is_file(self, name: str) -> bool:
+        entry = self.tree.entry(self.join(name))
+        return entry is not None and entry.form is Form.FILE
+
+    def _resolved(self, path: str) -> str:
+        """A path of the tree.  Raises KustomizeError if it leads out of it."""
+        if path.startswith("/"):
+            mount = self.reach.mount.rstrip("/")
+            if not mount or not _is_in(posixpath.normpath(path), mount):
+                raise KustomizeError(f"path {path!r} is absolute: it is outside of the source")
+            return posixpath.normpath(path).removeprefix(mount).strip("/")
+        target = posixpath.normpath(posixpath.join(self.root, path))
+        if target == ".." or target.startswith("../"):
+            raise KustomizeError(f"path {path!r} in {self.root or '.'!r} leads out of the source")
+        return "" if target == "." else target
+
+    def _hint(self, target: str) -> str:
+        parent, _, name = target.rpartition("/")
+        entry = self.tree.entry(parent)
+        if entry is None or entry.form is not Form.FOLDER:
+            return ""
+        near = difflib.get_close_matches(name, list(self.tree.names(parent)), 1)
+        return f"; there is {near[0]!r}" if near else ""
+
+    def _check_cycle(self, target: str) -> None:
+        loader: Loader | None = self
+        depth = 0
+        while loader is not None and loader.tree is self.tree:
+            if _is_in(loader.root, target):
+                chain = " -> ".join([*self.chain, target or "."])
+                raise KustomizeError(
+                    f"cycle detected: {target or '.'!r} contains {loader.root or '.'!r}, "
+                    f"which is being built: {chain}"
+                )
+            loader, depth = loader.referrer, depth + 1
+        if depth > MAX_DEPTH:
+            raise KustomizeError(f"kustomizations are nested deeper than {MAX_DEPTH}: {target!r}")
+
+    def _download(self, url: str) -> bytes:
+        if url in self.reach.files:
+            self.tree.remotes.add(url)
+            return self.reach.files[url]
+        if url in self.reach.bases:
+            raise NotFound(f"{url!r} is a repository, not a file")
+        if not self.reach.allow_remote:
+            raise KustomizeError(f"remote file {url!r} is not allowed (--no-remote-bases)")
+        raise Lacking(Needs(files=frozenset({url})))
+
+    def _remote(self, url: str, repository: Repository) -> "Loader":
+        if not self.reach.allow_remote:
+            raise KustomizeError(f"remote base {url!r} is not allowed (--no-remote-bases)")
+        if len(self.chain) > MAX_DEPTH:
+            raise KustomizeError(f"kustomizations are nested deeper than {MAX_DEPTH}: {url!r}")
+        self._check_repository_cycle(url, repository)
+        if url not in self.reach.bases:
+            raise Lacking(Needs(bases=frozenset({url})))
+        self.tree.remotes.add(url)
+        tree = Recorder(self.reach.bases[url])
+        tree.remotes = self.tree.remotes
+        folder = posixpath.normpath(repository.folder) if repository.folder else "."
+        root = "" if folder == "." else folder
+        entry = tree.entry(root)
+        if entry is None or entry.form is not Form.FOLDER:
+            raise NotFound(f"no folder {root!r} in {url!r}")
+        return Loader(tree, root, self.reach, repository, self)
+
+    def _check_repository_cycle(self, url: str, repository: Repository) -> None:
+        loader: Loader | None = self
+        while loader is not None:
+            if loader.repository == repository:
+                raise KustomizeError(f"cycle detected: {url!r} refers to itself")
+            loader = loader.referrer
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(folder + "/")
+
+
+def _check_segments(path: str) -> None:
+    if path.startswith("/"):
+        raise KustomizeError(f"new root {path!r} cannot be absolute")
+    for part in path.split("/"):
+        if ".." in part and part != "..":
+            raise KustomizeError(
+                f"path {path!r} is ambiguous: {part!r} looks like a misplaced '..'; "
+                "check the indentation in the kustomization file"
+            )

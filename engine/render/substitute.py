@@ -1,0 +1,209 @@
+"""Replace `${name}` in a text, with the shell-like operators that Flux has.
+
+Only `${...}` is special; `$$` is a literal `$`.  Arguments may hold `${...}` again and are all
+evaluated before the operator.  Source: fluxcd/pkg envsubst.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from engine.render.operators import OPERATORS, DEFAULTS, OperatorError
+
+NAME = re.compile(r"[_A-Za-z][_A-Za-z0-9]*")
+"""What a variable may be called."""
+_DEPTH = 100
+
+
+class SubstitutionError(ValueError):
+    """A text whose `${...}` cannot be replaced; the text says which and where."""
+
+
+def substitute(text: str, variables: Mapping[str, str], *, strict: bool) -> str:
+    """The text with all variables replaced.
+
+    strict: a variable that is not set is an error unless the operator gives a default, else it
+    reads as empty.  Raises SubstitutionError naming the variable, or the place of bad syntax.
+    """
+    if "$" not in text:
+        return text
+    return "".join(_evaluated(part, variables, strict=strict) for part in _Parser(text).parts())
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """`${name operator arguments}`; where: "line:column" of its `${`."""
+
+    name: str
+    operator: str
+    arguments: tuple["str | _Call", ...]
+    where: str
+
+
+def _evaluated(part: str | _Call, variables: Mapping[str, str], *, strict: bool) -> str:
+    if isinstance(part, str):
+        return part
+    arguments = [_evaluated(item, variables, strict=strict) for item in part.arguments]
+    value = variables.get(part.name)
+    if value is None:
+        if strict and part.operator not in DEFAULTS:
+            raise SubstitutionError(
+                f'variable not set (strict mode): "{part.name}" at {part.where}'
+            )
+        value = ""
+    try:
+        return OPERATORS[part.operator](value, arguments)
+    except OperatorError as error:
+        raise SubstitutionError(f"${{{part.name}}} at {part.where}: {error}") from error
+
+
+Accept = Callable[[str, int], bool]
+"""Whether a character may be the n-th (from 1) of a token."""
+
+
+class _Parser:
+    """Reads from left to right; every method leaves off behind what it read."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def parts(self) -> list[str | _Call]:
+        """The whole text: literal parts and calls."""
+        parts: list[str | _Call] = []
+        while self._at < len(self._text):
+            if self._is_open():
+                parts.append(self._call(0))
+            else:
+                parts.append(self._token(lambda _, __: True, stops_at_call=True, escapes="$"))
+        return parts
+
+    def _is_open(self) -> bool:
+        return self._text.startswith("${", self._at)
+
+    def _peek(self, ahead: int = 0) -> str:
+        return self._text[self._at + ahead : self._at + ahead + 1]
+
+    def _failed(self, problem: str) -> SubstitutionError:
+        return SubstitutionError(f"{problem} at {self._where(self._at)}")
+
+    def _where(self, offset: int) -> str:
+        line = self._text.count("\n", 0, offset) + 1
+        return f"{line}:{offset - self._text.rfind(chr(10), 0, offset)}"
+
+    def _token(self, accept: Accept, *, stops_at_call: bool = False, escapes: str = "") -> str:
+        """The longest run of accepted characters, escapes resolved; "" if there is none."""
+        found: list[str] = []
+        while self._at < len(self._text):
+            character = self._peek()
+            if stops_at_call and self._is_open():
+                break
+            if character in escapes and self._is_escaped(character):
+                found.append(self._peek(1))
+                self._at += 2
+            elif accept(character, len(found) + 1):
+                found.append(character)
+                self._at += 1
+            else:
+                break
+        return "".join(found)
+
+    def _is_escaped(self, character: str) -> bool:
+        following = self._peek(1)
+        return following == "$" if character == "$" else following in ("/", "\\") and following != ""
+
+    def _call(self, depth: int) -> _Call:
+        if depth > _DEPTH:
+            raise self._failed(f"nested deeper than {_DEPTH}")
+        where = self._where(self._at)
+        self._at += 2
+        if self._peek() == "#":
+            self._at += 1
+            name = self._name("bad substitution")
+            return self._closed(name, "#length", (), where)
+        name = self._name("unable to parse variable name")
+        read = self._reader()
+        if read is None:
+            if self._peek() != "}":
+                raise self._failed(f"missing closing brace of ${{{name}")
+            return self._closed(name, "", (), where)
+        operator, arguments = read(depth + 1)
+        return self._closed(name, operator, arguments, where)
+
+    def _reader(self) -> "Callable[[int], tuple[str, tuple[str | _Call, ...]]] | None":
+        """What reads the operator that comes next, None if none does."""
+        first = self._peek()
+        if first == "=" or (first == ":" and self._peek(1) in ("=", "-", "?", "+")):
+            return self._default
+        readers = {
+            ":": self._substring,
+            ",": self._casing,
+            "^": self._casing,
+            "/": self._replacing,
+            "#": self._removing,
+            "%": self._removing,
+        }
+        return readers.get(first)
+
+    def _name(self, problem: str) -> str:
+        name = self._token(lambda c, _: c == "_" or c.isalpha() or c.isdecimal())
+        if not name:
+            raise self._failed(problem)
+        return name
+
+    def _closed(
+        self, name: str, operator: str, arguments: tuple["str | _Call", ...], where: str
+    ) -> _Call:
+        if self._peek() != "}":
+            raise self._failed(f"bad substitution of {name!r}")
+        self._at += 1
+        return _Call(name, operator, arguments, where)
+
+    def _argument(self, accept: Accept, depth: int, escapes: str = "") -> "str | _Call":
+        if self._is_open():
+            return self._call(depth)
+        begin = self._at
+        found = self._token(accept, stops_at_call=True, escapes=escapes)
+        if self._at == begin:
+            raise self._failed("unable to parse substitution within function")
+        return found
+
+    def _default(self, depth: int) -> "tuple[str, tuple[str | _Call, ...]]":
+        operator = self._peek() if self._peek() == "=" else self._peek() + self._peek(1)
+        self._at += len(operator)
+        arguments: list[str | _Call] = []
+        while self._peek() != "}":
+            arguments.append(self._argument(_not_closing, depth))
+        return operator, tuple(arguments)
+
+    def _substring(self, depth: int) -> "tuple[str, tuple[str | _Call, ...]]":
+        self._at += 1
+        start = self._argument(lambda c, _: c not in ":}", depth)
+        if self._peek() == "}":
+            return ":", (start,)
+        if not self._token(lambda c, _: c == ":"):
+            raise self._failed("bad substitution")
+        return ":", (start, self._argument(_not_closing, depth))
+
+    def _casing(self, _: int) -> "tuple[str, tuple[str | _Call, ...]]":
+        operator = self._token(lambda c, n: c in ",^" and n <= 2)  # noqa: PLR2004 (`,,`)
+        return operator, ()
+
+    def _removing(self, depth: int) -> "tuple[str, tuple[str | _Call, ...]]":
+        sign = self._peek()
+        operator = self._token(lambda c, n: c == sign and n <= 2)  # noqa: PLR2004 (`##`)
+        return operator, (self._argument(_not_closing, depth),)
+
+    def _replacing(self, depth: int) -> "tuple[str, tuple[str | _Call, ...]]":
+        self._at += 1
+        operator = "/" + self._token(lambda c, n: c in "/#%" and n == 1)
+        wanted = self._argument(lambda c, _: c != "/", depth, "$\\")
+        if not self._token(lambda c, _: c == "/"):
+            raise self._failed("bad substitution")
+        if self._peek() == "}":
+            return operator, (wanted,)
+        return operator, (wanted, self._argument(_not_closing, depth, "$\\"))
+
+
+def _not_closing(character: str, _: int) -> bool:
+    return character != "}"

@@ -1,0 +1,137 @@
+"""The settings of the engine: a field is a flag `--a-b` and a variable `LOCKSTEP_A_B`.
+
+Units: durations are float seconds (written `30s`, `1m30s` on the command line), sizes end in
+`_bytes`.  Names and defaults are Flux's where Flux has the same setting.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def setting(default: Any, meaning: str, *, kind: str = "") -> Any:
+    """A field with its meaning; kind: "duration" or "size" where the type does not say it."""
+    return field(default=default, metadata={"meaning": meaning, "kind": kind})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The values that one engine runs with."""
+
+    kubeconfig: str = setting(
+        "", "Path of a kubeconfig; empty: KUBECONFIG, then the pod's service account."
+    )
+    context: str = setting("", "Context of the kubeconfig; empty: its current one.")
+    runtime_namespace: str = setting(
+        "flux-system", "Namespace of the engine's Leases, as RUNTIME_NAMESPACE in Flux."
+    )
+    watch_all_namespaces: bool = setting(
+        True, "False: reconcile only objects of the runtime namespace."
+    )
+    watch_label_selector: str = setting(
+        "", "Label selector of the objects to reconcile (Flux's manual sharding)."
+    )
+    sources: str = setting(
+        "git", "git: fetch GitRepositories; none: another controller serves every source."
+    )
+    install_crds: bool = setting(False, "Install or update Flux's definitions before starting.")
+
+    storage_path: str = setting(
+        "", "Folder of Git objects and artifacts; empty: /data in a cluster, else the cache folder."
+    )
+    storage_addr: str = setting(":9090", "Address of the artifact server; port 0: a free one.")
+    storage_adv_addr: str = setting(
+        "", "Host and port that other controllers reach the artifacts at; empty: as served."
+    )
+    metrics_addr: str = setting(":8080", "Address of /metrics; port 0: a free one.")
+    health_addr: str = setting(":9440", "Address of /healthz, /readyz and /loglevel.")
+    events_addr: str = setting(
+        "", "URL that events are posted to, such as Flux's notification-controller."
+    )
+    artifact_retention_ttl: float = setting(
+        60.0, "Old artifacts stay this long, for controllers that still read them.", kind="duration"
+    )
+    artifact_retention_records: int = setting(2, "Artifacts kept per source beyond that time.")
+
+    concurrent: int = setting(
+        8, "Reconciles that work at the same time; waiting for health does not count."
+    )
+    concurrent_ssa: int = setting(4, "Requests in flight for one Kustomization.")
+    concurrent_fetches: int = setting(4, "Git fetches at the same time.")
+    concurrent_builds: int = setting(2, "Builds at the same time; they need a processor each.")
+    api_concurrency: int = setting(
+        32, "Upper bound of requests in flight to one API server; the limiter adapts below it."
+    )
+    interval_jitter_percentage: int = setting(5, "Spread of intervals, in percent, below 100.")
+    requeue_dependency: float = setting(
+        30.0, "Safety net behind the events that wake a dependant.", kind="duration"
+    )
+    min_retry_delay: float = setting(
+        0.75, "First delay after a failed fetch; doubles from there.", kind="duration"
+    )
+    max_retry_delay: float = setting(900.0, "Longest delay between retries.", kind="duration")
+    stage_timeout: float = setting(
+        60.0, "How long a group of definitions or classes may take to be ready.", kind="duration"
+    )
+    http_retry: int = setting(9, "Retries of an artifact download.")
+    status_heartbeat: bool = setting(
+        False, "Write history and an event at every interval even if nothing changed, as Flux does."
+    )
+
+    field_manager: str = setting("kustomize-controller", "Field manager of server-side apply.")
+    override_manager: tuple[str, ...] = setting(
+        (), "Field managers whose fields are taken over besides kubectl's (repeatable)."
+    )
+    custom_apply_stage_kinds: tuple[str, ...] = setting(
+        (), "`group/Kind` applied after classes and before the rest (repeatable)."
+    )
+    prune_brake: bool = setting(
+        True, "Stop a prune that would delete more than 20 objects and half of the inventory."
+    )
+    strict_substitutions: bool = setting(
+        True, "An undefined variable without default fails the build."
+    )
+    no_cross_namespace_refs: bool = setting(False, "Refuse sources of other namespaces.")
+    no_remote_bases: bool = setting(False, "Refuse kustomize bases from URLs.")
+    default_service_account: str = setting(
+        "", "Service account impersonated where a Kustomization names none."
+    )
+
+    enable_leader_election: bool = setting(
+        True, "Hold Flux's Leases, so that two engines never write together."
+    )
+    leader_election_release_on_cancel: bool = setting(True, "Give the Leases back when stopping.")
+    leader_election_lease_duration: float = setting(
+        35.0, "After this time without renewal another engine takes over.", kind="duration"
+    )
+    leader_election_renew_deadline: float = setting(
+        30.0, "The holder stops writing if it could not renew for this long.", kind="duration"
+    )
+    leader_election_retry_period: float = setting(
+        5.0, "Time between renewals and between attempts to acquire.", kind="duration"
+    )
+
+    log_level: str = setting("info", "trace, debug, info or error; changeable at /loglevel.")
+    log_encoding: str = setting("json", "json or console.")
+    graceful_shutdown_timeout: float = setting(
+        50.0,
+        "On SIGTERM, time for work in flight; below Kubernetes' 60 s for Flux's pods.",
+        kind="duration",
+    )
+    otlp_endpoint: str = setting(
+        "", "URL of an OTLP/HTTP collector for traces; empty: none are recorded."
+    )
+    trace_ratio: float = setting(1.0, "Share of reconciles that are traced, 0..1.")
+    git_max_pack_bytes: int = setting(
+        512 * 2**20, "Largest pack accepted from a Git server.", kind="size"
+    )
+    git_max_inflated_bytes: int = setting(
+        2 * 2**30, "Largest content of a fetch after decompression.", kind="size"
+    )
+    artifact_max_bytes: int = setting(
+        512 * 2**20, "Largest unpacked artifact of another controller.", kind="size"
+    )
+
+    @property
+    def jitter(self) -> float:
+        """The spread of intervals as a ratio, 0..1."""
+        return self.interval_jitter_percentage / 100

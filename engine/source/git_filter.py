@@ -1,0 +1,138 @@
+"""Make the artifact's tree out of a commit's: rules applied, links and submodules dropped.
+
+The result is a Git tree itself.  A folder in which nothing was dropped keeps Git's id; the
+others are written to the store.  On the way every name is checked and every file known to exist,
+so a tree that passed here can be read to its end.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from engine.source.failures import GitError
+from engine.source.git_pack import Limits
+from engine.source.ignore import FILE_NAME, Rules, rules
+from engine.source.store import Child, Store, tree_object
+
+_MEMORY = 200_000  # folders remembered; some 100 bytes each
+
+# Names with which a checkout would leave its folder or write to Git's own (go-git validPath).
+_UNSAFE = {".", "..", ".git", "git~1"}
+_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # Git's id of a folder without entries
+
+_IgnoreFiles: TypeAlias = tuple[tuple[tuple[tuple[str, ...], str], ...], int]
+
+
+def filtered(
+    store: Store,
+    tree_id: str,
+    spec_ignore: str | None = None,
+    limits: Limits | None = None,
+    check_cancelled: Callable[[], None] = lambda: None,
+) -> str:
+    """The id of the tree without what is ignored.
+
+    check_cancelled: called for each folder; may raise.  Raises GitError if something of the tree
+    is missing, unsafe or too much.
+    """
+    walk = _Walk(store, limits or Limits(), check_cancelled)
+    try:
+        found = walk.ignore_files(tree_id)
+        new_id, _ = walk.folder(tree_id, (), rules(found, spec_ignore))
+    except KeyError as error:
+        raise GitError(f"the object {error.args[0]!r} of the tree {tree_id} is missing") from error
+    return new_id
+
+
+class _Walk:
+    def __init__(self, store: Store, limits: Limits, check_cancelled: Callable[[], None]) -> None:
+        self._store = store
+        self._limits = limits
+        self._check_cancelled = check_cancelled
+        self._entries = 0
+
+    def ignore_files(self, tree_id: str) -> list[tuple[tuple[str, ...], str]]:
+        """(folder, text) of each `.sourceignore`, outer before inner."""
+        found, _ = self._ignore_files_below(tree_id, 0)
+        self._entries = 0
+        return [(scope, self._store.blob(blob).decode("utf-8", "replace")) for scope, blob in found]
+
+    def _ignore_files_below(self, tree_id: str, depth: int) -> _IgnoreFiles:
+        memory = self._store.ignore_files
+        known = memory.get(tree_id)
+        if known is not None:
+            self._count(known[1], depth)
+            return known
+        before = self._entries
+        children = self._store.children(tree_id)
+        self._count(len(children), depth)
+        own = children.get(FILE_NAME)
+        found: list[tuple[tuple[str, ...], str]] = []
+        if own is not None and own.is_file:
+            found.append(((), own.id))
+        for name, child in sorted(children.items()):
+            if child.is_folder:
+                inner, _ = self._ignore_files_below(child.id, depth + 1)
+                found += [((name, *scope), blob) for scope, blob in inner]
+        _forget_if_full(memory)
+        memory[tree_id] = tuple(found), self._entries - before
+        return memory[tree_id]
+
+    def folder(self, tree_id: str, path: tuple[str, ...], wanted: Rules) -> tuple[str, int]:
+        """The id of a folder after filtering, and the number of entries below it."""
+        memory = self._store.filtered
+        key = (wanted.key, "/".join(path), tree_id)
+        known = memory.get(key)
+        if known is not None:
+            self._count(known[1], len(path))
+            return known
+        before = self._entries
+        children = self._store.children(tree_id)
+        self._count(len(children), len(path))
+        kept = {}
+        for name, child in children.items():
+            new = self._kept(child, (*path, name), wanted)
+            if new is not None:
+                kept[name] = new
+        new_id = tree_id if kept == children else self._written(kept)
+        _forget_if_full(memory)
+        memory[key] = new_id, self._entries - before
+        return memory[key]
+
+    def _kept(self, child: Child, path: tuple[str, ...], wanted: Rules) -> Child | None:
+        """What becomes of an entry; None if it is dropped."""
+        _check_name(path)
+        is_ignored = wanted.ignores(path, child.is_folder)
+        if child.is_folder:
+            if is_ignored and not wanted.takes_back:
+                return None
+            new_id, _ = self.folder(child.id, path, wanted)
+            return None if is_ignored and new_id == _EMPTY_TREE else Child(child.mode, new_id)
+        if is_ignored or not child.is_file:
+            return None
+        if not self._store.contains(child.id):
+            raise KeyError(child.id)
+        return child
+
+    def _written(self, kept: Mapping[str, Child]) -> str:
+        tree = tree_object(kept)
+        self._store.add([tree])
+        return tree.id.decode()
+
+    def _count(self, entries: int, depth: int) -> None:
+        self._check_cancelled()
+        self._entries += entries
+        if self._entries > self._limits.entries:
+            raise GitError(f"the tree has more than the {self._limits.entries} entries allowed")
+        if depth > self._limits.depth:
+            raise GitError(f"the tree has more than the {self._limits.depth} levels allowed")
+
+
+def _check_name(path: tuple[str, ...]) -> None:
+    parts = path[-1].lower().replace("\\", "/").split("/")
+    if not path[-1] or "/" in path[-1] or _UNSAFE.intersection(parts):
+        raise GitError(f"the tree holds the unsafe name {path[-1]!r} at {'/'.join(path)!r}")
+
+
+def _forget_if_full(memory: dict[Any, Any]) -> None:
+    if len(memory) >= _MEMORY:
+        memory.clear()

@@ -1,0 +1,81 @@
+"""A Tree read straight from Git objects: no checkout, nothing outside it exists."""
+
+from collections.abc import Mapping
+
+from engine.source.store import Child, Store
+from engine.source.tree import Entry, Form
+
+
+class GitTree:
+    """The files below one Git tree object.  May be used from several threads, and be pickled.
+
+    Holds no links and no submodules as long as the tree comes from `git_filter.filtered`.
+    """
+
+    def __init__(self, store: Store, tree_id: str) -> None:
+        """tree_id: 40 hex digits of a tree in `store`."""
+        self._store = store
+        self._id = tree_id
+
+    def __repr__(self) -> str:
+        return f"GitTree({self._id!r}, {self._store!r})"
+
+    @property
+    def id(self) -> str:
+        """The content id of the whole tree, hex."""
+        return self._id
+
+    @property
+    def store(self) -> Store:
+        """Where the objects are."""
+        return self._store
+
+    def entry(self, path: str) -> Entry | None:
+        """What stands at `path`, None if nothing does."""
+        child = self._find(path)
+        return None if child is None else _entry(child)
+
+    def names(self, path: str) -> Mapping[str, Entry]:
+        """The folder's entries by name, sorted; KeyError if `path` is no folder."""
+        child = self._find(path)
+        if child is None or not child.is_folder:
+            raise KeyError(path)
+        found = ((name, _entry(item)) for name, item in self._store.children(child.id).items())
+        return {name: entry for name, entry in sorted(found, key=_by_name) if entry}
+
+    def read(self, path: str) -> bytes:
+        """The file's content; KeyError if `path` is no file."""
+        child = self._find(path)
+        if child is None or not child.is_file:
+            raise KeyError(path)
+        return self._store.blob(child.id)
+
+    def subtree(self, path: str) -> "GitTree":
+        """The folder at `path` as a tree of its own; KeyError if it is no folder."""
+        child = self._find(path)
+        if child is None or not child.is_folder:
+            raise KeyError(path)
+        return GitTree(self._store, child.id)
+
+    def _find(self, path: str) -> Child | None:
+        child = Child(0o40000, self._id)
+        for name in path.split("/") if path else ():
+            if not child.is_folder:
+                return None
+            found = self._store.children(child.id).get(name)
+            if found is None:
+                return None
+            child = found
+        return child
+
+
+def _by_name(item: tuple[str, Entry | None]) -> str:
+    return item[0]
+
+
+def _entry(child: Child) -> Entry | None:
+    if child.is_folder:
+        return Entry(Form.FOLDER, child.id)
+    if child.is_file:
+        return Entry(Form.FILE, child.id, executable=bool(child.mode & 0o111))
+    return None

@@ -1,0 +1,189 @@
+"""Artifacts on disk, where other controllers find them under Flux's paths and URLs.
+
+Layout: `<kind>/<namespace>/<name>/<commit>.tar.gz` below the storage folder (flux-behaviour 3.1).
+A file appears whole (written beside its place, then renamed).  One process writes.
+"""
+
+import itertools
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from engine.source import archive
+from engine.source.digest import digest_of, is_equal
+from engine.source.failures import ArchiveOperationFailed
+from engine.source.tree import Tree
+
+_PART = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")  # as Kubernetes names: never `..`
+_FILE = re.compile(r"[0-9a-zA-Z][-+.:_0-9a-zA-Z]*")
+_TEMPORARY = ".new-"
+_WALKED_AT_MOST = 1000  # files looked at in one collection, as Flux
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactOwner:
+    """The object that an artifact belongs to; kind as in its manifest (`GitRepository`)."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Its folder.  Raises ArchiveOperationFailed if a name cannot be part of a path."""
+        parts = (self.kind.lower(), self.namespace, self.name)
+        if not all(_PART.fullmatch(part) for part in parts):
+            raise ArchiveOperationFailed(f"invalid artifact path: {'/'.join(parts)!r}")
+        return "/".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArtifact:
+    """What `status.artifact` says of a file; updated_at: seconds since 1970."""
+
+    path: str
+    url: str
+    digest: str
+    size: int
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What is kept beside the current artifact, so that slow readers still find theirs."""
+
+    records: int = 2  # --artifact-retention-records
+    ttl: float = 60.0  # --artifact-retention-ttl, seconds
+
+
+class ArtifactStorage:
+    """The folder with all artifacts of this engine."""
+
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        algorithm: str = "sha256",
+        retention: Retention | None = None,
+    ) -> None:
+        """folder: made if it is not there.  address: `host[:port]` under which it is served."""
+        self.folder = folder
+        self.address = address
+        self._algorithm = algorithm
+        self._retention = retention or Retention()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def __repr__(self) -> str:
+        return f"ArtifactStorage({str(self.folder)!r}, {self.address!r})"
+
+    def url(self, path: str) -> str:
+        """The address of a stored file, with the host advertised now."""
+        return f"http://{self.address}/{path}"
+
+    def store(self, owner: ArtifactOwner, name: str, tree: Tree, now: float) -> StoredArtifact:
+        """Write the tree as `<name>.tar.gz`.  Blocks.  Raises ArchiveOperationFailed."""
+        written: list[tuple[str, int]] = []
+
+        def write(file: BinaryIO) -> None:
+            written.append(archive.write(tree, file, self._algorithm))
+
+        path = f"{owner.path}/{name}.tar.gz"
+        self._put(path, write)
+        digest, size = written[0]
+        return StoredArtifact(path, self.url(path), digest, size, now)
+
+    def _put(self, path: str, write: Callable[[BinaryIO], None]) -> None:
+        if not _FILE.fullmatch(path.rpartition("/")[2]):
+            raise ArchiveOperationFailed(f"invalid artifact path: {path!r}")
+        target = self.folder / path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=_TEMPORARY)
+        except OSError as error:
+            raise _failure(path, error) from error
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except OSError as error:
+            raise _failure(path, error) from error
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+    def is_intact(self, path: str, digest: str) -> bool:
+        """True if the file is there with that content.  Blocks: reads the whole file."""
+        found = self.locate(path)
+        if found is None:
+            return False
+        try:
+            with found.open("rb") as file:
+                return is_equal(digest_of(file, digest.partition(":")[0]), digest)
+        except OSError:
+            return False
+
+    def locate(self, path: str) -> Path | None:
+        """The file at `<kind>/<namespace>/<name>/<file>`; None if there is none to be served."""
+        *folders, name = path.split("/")
+        if len(folders) != 3 or not all(_PART.fullmatch(part) for part in folders):
+            return None
+        found = self.folder / path
+        if not _FILE.fullmatch(name) or found.is_symlink() or not found.is_file():
+            return None
+        return found
+
+    def discard(self, path: str) -> None:
+        """Remove one file, e.g. after it proved damaged."""
+        found = self.locate(path)
+        if found is not None:
+            found.unlink(missing_ok=True)
+
+    def collect(self, owner: ArtifactOwner, current: str, now: float) -> list[str]:
+        """Remove what is too old or too many; the paths removed.
+
+        current: path of the artifact that stays whatever its age.  The newest `records` files
+        (the current one among them) stay while they are younger than `ttl`.
+        """
+        folder = self.folder / owner.path
+        found: list[tuple[float, Path]] = []
+        with suppress(FileNotFoundError):
+            found = [
+                (entry.stat().st_mtime, Path(entry.path))
+                for entry in itertools.islice(os.scandir(folder), _WALKED_AT_MOST)
+                if entry.is_file(follow_symlinks=False)
+            ]
+        found.sort(reverse=True)
+        others = [item for item in found if f"{owner.path}/{item[1].name}" != current]
+        kept = max(self._retention.records - 1, 0)
+        removed = []
+        for number, (changed_at, path) in enumerate(others):
+            if number >= kept or now - changed_at > self._retention.ttl:
+                path.unlink(missing_ok=True)
+                removed.append(f"{owner.path}/{path.name}")
+        return removed
+
+    def remove(self, owner: ArtifactOwner) -> bool:
+        """Remove everything of an object that was deleted; False if there was nothing."""
+        folder = self.folder / owner.path
+        if not folder.is_dir():
+            return False
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise _failure(owner.path, error) from error
+        return True
+
+
+def _failure(path: str, error: OSError) -> ArchiveOperationFailed:
+    return ArchiveOperationFailed(
+        f"unable to archive artifact to storage: {path!r}: {error.strerror or error}: check the "
+        "space and the permissions of the folder named by --storage-path"
+    )

@@ -1,0 +1,107 @@
+"""A tree of files that a build reads: immutable, addressed by content, nothing outside it exists.
+
+Paths are relative, with `/`, without a leading slash and without `.` or `..`; the root is "".
+Links and special files are not part of a tree (Flux's artifacts drop them as well).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Form(StrEnum):
+    """What stands at a path."""
+
+    FILE = "file"
+    FOLDER = "folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file or folder; `id` is equal exactly if the content is (hex; Git's object id)."""
+
+    form: Form
+    id: str
+    executable: bool = False
+
+
+class Tree(Protocol):
+    """What a build may ask of its files."""
+
+    @property
+    def id(self) -> str:
+        """The content id of the whole tree, hex."""
+        ...
+
+    def entry(self, path: str) -> Entry | None:
+        """What stands at `path`, None if nothing does."""
+        ...
+
+    def names(self, path: str) -> Mapping[str, Entry]:
+        """The folder's entries by name, sorted; KeyError if `path` is no folder."""
+        ...
+
+    def read(self, path: str) -> bytes:
+        """The file's content; KeyError if `path` is no file."""
+        ...
+
+
+class MemoryTree:
+    """A Tree of files held in memory: for tests, generated input and archives."""
+
+    def __init__(self, files: Mapping[str, bytes], folders: frozenset[str] = frozenset()) -> None:
+        """files: content by path.  folders: paths of folders that may be empty."""
+        self._files = dict(files)
+        self._folders: dict[str, dict[str, Entry]] = {"": {}}
+        for path in sorted(folders):
+            self._add_folder(path)
+        for path, content in sorted(self._files.items()):
+            parent, _, name = path.rpartition("/")
+            self._add_folder(parent)
+            digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)
+            self._folders[parent][name] = Entry(Form.FILE, digest.hexdigest())
+        self._ids: dict[str, str] = {}
+        self._seal("")
+
+    def _add_folder(self, path: str) -> None:
+        if path in self._folders:
+            return
+        self._folders[path] = {}
+        parent, _, name = path.rpartition("/")
+        self._add_folder(parent)
+        self._folders[parent][name] = Entry(Form.FOLDER, "")
+
+    def _seal(self, path: str) -> str:
+        """Fill in the ids of folders, deepest first."""
+        names = self._folders[path]
+        lines = []
+        for name, entry in sorted(names.items()):
+            if entry.form is Form.FOLDER:
+                entry = Entry(Form.FOLDER, self._seal(f"{path}/{name}" if path else name))
+                names[name] = entry
+            lines.append(f"{entry.form} {entry.id} {name}\n")
+        digest = hashlib.sha1("".join(lines).encode(), usedforsecurity=False)
+        self._ids[path] = digest.hexdigest()
+        return self._ids[path]
+
+    @property
+    def id(self) -> str:
+        """The content id of the whole tree, hex."""
+        return self._ids[""]
+
+    def entry(self, path: str) -> Entry | None:
+        """What stands at `path`, None if nothing does."""
+        if not path:
+            return Entry(Form.FOLDER, self.id)
+        parent, _, name = path.rpartition("/")
+        return self._folders.get(parent, {}).get(name)
+
+    def names(self, path: str) -> Mapping[str, Entry]:
+        """The folder's entries by name, sorted; KeyError if `path` is no folder."""
+        return dict(sorted(self._folders[path].items()))
+
+    def read(self, path: str) -> bytes:
+        """The file's content; KeyError if `path` is no file."""
+        return self._files[path]

@@ -1,0 +1,1 @@
+"""Stage 5: what the object says about its outcome: conditions, history, events."""

@@ -1,0 +1,54 @@
+"""From a commit to healthy objects: the main job."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.apiserver import ApiServer
+from tests.support.fleet import Fleet, condition_of, config_map, fleet_at, is_at, is_ready
+
+
+@pytest.fixture
+async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    async with fleet_at(api_server, namespace, tmp_path) as fleet:
+        yield fleet
+
+
+async def test_a_commit_becomes_objects_and_a_ready_kustomization(fleet: Fleet) -> None:
+    commit = fleet.commit({"app/web.yaml": config_map("web", color="blue")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app")
+
+    async with fleet.engine():
+        source = await fleet.until("GitRepository", "fleet", is_ready)
+        ks = await fleet.until("Kustomization", "app", is_ready)
+
+    revision = f"main@sha1:{commit}"
+    assert source["status"]["artifact"]["revision"] == revision
+    assert condition_of(source)["message"] == f"stored artifact for revision '{revision}'"
+    assert condition_of(ks)["message"] == f"Applied revision: {revision}"
+    assert ks["status"]["lastAppliedRevision"] == revision
+    assert ks["status"]["inventory"] == {
+        "entries": [{"id": f"{fleet.namespace}_web__ConfigMap", "v": "v1"}]
+    }
+    live = await fleet.get("ConfigMap", "web")
+    assert live is not None
+    assert live["data"] == {"color": "blue"}
+
+
+async def test_a_new_commit_goes_live_and_what_left_git_is_pruned(fleet: Fleet) -> None:
+    fleet.commit({"app/web.yaml": config_map("web"), "app/old.yaml": config_map("old")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app")
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        commit = fleet.commit({"app/web.yaml": config_map("web", v="2"), "app/old.yaml": None})
+        await fleet.request("GitRepository", "fleet", "now")
+        await fleet.until("Kustomization", "app", is_at(commit))
+
+    live = await fleet.get("ConfigMap", "web")
+    assert live is not None
+    assert live["data"] == {"v": "2"}
+    assert await fleet.get("ConfigMap", "old") is None

@@ -1,0 +1,56 @@
+"""What holds for every test: the event loop, the limits, and the real control plane."""
+
+import inspect
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import hypothesis
+import pytest
+
+from tests.support.controlplane import ControlPlane, start
+from tests.support.limits import alarm, limit_of, limited
+
+# An example's time says nothing on a machine that also does other things; the test's limit holds.
+hypothesis.settings.register_profile("lockstep", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("lockstep")
+
+STDERR = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "limit(seconds): the test's body may take this long")
+    config.stash[STDERR] = os.dup(2)  # while a test runs, 2 itself is captured
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    os.close(config.stash[STDERR])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Limit the body of a test only: what it shares with others may be built for minutes first."""
+    seconds = limit_of(item)
+    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+        item.obj = limited(item.obj, seconds)
+        seconds += 5  # a chance to be cancelled in order
+    with alarm(seconds, item.config.stash[STDERR]):
+        yield
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+async def control_plane() -> AsyncIterator[ControlPlane]:
+    """The real control plane on which no pod runs; started when the first test asks for it."""
+    async with start() as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+async def alive_control_plane() -> AsyncIterator[ControlPlane]:
+    """The real control plane on which pods run, on paper."""
+    async with start(alive=True) as plane:
+        yield plane

@@ -1,0 +1,64 @@
+"""An API server that a test may use, whichever it is, and a bare way to talk to it."""
+
+import base64
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """Where an API server is and how to be its administrator (a member of system:masters)."""
+
+    name: str
+    "`embedded` or `real`."
+    url: str
+    kubeconfig: Path
+    token: str = field(repr=False)
+    ca: Path | None
+    "A file of certificates to trust; None where the URL is plain HTTP."
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
+        """A bare HTTP client with the administrator's token, for looks without any client of ours.
+
+        Add the header `Impersonate-User` to a request to act as somebody else.
+        """
+        trust = ssl.create_default_context(cafile=self.ca) if self.ca else True
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        connector = aiohttp.TCPConnector(ssl=trust)
+        async with aiohttp.ClientSession(self.url, connector=connector, headers=headers) as session:
+            yield session
+
+
+def api_server_of(name: str, content: Mapping[str, Any], folder: Path) -> ApiServer:
+    """The ApiServer of a kubeconfig's content, which is written to `folder`."""
+    path = folder / "kubeconfig.yaml"
+    path.write_text(json.dumps(content, indent=1))
+    cluster = content["clusters"][0]["cluster"]
+    ca = None
+    if "certificate-authority-data" in cluster:
+        ca = folder / "ca.crt"
+        ca.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
+    token = content["users"][0]["user"].get("token", "") if content.get("users") else ""
+    return ApiServer(name, cluster["server"], path, token, ca)
+
+
+def kubeconfig(url: str, token: str, ca: bytes) -> dict[str, Any]:
+    """The content of a kubeconfig with one cluster, one user and one context, all `lockstep`."""
+    cluster = {"server": url, "certificate-authority-data": base64.b64encode(ca).decode()}
+    name = "lockstep"
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": {"token": token}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }

@@ -1,0 +1,278 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any, Self, cast
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from engine.cluster import Client, Conflict, LeaseLost, Resource, Unreachable
+from engine.cluster.errors import AlreadyExists
+from engine.cluster.lease import Lease, Leases, Terms, lease_name, micro_time
+from tests.support.clock import ManualClock, settle
+
+TERMS = Terms()  # Flux's: 35 s, 30 s, 5 s; a write takes 20 s at most
+NAME = "kustomize-controller-leader-election"
+
+
+class Api:
+    """Leases and nothing else, with optimistic locking."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.is_down = False
+
+    def at(self, _: object) -> Self:
+        return self
+
+    def fenced(self, _: object) -> Self:
+        return self
+
+    async def get(self, _: Resource, namespace: str, name: str) -> dict[str, Any] | None:
+        await self._reached()
+        return self.objects.get(name)
+
+    async def create(self, _: Resource, obj: dict[str, Any]) -> dict[str, Any]:
+        await self._reached()
+        name = obj["metadata"]["name"]
+        if name in self.objects:
+            raise AlreadyExists(409, "AlreadyExists", "there")
+        self.objects[name] = {**obj, "metadata": {**obj["metadata"], "resourceVersion": "1"}}
+        return self.objects[name]
+
+    async def merge_patch(
+        self, _: Resource, namespace: str, name: str, patch: dict[str, Any]
+    ) -> dict[str, Any]:
+        await self._reached()
+        old = self.objects[name]
+        version = old["metadata"]["resourceVersion"]
+        if patch["metadata"]["resourceVersion"] != version:
+            raise Conflict(409, "Conflict", "changed")
+        spec = {k: v for k, v in {**old["spec"], **patch["spec"]}.items() if v is not None}
+        metadata = {**old["metadata"], "resourceVersion": str(int(version) + 1)}
+        self.objects[name] = {**old, "metadata": metadata, "spec": spec}
+        return self.objects[name]
+
+    async def _reached(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        if self.is_down:
+            raise Unreachable(0, "", "down")
+
+    def foreign(self, name: str, holder: str, clock: ManualClock) -> None:
+        """Another engine acquires or renews it."""
+        old = self.objects.get(name, {"metadata": {"name": name, "resourceVersion": "0"}})
+        version = str(int(old["metadata"]["resourceVersion"]) + 1)
+        instant = micro_time(clock.wall() - 5000)  # its clock is wrong: that must not matter
+        spec = {
+            "holderIdentity": holder,
+            "leaseDurationSeconds": 35,
+            "acquireTime": instant,
+            "renewTime": instant,
+            "leaseTransitions": 4,
+        }
+        metadata = {**old["metadata"], "resourceVersion": version}
+        self.objects[name] = {"metadata": metadata, "spec": spec}
+
+    def holder(self, name: str = NAME) -> str | None:
+        return self.objects[name]["spec"].get("holderIdentity")
+
+
+@asynccontextmanager
+async def keeping(
+    api: Api, clock: ManualClock, *names: str, identity: str = "us", told: list[str] | None = None
+) -> AsyncIterator[tuple[Leases, anyio.CancelScope]]:
+    leases = Leases(cast("Client", api), "flux-system", names, identity, clock, terms=TERMS)
+    scope = anyio.CancelScope()
+    said: list[str] = [] if told is None else told
+
+    async def keep() -> None:
+        with scope:
+            await leases.keep(Random(1), lambda name, holder: said.append(f"{name}: {holder}"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keep)
+        await settle()
+        yield leases, scope
+        scope.cancel()
+
+
+def is_fenced(leases: Leases) -> bool:
+    try:
+        leases.fence()
+    except LeaseLost:
+        return True
+    return False
+
+
+def test_names_are_those_of_flux() -> None:
+    assert lease_name("source-controller") == "source-controller-leader-election"
+    assert lease_name("source-controller", "shard=a") == (
+        "source-controller-leader-election-3d8dfb26"
+    )
+
+
+def test_times_have_microseconds() -> None:
+    assert micro_time(1_700_000_000.25) == "2023-11-14T22:13:20.250000Z"
+
+
+async def test_a_lease_that_nobody_held_is_ours_at_once_and_written_as_client_go_does() -> None:
+    api, clock = Api(), ManualClock()
+    async with keeping(api, clock, NAME) as (leases, _):
+        await leases.wait_held()
+        leases.fence()
+        instant = micro_time(clock.wall())
+
+        assert api.objects[NAME]["spec"] == {
+            "holderIdentity": "us",
+            "leaseDurationSeconds": 35,
+            "acquireTime": instant,
+            "renewTime": instant,
+            "leaseTransitions": 0,
+        }
+
+
+async def test_it_is_renewed_every_retry_period() -> None:
+    api, clock = Api(), ManualClock()
+    async with keeping(api, clock, NAME) as (leases, _):
+        acquired = micro_time(clock.wall())
+        await clock.advance(300)
+        spec = api.objects[NAME]["spec"]
+
+        assert not is_fenced(leases)
+        assert (spec["acquireTime"], spec["leaseTransitions"]) == (acquired, 0)
+        assert spec["renewTime"] == micro_time(clock.wall())
+
+
+async def test_it_is_given_back_in_the_end_as_client_go_does() -> None:
+    api, clock = Api(), ManualClock()
+    async with keeping(api, clock, NAME) as (leases, scope):
+        scope.cancel()
+        await settle()
+        spec = api.objects[NAME]["spec"]
+
+        assert is_fenced(leases)
+    assert "holderIdentity" not in spec
+    assert (spec["leaseDurationSeconds"], spec["leaseTransitions"]) == (1, 0)
+
+
+async def test_while_another_renews_we_wait_and_say_who_it_is() -> None:
+    api, clock, told = Api(), ManualClock(), []
+    api.foreign(NAME, "flux", clock)
+    async with keeping(api, clock, NAME, told=told) as (leases, _):
+        for _ in range(20):
+            await clock.advance(10)
+            api.foreign(NAME, "flux", clock)
+
+        assert is_fenced(leases)
+        assert told == [f"{NAME}: flux"]
+        with pytest.raises(LeaseLost, match="held by 'flux': nothing written"):
+            leases.fence()
+
+
+async def test_a_released_lease_is_taken_over_and_written_with_at_once() -> None:
+    api, clock = Api(), ManualClock()
+    api.foreign(NAME, "flux", clock)
+    async with keeping(api, clock, NAME) as (leases, _):
+        await clock.advance(20)
+        api.foreign(NAME, "", clock)
+        await clock.advance(12)
+
+        assert not is_fenced(leases)
+        assert api.objects[NAME]["spec"]["leaseTransitions"] == 5
+
+
+async def test_a_lease_that_ran_out_is_taken_but_written_with_only_after_the_last_write() -> None:
+    api, clock = Api(), ManualClock()
+    api.foreign(NAME, "flux", clock)
+    seen_at = clock.monotonic()
+    async with keeping(api, clock, NAME) as (leases, _):
+        await clock.advance(34)
+        assert api.holder() == "flux"
+        await clock.advance(12)
+        assert api.holder() == "us"
+        assert is_fenced(leases)
+        await clock.advance(20)
+
+        assert not is_fenced(leases)
+        assert clock.monotonic() - seen_at >= TERMS.duration + TERMS.request_timeout
+
+
+async def test_writing_ends_long_before_others_may_take_it() -> None:
+    api, clock = Api(), ManualClock()
+    async with keeping(api, clock, NAME) as (leases, _):
+        api.is_down = True
+        await clock.advance(TERMS.duration - TERMS.margin - 0.1)
+        assert not is_fenced(leases)
+        await clock.advance(0.2)
+        assert is_fenced(leases)
+        api.is_down = False
+        await clock.advance(5)
+
+        assert not is_fenced(leases)
+
+
+async def test_a_lease_not_renewed_by_its_deadline_is_lost() -> None:
+    api, clock, lost_at = Api(), ManualClock(), []
+
+    async def watch(leases: Leases) -> None:
+        await leases.wait_lost()
+        lost_at.append(clock.monotonic())
+
+    async with keeping(api, clock, NAME) as (leases, _), anyio.create_task_group() as tasks:
+        start = clock.monotonic()
+        tasks.start_soon(watch, leases)
+        await clock.advance(100)
+        assert lost_at == []
+        api.is_down = True
+        await clock.advance(40)
+
+    assert lost_at == [start + 130]
+
+
+async def test_a_jump_of_the_wall_clock_changes_nothing() -> None:
+    api, clock = Api(), ManualClock()
+    async with keeping(api, clock, NAME) as (leases, _):
+        clock.jump_wall(-86400)
+        await clock.advance(20)
+
+        assert not is_fenced(leases)
+
+
+async def test_all_of_a_group_are_needed_and_taken_in_order() -> None:
+    api, clock, told = Api(), ManualClock(), []
+    api.foreign("b", "flux", clock)
+    async with keeping(api, clock, "c", "a", "b", told=told) as (leases, _):
+        assert (api.holder("a"), api.holder("b"), "c" in api.objects) == ("us", "flux", False)
+        assert is_fenced(leases)
+        api.foreign("b", "", clock)
+        await clock.advance(12)
+
+        assert not is_fenced(leases)
+        assert [api.holder(name) for name in "abc"] == ["us"] * 3
+    assert told == ["b: flux"]
+
+
+async def test_two_engines_never_may_write_together() -> None:
+    api, clock = Api(), ManualClock()
+    async with (
+        keeping(api, clock, "a", "b", identity="one") as (one, first),
+        keeping(api, clock, "a", "b", identity="two") as (two, _),
+    ):
+        for _ in range(10):
+            await clock.advance(7)
+            assert (is_fenced(one), is_fenced(two)) == (False, True)
+        first.cancel()
+        await clock.advance(12)
+
+        assert (is_fenced(one), is_fenced(two)) == (True, False)
+
+
+def test_somebody_elses_write_is_noticed() -> None:
+    lease = Lease("a", "us")
+    lease.taken({"spec": {"holderIdentity": "us"}}, 10, TERMS)
+    assert lease.holds(11, TERMS)
+    lease.observe({"spec": {"holderIdentity": "them"}}, 12)
+
+    assert not lease.holds(12, TERMS)
+    assert lease.is_lost(12, TERMS)

@@ -1,0 +1,71 @@
+import pytest
+
+from engine.objects.redact import MASK, mask, masked, secrets_of
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+SECRET = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "a", "annotations": {LAST_APPLIED: '{"data":{}}', "b": "c"}},
+    "data": {"password": "aHVudGVyMg==", "binary": "/w=="},
+    "stringData": {"user": "admin"},
+}
+SHOWN = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "a", "annotations": {LAST_APPLIED: MASK, "b": "c"}},
+    "data": {"password": MASK, "binary": MASK},
+    "stringData": {"user": MASK},
+}
+
+
+@pytest.mark.parametrize(
+    ("obj", "shown"),
+    [
+        (SECRET, SHOWN),
+        ({"kind": "List", "items": [SECRET, 1]}, {"kind": "List", "items": [SHOWN, 1]}),
+        ({**SECRET, "data": "x"}, {**SHOWN, "data": MASK}),
+        ({**SECRET, "kind": "ConfigMap"}, {**SECRET, "kind": "ConfigMap"}),
+        ({**SECRET, "apiVersion": "x/v1"}, {**SECRET, "apiVersion": "x/v1"}),
+        (
+            {"apiVersion": "v1", "kind": "Secret", "metadata": None, "data": None},
+            {"apiVersion": "v1", "kind": "Secret", "metadata": None, "data": None},
+        ),
+    ],
+)
+def test_only_the_values_of_secrets_are_masked(obj, shown):
+    assert masked(obj) == shown
+
+
+def test_masking_leaves_the_object_as_it_is():
+    assert SECRET["data"]["password"] == "aHVudGVyMg=="
+    masked(SECRET)
+    assert SECRET["data"]["password"] == "aHVudGVyMg=="
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("login with hunter2 failed", "login with *** failed"),
+        ("hunter2hunter22", "******"),
+        ("data aHVudGVyMg== and aHVudGVyMg", "data *** and ***"),
+        ("https://u:p%40ss%2Fword@host", "https://u:***@host"),
+        ("short ab stays", "short ab stays"),
+        ("line one\nof two", "***"),
+        ("second: of two", "second: ***"),
+        ('json "line one\\nof two"', 'json "***"'),
+        ("nothing here", "nothing here"),
+    ],
+)
+def test_every_form_of_a_secret_is_masked_the_longest_first(text, shown):
+    assert mask(text, ["hunter2", "hunter22", "p@ss/word", "ab", "", "line one\nof two"]) == shown
+
+
+def test_without_secrets_the_text_stays():
+    assert mask("a b", []) == "a b"
+
+
+def test_the_secrets_of_a_secret_are_its_values_decoded_too():
+    assert secrets_of(SECRET) == ["aHVudGVyMg==", "/w==", "hunter2", "admin"]
+    assert secrets_of({"apiVersion": "v1", "kind": "Secret"}) == []
+    assert secrets_of({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}}) == []

@@ -1,0 +1,98 @@
+import pytest
+
+from engine.runtime.workqueue import Queue
+
+
+def popped(queue: Queue[str], now: float) -> list[str]:
+    """All that is due, in order."""
+    keys = []
+    while item := queue.pop(now):
+        keys.append(item.key)
+    return keys
+
+
+def test_urgent_keys_go_first_and_equal_ones_in_the_order_they_fell_due() -> None:
+    queue: Queue[str] = Queue()
+    queue.push("late", 3, 1, "")
+    queue.push("calm", 1, 2, "")
+    queue.push("early", 2, 1, "")
+    queue.push("urgent", 3, 0, "")
+
+    assert popped(queue, 3) == ["urgent", "early", "late", "calm"]
+
+
+def test_a_key_is_not_given_out_before_its_time() -> None:
+    queue: Queue[str] = Queue()
+    queue.push("a", 5, 0, "")
+
+    assert queue.pop(4.9) is None
+    assert queue.next_at() == 5
+    assert popped(queue, 5) == ["a"]
+
+
+def test_pushes_of_one_key_are_merged_to_the_earliest_time_and_the_greatest_urgency() -> None:
+    queue: Queue[str] = Queue()
+    queue.push("a", 600, 3, "interval")
+    queue.push("a", 1, 4, "revision")
+    queue.push("a", 9, 1, "webhook")
+    queue.push("a", 9, 1, "interval")
+
+    item = queue.pop(1)
+    assert item is not None
+    assert (item.at, item.priority, item.reasons) == (1, 1, ("interval", "revision", "webhook"))
+    assert queue.pop(1000) is None
+
+
+def test_a_key_that_became_more_urgent_overtakes_those_already_due() -> None:
+    queue: Queue[str] = Queue()
+    for key in "abc":
+        queue.push(key, 0, 3, "")
+    first = queue.pop(0)
+    queue.push("c", 0, 1, "manual")
+
+    assert first is not None
+    assert [first.key, *popped(queue, 0)] == ["a", "c", "b"]
+
+
+def test_a_key_pushed_while_it_runs_is_run_again_only_after_it_is_done() -> None:
+    queue: Queue[str] = Queue()
+    queue.push("a", 0, 0, "first")
+    queue.pop(0)
+    queue.push("a", 0, 2, "second")
+    queue.push("a", 5, 1, "third")
+
+    assert queue.pop(10) is None
+    assert queue.next_at() is None
+    queue.done("a")
+    again = queue.pop(0)
+    assert again is not None
+    assert (again.at, again.priority, again.reasons) == (0, 1, ("second", "third"))
+
+
+def test_done_without_a_run_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        Queue[str]().done("a")
+
+
+def test_a_removed_key_is_not_run_and_its_run_is_not_repeated() -> None:
+    queue: Queue[str] = Queue()
+    for key in "ab":
+        queue.push(key, 0, 0, "")
+    queue.pop(0)
+    queue.push("a", 0, 0, "")
+    queue.remove("a")
+    queue.remove("b")
+    queue.done("a")
+
+    assert queue.pop(10) is None
+    assert queue.next_at() is None
+
+
+def test_statistics_count_what_is_held() -> None:
+    queue: Queue[str] = Queue()
+    for key in "abc":
+        queue.push(key, 0, 0, "")
+    queue.pop(0)
+    queue.push("a", 0, 0, "")
+
+    assert repr(queue) == ("<Queue Statistics(queued=2, running=1, again=1, pushed=4, popped=1)>")

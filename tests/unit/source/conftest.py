@@ -1,0 +1,73 @@
+"""A Git server with one repository, and what fetching from it needs."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+
+from engine.source.author import Executable, commit_files, create_repository
+from engine.source.credentials import ANONYMOUS, Credentials
+from engine.source.git import Fetched, GitRequest, Tools, fetch
+from engine.source.git_refs import Reference
+from engine.source.store import Store, Stores
+from engine.source.transport import open_session
+from tests.support.git_server import HAS_GIT, serve_git, serve_old_git, serve_real_git
+
+
+@dataclass
+class Remote:
+    """A repository on a server, and a store to fetch it into."""
+
+    folder: Path
+    url: str
+    tools: Tools
+    stores: Stores
+    credentials: Credentials = field(default=ANONYMOUS)
+
+    @property
+    def store(self) -> Store:
+        return self.stores.of(self.url)
+
+    def commit(self, files: Mapping[str, bytes | Executable | None], branch: str = "main") -> str:
+        return commit_files(self.folder, files, "A change", branch, committed_at=1_700_000_000)
+
+    async def fetch(self, request: GitRequest | None = None, **reference: str) -> Fetched:
+        wanted = request or GitRequest(self.url)
+        wanted = replace(wanted, reference=Reference(**reference), credentials=self.credentials)
+        return await fetch(wanted, self.store, self.tools)
+
+
+@pytest.fixture
+async def tools() -> AsyncIterator[Tools]:
+    async with open_session() as session:
+        yield Tools(session, anyio.CapacityLimiter(2))
+
+
+real = pytest.mark.skipif(not HAS_GIT, reason="git is not installed")
+
+
+SERVERS = {
+    "ours": serve_git,
+    "ours, version 0": serve_old_git,
+    "git": serve_real_git,
+    "git, version 0": partial(serve_real_git, version=0),
+}
+
+
+@pytest.fixture(
+    params=[name if name.startswith("ours") else pytest.param(name, marks=real) for name in SERVERS]
+)
+async def remote(
+    request: pytest.FixtureRequest, tmp_path: Path, tools: Tools
+) -> AsyncIterator[Remote]:
+    """One repository, on our own server and on Git's, in both versions of the protocol."""
+    create_repository(tmp_path / "repositories" / "fleet.git")
+    async with SERVERS[request.param](tmp_path / "repositories") as server:
+        url = server.repository_url("fleet.git")
+        folder = tmp_path / "repositories" / "fleet.git"
+        stores = Stores(tmp_path / "stores")
+        yield Remote(folder, url, tools, stores)
+        stores.close()

@@ -1,0 +1,47 @@
+import pytest
+
+from engine.source.credentials import ANONYMOUS, Credentials
+from engine.source.failures import AuthenticationFailed
+
+
+def test_a_secret_gives_what_flux_reads_from_it() -> None:
+    data = {
+        "username": b"flux",
+        "password": b"s3cret",
+        "bearerToken": b"t0ken\n",
+        "caFile": b"CA",
+        "tls.crt": b"CERT",
+        "tls.key": b"KEY",
+    }
+
+    found = Credentials.from_secret(data, "apps/git")
+
+    assert found == Credentials("flux", "s3cret", "t0ken", b"CA", b"CERT", b"KEY")
+    assert Credentials.from_secret({}, "apps/git") == ANONYMOUS
+
+
+def test_nothing_secret_is_shown() -> None:
+    found = Credentials("flux", "s3cret", "t0ken", b"CA", b"CERT", b"KEY", b"ID", b"HOSTS")
+
+    assert repr(found) == "Credentials()"
+    assert found.secrets == ("s3cret", "t0ken")
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ({"username": b"s3cret"}, "'username' without 'password'"),
+        ({"password": b"s3cret"}, "'password' without 'username'"),
+        ({"tls.crt": b"s3cret"}, "'tls.crt' without 'tls.key'"),
+        ({"tls.key": b"s3cret"}, "'tls.key' without 'tls.crt'"),
+        ({"identity": b"s3cret"}, "'identity' without 'known_hosts'"),
+        ({"username": b"\xff", "password": b"s3cret"}, "'username' in Secret"),
+    ],
+)
+def test_a_key_that_is_missing_is_named_and_no_value(data: dict[str, bytes], problem: str) -> None:
+    with pytest.raises(AuthenticationFailed) as caught:
+        Credentials.from_secret(data, "apps/git")
+
+    assert problem in str(caught.value)
+    assert "'apps/git'" in str(caught.value)
+    assert "s3cret" not in str(caught.value)

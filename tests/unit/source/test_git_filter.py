@@ -1,0 +1,158 @@
+"""Trees of commits, and what becomes of them."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.source.failures import GitError
+from engine.source.git_filter import filtered
+from engine.source.git_pack import Limits
+from engine.source.git_tree import GitTree
+from engine.source.git_write import StoredFile, write_tree
+from engine.source.store import Child, Store, tree_object
+
+LINK, SUBMODULE = 0o120000, 0o160000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def tree_of(store: Store, **files: bytes) -> str:
+    """A tree with these files; `__` in a name is a slash, `_` a dot."""
+    return write_tree(
+        store,
+        {
+            path.replace("__", "/").replace("_", "."): StoredFile(store.add_blob(content))
+            for path, content in files.items()
+        },
+    )
+
+
+def raw_tree(store: Store, **children: Child) -> str:
+    return named_tree(store, children)
+
+
+def named_tree(store: Store, children: dict[str, Child]) -> str:
+    tree = tree_object(children)
+    store.add([tree])
+    return tree.id.decode()
+
+
+def test_a_tree_with_nothing_to_drop_keeps_its_id(store: Store) -> None:
+    tree = tree_of(store, a_yaml=b"1", b__c_yaml=b"2")
+
+    assert filtered(store, tree) == tree
+
+
+def test_only_folders_in_which_something_was_dropped_get_a_new_id(store: Store) -> None:
+    tree = tree_of(store, a__x_yaml=b"1", b__x_yaml=b"2", b__x_png=b"3")
+
+    before, after = GitTree(store, tree), GitTree(store, filtered(store, tree))
+
+    assert after.id == tree_of(store, a__x_yaml=b"1", b__x_yaml=b"2")
+    assert after.entry("a") == before.entry("a")
+    assert after.entry("b") != before.entry("b")
+
+
+def test_links_and_submodules_are_dropped(store: Store) -> None:
+    blob = store.add_blob(b"../../etc/passwd")
+    tree = raw_tree(store, a=Child(0o100644, blob), b=Child(LINK, blob), c=Child(SUBMODULE, blob))
+
+    assert list(GitTree(store, filtered(store, tree)).names("")) == ["a"]
+
+
+def test_a_folder_whose_files_are_all_dropped_stays_empty(store: Store) -> None:
+    found = GitTree(store, filtered(store, tree_of(store, a_yaml=b"1", b__x_png=b"2")))
+
+    assert found.names("b") == {}
+    assert sorted(found.names("")) == ["a.yaml", "b"]
+
+
+def test_a_file_below_an_ignored_folder_can_be_taken_back(store: Store) -> None:
+    tree = tree_of(store, apps__prod__a_yaml=b"1", apps__dev__a_yaml=b"2", x_yaml=b"3")
+
+    found = GitTree(store, filtered(store, tree, "/*\n!/apps/prod\n"))
+
+    assert list(found.names("")) == ["apps"]
+    assert list(found.names("apps")) == ["prod"]
+
+
+def test_ignore_files_at_every_level_count(store: Store) -> None:
+    tree = write_tree(
+        store,
+        {
+            ".sourceignore": StoredFile(store.add_blob(b"*.md\n")),
+            "a/.sourceignore": StoredFile(store.add_blob(b"/x.yaml\n")),
+            "a/x.yaml": StoredFile(store.add_blob(b"1")),
+            "a/b/x.yaml": StoredFile(store.add_blob(b"2")),
+            "a/b/x.md": StoredFile(store.add_blob(b"3")),
+            "x.png": StoredFile(store.add_blob(b"4")),
+        },
+    )
+
+    found = GitTree(store, filtered(store, tree))
+
+    assert list(found.names("a")) == [".sourceignore", "b"]
+    assert list(found.names("a/b")) == ["x.yaml"]
+    assert found.entry("x.png")
+
+
+@pytest.mark.parametrize(
+    "name", ["..", ".", ".git", ".GIT", "git~1", "..\\x", "x\\..\\y", ".git\\config"]
+)
+def test_a_name_that_would_leave_a_checkout_is_refused(store: Store, name: str) -> None:
+    blob = store.add_blob(b"1")
+    inner = named_tree(store, {name: Child(0o100644, blob)})
+    tree = raw_tree(store, sub=Child(0o40000, inner))
+
+    with pytest.raises(GitError) as caught:
+        filtered(store, tree)
+
+    assert str(caught.value) == f"the tree holds the unsafe name {name!r} at {'sub/' + name!r}"
+
+
+def test_a_backslash_alone_is_an_ordinary_letter(store: Store) -> None:
+    tree = named_tree(store, {"a\\b.yaml": Child(0o100644, store.add_blob(b"1"))})
+
+    assert filtered(store, tree) == tree
+
+
+def test_a_missing_file_is_found_before_anything_is_built(store: Store) -> None:
+    tree = raw_tree(store, a=Child(0o100644, "1" * 40))
+
+    with pytest.raises(GitError, match=r"the object .1111.* is missing"):
+        filtered(store, tree)
+
+
+def test_a_missing_folder_is_found_before_anything_is_built(store: Store) -> None:
+    with pytest.raises(GitError, match="is missing"):
+        filtered(store, raw_tree(store, a=Child(0o40000, "2" * 40)))
+
+
+def test_a_small_tree_that_unfolds_for_ever_is_stopped(store: Store) -> None:
+    inner = tree_of(store, a_yaml=b"1")
+    for _ in range(20):  # 10 ** 20 files
+        inner = named_tree(store, {f"d{n}": Child(0o40000, inner) for n in range(10)})
+
+    with pytest.raises(GitError, match="more than the 1000000 entries allowed"):
+        filtered(store, inner)
+
+
+def test_a_tree_that_is_too_deep_is_stopped(store: Store) -> None:
+    inner = tree_of(store, a_yaml=b"1")
+    for _ in range(30):
+        inner = raw_tree(store, d=Child(0o40000, inner))
+
+    with pytest.raises(GitError, match="more than the 20 levels allowed"):
+        filtered(store, inner, limits=Limits(depth=20))
+
+
+def test_a_name_that_is_no_utf8_can_be_shown(store: Store) -> None:
+    blob = store.add_blob(b"1")
+    tree = tree_object({})
+    tree.add(b"\xff.yaml", 0o100644, blob.encode())
+    store.add([tree])
+
+    assert list(GitTree(store, filtered(store, tree.id.decode())).names("")) == ["\\xff.yaml"]

@@ -1,0 +1,53 @@
+import signal
+import time
+
+import anyio.lowlevel
+import pytest
+
+from tests.support.limits import alarm, deadline, limited, turning
+
+
+def spin(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+async def test_work_that_does_not_await_is_reported() -> None:
+    async def work() -> None:
+        with turning(blocked=0.05):
+            await anyio.lowlevel.checkpoint()
+            spin(0.1)
+
+    with pytest.raises(pytest.fail.Exception, match="blocked for"):
+        await work()
+
+
+async def test_waiting_is_not_blocking() -> None:
+    with turning(blocked=0.15):
+        await anyio.sleep(0.2)
+
+
+async def test_a_test_that_awaits_for_too_long_is_cancelled() -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"cancelled after 0\.01 s"), deadline(0.01):
+        await anyio.sleep_forever()
+
+
+async def test_a_limited_test_keeps_its_name_and_its_own_failure() -> None:
+    async def test_something() -> None:
+        raise KeyError("own")
+
+    body = limited(test_something, 1)
+
+    assert body.__name__ == "test_something"
+    with pytest.raises(KeyError, match="own"):
+        await body()
+
+
+def test_a_test_without_an_event_loop_is_stopped(pytestconfig: pytest.Config) -> None:
+    before = signal.getsignal(signal.SIGALRM)
+
+    with pytest.raises(pytest.fail.Exception, match=r"still ran after 0\.02 s"), alarm(0.02, 2):
+        spin(5)
+
+    assert signal.getsignal(signal.SIGALRM) is before
