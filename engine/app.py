@@ -9,7 +9,7 @@ from contextlib import (
     aclosing,
     asynccontextmanager,
 )
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -22,7 +22,7 @@ from engine.api.meta import SOURCE_GROUP
 from engine.cluster import Client, LeaseLost, Resource, connected
 from engine.cluster.endpoint import Endpoint
 from engine.cluster.events import event_writer, poster
-from engine.cluster.lease import Leases, Terms, lease_name
+from engine.cluster.lease import Leases, Terms, lease_name, longest_write
 from engine.cluster.limiter import Bounds, Limiter
 from engine.cluster.mirror import Mirror
 from engine.cluster.sender import Report
@@ -301,6 +301,10 @@ def _client(
     settings: Settings, endpoint: Endpoint, clock: Clock, series: Metrics
 ) -> AbstractAsyncContextManager[Client]:
     host = endpoint.host.partition("://")[2]
+    longest = longest_write(
+        settings.leader_election_lease_duration, settings.leader_election_retry_period
+    )
+    endpoint = replace(endpoint, request_timeout=min(longest, endpoint.request_timeout))
 
     def observe(report: Report) -> None:
         series.requests.labels(report.status or "<error>", report.verb, host).inc()

@@ -1,5 +1,7 @@
 """What can go wrong in a stage: a class a reason, the class name being the condition's reason.
 
+Where Flux has one reason for several things, the class says which: `class X(Failure, reason="Y")`.
+
 A stage raises; `reconcile/lifecycle.py` alone turns a Failure into conditions, an event and a
 requeue.  Reasons and their effects: Flux's conditions (pkg/apis/meta, kustomize- and
 source-controller).
@@ -17,26 +19,38 @@ class Failure(Exception):
     terminal: ClassVar[bool] = False
     """True: trying again is useless until the object itself changes (Stalled)."""
 
+    reason: ClassVar[str] = "Failed"
+    """The condition's reason; a subclass has its own name unless it says otherwise."""
+
     event: ClassVar[bool] = True
     """False: expected while things start up, so no Warning event is written."""
 
     event_type: ClassVar[str] = "Warning"
     """Type of that event: Normal for a wait that is expected."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        """Keep the text; retry_after: seconds until the next try, None = the object's own."""
+    def __init_subclass__(cls, *, reason: str = "") -> None:
+        """Give the class its reason."""
+        super().__init_subclass__()
+        cls.reason = reason or cls.__name__
+
+    def __init__(self, message: str, *, retry_after: float | None = None, told: str = "") -> None:
+        """Keep the text.
+
+        retry_after: seconds until the next try, None = the object's own.  told: text of the event
+        where it is another than that of the condition.
+        """
         super().__init__(message)
         self.message = message
         self.retry_after = retry_after
-
-    @property
-    def reason(self) -> str:
-        """The condition's reason."""
-        return type(self).__name__
+        self.told = told or message
 
 
 class Failed(Failure):
-    """The object is not what its kind demands, or the engine has a bug."""
+    """The engine has a bug: tried again, as it may not meet it the next time."""
+
+
+class Malformed(Failure, reason="Failed"):
+    """The object is not what its kind demands."""
 
     terminal = True
 
@@ -45,15 +59,10 @@ class ArtifactFailed(Failure):
     """The source's artifact is missing or could not be fetched or verified."""
 
 
-class ArtifactPending(ArtifactFailed):
-    """The source has no artifact yet: a wait, not an error."""
+class ArtifactPending(ArtifactFailed, reason="ArtifactFailed"):
+    """The source, or its artifact, does not exist yet: a wait, not an error."""
 
     event = False
-
-    @property
-    def reason(self) -> str:
-        """As Flux writes it: the wait has no reason of its own."""
-        return "ArtifactFailed"
 
 
 class AccessDenied(Failure):
@@ -86,6 +95,8 @@ class HealthCheckFailed(Failure):
 
 class HealthCheckCanceled(Failure):
     """Something newer arrived while waiting for health."""
+
+    event_type = "Normal"
 
 
 class InvalidCELExpression(Failure):

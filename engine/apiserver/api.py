@@ -9,25 +9,34 @@ from typing import Any
 
 import orjson
 
-from engine.apiserver import patching, scaling
+from engine.apiserver import patching, protobuf, scaling
 from engine.apiserver.builtin import REVIEWS
 from engine.apiserver.deleting import Deleting
-from engine.apiserver.errors import Refused, bad_request, invalid, required, unsupported_media
-from engine.apiserver.forms import Forms
+from engine.apiserver.errors import (
+    Refused,
+    bad_request,
+    forbidden,
+    invalid,
+    required,
+    unsupported_media,
+)
+from engine.apiserver.forms import Forms, untyped
 from engine.apiserver.media import Form, form_of, parse
 from engine.apiserver.options import DeleteOptions, ListOptions, WriteOptions
-from engine.apiserver.patching import apply_body, json_body, patch_function, yaml_body
+from engine.apiserver.patching import apply_body, object_body, patch_function, yaml_body
+from engine.apiserver.preconditions import Target
 from engine.apiserver.reading import Selection, read, read_list, selection
 from engine.apiserver.requests import Path, Wanted, wanted
+from engine.apiserver.resources import Resource
 from engine.apiserver.reviews import reviewed, user_of
 from engine.apiserver.state import State
 from engine.apiserver.store import Record
 from engine.apiserver.tokens import token_of
 from engine.apiserver.versions import shown
-from engine.apiserver.writing import Target, Writing, Written
+from engine.apiserver.writing import Writing, Written
 from engine.objects.ref import Object
 
-_JSON_BODIES = ("application/json", "application/yaml", "")
+_JSON_BODIES = ("application/json", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +87,7 @@ class Api:
         asked = wanted(request.method, request.path, request.query, self.state.resources)
         answer = self._respond(request, asked)
         if isinstance(answer, Answer) and asked.resource.deprecation:
-            return Answer(
-                answer.code, answer.body, [*answer.warnings, asked.resource.deprecation]
-            )
+            return Answer(answer.code, answer.body, [*answer.warnings, asked.resource.deprecation])
         return answer
 
     def _respond(self, request: Request, asked: Wanted) -> Answer | Observe:
@@ -95,12 +102,14 @@ class Api:
             record = read(self.state, asked.resource, target.namespace, target.name)
             return Answer(200, self._forms(request, asked).one(record))
         if asked.verb == "delete":
-            options = DeleteOptions.parse(request.query, request.body)
-            obj = self.deleting.delete(target, options)
-            if obj.get("kind") == "Status":
-                return Answer(200, orjson.dumps(obj))
-            return Answer(200, self._forms(request, asked).answer(obj))
+            return self._delete(request, asked, target)
         return self._write(request, asked, target)
+
+    def _delete(self, request: Request, asked: Wanted, target: Target) -> Answer:
+        obj = self.deleting.delete(target, _delete_options(request))
+        if obj.get("kind") == "Status":
+            return Answer(200, orjson.dumps(obj))
+        return Answer(200, self._forms(request, asked).answer(obj))
 
     def _list(self, request: Request, asked: Wanted) -> Answer | Observe:
         options = ListOptions.parse(request.query)
@@ -113,20 +122,24 @@ class Api:
     def _delete_collection(self, request: Request, asked: Wanted) -> Answer:
         options = ListOptions.parse(request.query)
         chosen = selection(asked.resource, asked.namespace, options)
-        deletion = DeleteOptions.parse(request.query, request.body).without_preconditions()
+        deletion = _delete_options(request).without_preconditions()
         items = self.deleting.delete_all(chosen, deletion)
         body = {
             "kind": asked.resource.list_kind,
             "apiVersion": asked.resource.api_version,
             "metadata": {"resourceVersion": str(self.state.store.revision)},
-            "items": [shown(obj, asked.resource) for obj in items],
+            "items": [self._item(obj, asked.resource) for obj in items],
         }
         return Answer(200, orjson.dumps(body))
+
+    def _item(self, obj: Object, resource: Resource) -> Object:
+        found = shown(obj, resource)
+        return found if resource.custom else untyped(found)
 
     def _write(self, request: Request, asked: Wanted, target: Target) -> Answer:
         if asked.resource.plural in REVIEWS:
             return self._review(request, asked)
-        options = WriteOptions.parse(request.query, request.headers.get("User-Agent", ""))
+        options = _write_options(request)
         if asked.verb == "patch":
             written = self._patch(request, target, options)
         elif asked.verb == "create":
@@ -138,9 +151,6 @@ class Api:
     def _patch(self, request: Request, target: Target, options: WriteOptions) -> Written:
         media = request.media
         if media == patching.APPLY:
-            if not request.query.get("fieldManager"):
-                cause = required("fieldManager", "is required for apply patch")
-                raise invalid("PatchOptions", "meta.k8s.io", "", [cause])
             patch = apply_body(request.body)
             _check_identity(patch, target)
             return self.writing.apply(target, patch, options)
@@ -186,9 +196,11 @@ class Api:
     def _scale(self, request: Request, asked: Wanted, record: Record) -> Answer:
         resource = asked.resource
         if asked.verb == "get":
-            return Answer(200, orjson.dumps(scaling.scale_of(shown(record.obj, resource), resource)))
-        options = WriteOptions.parse(request.query, request.headers.get("User-Agent", ""))
-        target = Target(resource, record.key.namespace, record.key.name)
+            return Answer(
+                200, orjson.dumps(scaling.scale_of(shown(record.obj, resource), resource))
+            )
+        options = _write_options(request)
+        target = Target(resource, record.key.namespace, record.key.name, "scale")
 
         def edit(live: Object) -> Any:
             scale: Any = scaling.scale_of(live, resource)
@@ -227,29 +239,48 @@ def _target(asked: Wanted) -> Target:
 
 
 def _body(request: Request) -> Any:
-    if request.media not in _JSON_BODIES:
-        raise unsupported_media(request.media, ("application/json", "application/yaml"))
-    if request.media == "application/yaml":
+    media = request.media
+    if media == "application/yaml":
         return yaml_body(request.body)
-    return json_body(request.body)
+    if media == protobuf.MEDIA:
+        return protobuf.decode(request.body)
+    if media not in _JSON_BODIES:
+        raise unsupported_media(("application/json", "application/yaml", protobuf.MEDIA))
+    return object_body(request.body)
+
+
+def _write_options(request: Request) -> WriteOptions:
+    """Force is for an apply, which in turn needs the name of a manager."""
+    verb = {"POST": "Create", "PUT": "Update"}.get(request.method, "Patch")
+    options = WriteOptions.parse(request.query, request.headers.get("User-Agent", ""), verb)
+    causes = []
+    if verb == "Patch" and request.media == patching.APPLY:
+        if not request.query.get("fieldManager"):
+            causes.append(required("fieldManager", "is required for apply patch"))
+    elif options.force is not None and verb == "Patch":
+        causes.append(forbidden("force", "may not be specified for non-apply patch"))
+    if causes:
+        raise invalid("PatchOptions", "meta.k8s.io", "", causes)
+    return options
+
+
+def _delete_options(request: Request) -> DeleteOptions:
+    given = _body(request) if request.body.strip() else {}
+    if not isinstance(given, dict):
+        raise bad_request("invalid delete options: not an object")
+    return DeleteOptions.parse(request.query, given)
 
 
 def _check_identity(patch: Mapping[str, Any], target: Target) -> None:
     """An apply patch says what it is."""
     resource = target.resource
-    kind, api_version = patch.get("kind"), patch.get("apiVersion")
-    if not kind or not api_version:
-        missing = "kind" if not kind else "apiVersion"
-        raise bad_request(f"invalid object type: {missing} must be set in an apply patch")
+    kind, api_version = patch.get("kind") or "", patch.get("apiVersion") or ""
     if (kind, api_version) != (resource.kind, resource.api_version):
-        raise bad_request(
-            f"invalid object type: {api_version}, Kind={kind}; expected"
-            f" {resource.api_version}, Kind={resource.kind}"
-        )
+        given = api_version if "/" in api_version else f"/{api_version}"
+        raise bad_request(f"invalid object type: {given}, Kind={kind}")
     metadata = patch.get("metadata") or {}
     name = metadata.get("name")
     if name is not None and name != target.name:
         raise bad_request(
             f"the name of the object ({name}) does not match the name on the URL ({target.name})"
         )
-

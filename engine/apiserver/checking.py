@@ -18,6 +18,7 @@ from engine.apiserver.errors import (
 )
 from engine.apiserver.formats import is_format
 from engine.apiserver.schemas import Node, dotted
+from engine.objects.ref import Object
 
 
 def check(value: Any, node: Node, path: str = "") -> Iterator[Cause]:
@@ -34,12 +35,42 @@ def check(value: Any, node: Node, path: str = "") -> Iterator[Cause]:
         yield from _check_number(value, node, path)
     elif isinstance(value, list):
         yield from _check_list(value, node, path)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         yield from _check_mapping(value, node, path)
     allowed = node.get("enum")
     if allowed is not None and value not in allowed:
         yield unsupported_value(path, value, [_text(each) for each in allowed])
     yield from _check_alternatives(value, node, path)
+
+
+# Source: hasBlockingErr of apiextensions-apiserver.
+_BLOCKING = frozenset(
+    f"FieldValue{kind}"
+    for kind in ("NotSupported", "Required", "TooLong", "TooMany", "TypeInvalid")
+)
+
+
+def check_object(obj: Object, schema: Node) -> Iterator[Cause]:
+    """What is wrong with a whole object; says if rules in CEL were not looked at because of it.
+
+    Rules in CEL are not evaluated here.
+    """
+    causes = list(check(obj, schema))
+    yield from causes
+    if any(cause.reason in _BLOCKING for cause in causes) and _has_rules(schema):
+        text = (
+            "some validation rules were not checked because the object was invalid; correct the"
+            " existing errors to complete validation"
+        )
+        yield invalid_value("<nil>", None, text)
+
+
+def _has_rules(node: Any) -> bool:
+    if isinstance(node, list):
+        return any(map(_has_rules, node))
+    if not isinstance(node, dict):
+        return False
+    return "x-kubernetes-validations" in node or any(map(_has_rules, node.values()))
 
 
 def type_name(value: Any) -> str:
@@ -64,9 +95,8 @@ def _check_type(value: Any, node: Node, path: str) -> Iterator[Cause]:
     wanted = node.get("type")
     if node.get("x-kubernetes-int-or-string"):
         if given not in ("integer", "string"):
-            yield wrong_type(
-                path, given, f'{path} in body must be of type integer,string: "{given}"'
-            )
+            text = f'{path} in body must be of type integer,string: "{given}"'
+            yield wrong_type(path, given, text)
         return
     if not wanted or given == wanted or (wanted == "number" and given == "integer"):
         return
@@ -90,7 +120,7 @@ def _check_string(value: str, node: Node, path: str) -> Iterator[Cause]:
 
 @lru_cache(maxsize=2048)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    # Go's \z and (?P<n>) are Python's; Python's $ also matches before a last newline, Go's does not.
+    # Python's $ also matches before a last newline, Go's does not; Go's \z is Python's \Z.
     return re.compile(re.sub(r"(?<!\\)\$$", r"\\Z", pattern).replace(r"\z", r"\Z"))
 
 
@@ -148,7 +178,7 @@ def _check_mapping(value: Mapping[str, Any], node: Node, path: str) -> Iterator[
     for name, each in value.items():
         if name in properties:
             yield from check(each, properties[name], dotted(path, name))
-        elif isinstance(rest, Mapping):
+        elif isinstance(rest, dict):
             yield from check(each, rest, dotted(path, name))
     most, least = node.get("maxProperties"), node.get("minProperties")
     if most is not None and len(value) > most:

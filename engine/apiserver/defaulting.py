@@ -15,7 +15,7 @@ def defaulted(value: Any, node: Node, schemas: Schemas) -> Any:
     The input is not changed.
     """
     node = schemas.resolve(node)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return _mapping(value, node, schemas)
     if isinstance(value, list) and node.get("items"):
         return [defaulted(each, node["items"], schemas) for each in value]
@@ -27,12 +27,14 @@ def _mapping(value: Mapping[str, Any], node: Node, schemas: Schemas) -> dict[str
     properties: Mapping[str, Node] = node.get("properties") or {}
     for name, each in properties.items():
         given = out.get(name)
-        if given is None and "default" in each and not (name in out and each.get("nullable")):
+        if given is None and name in out and not each.get("nullable"):
+            del out[name]
+        if given is None and name not in out and "default" in each:
             given = out[name] = each["default"]
-        if isinstance(given, (Mapping, list)):
+        if isinstance(given, (dict, list)):
             out[name] = defaulted(given, each, schemas)
     rest = node.get("additionalProperties")
-    if isinstance(rest, Mapping):
+    if isinstance(rest, dict):
         for name, given in value.items():
             if name not in properties:
                 out[name] = defaulted(given, rest, schemas)

@@ -5,10 +5,12 @@ from the server changes nothing.
 Source: kubernetes pkg/apis/*/v1/defaults.go.
 """
 
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
-from engine.apiserver.pod_defaults import Fields, containers, fill, fill_pod, fill_requests
+from engine.apiserver.pod_defaults import Fields, fill
+from engine.apiserver.workload_defaults import WORKLOADS, spec_of
 
 
 def fill_defaults(obj: Fields, key: str) -> None:
@@ -18,131 +20,8 @@ def fill_defaults(obj: Fields, key: str) -> None:
         function(obj)
 
 
-def _spec(obj: Fields) -> Fields:
-    spec = obj.get("spec")
-    if not isinstance(spec, dict):
-        spec = obj["spec"] = {}
-    return spec
-
-
-def _template(spec: Fields) -> None:
-    template = spec.get("template")
-    if isinstance(template, dict) and isinstance(template.get("spec"), dict):
-        fill_pod(template["spec"])
-
-
-def _pod(obj: Fields) -> None:
-    spec = _spec(obj)
-    fill_pod(spec)
-    fill(spec, {"enableServiceLinks": True})
-    for container in containers(spec):
-        fill_requests(container["resources"])
-
-
-def _deployment(obj: Fields) -> None:
-    spec = _spec(obj)
-    fill(
-        spec,
-        {"replicas": 1, "strategy": {}, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600},
-    )
-    fill(spec["strategy"], {"type": "RollingUpdate"})
-    if spec["strategy"]["type"] == "RollingUpdate":
-        fill(spec["strategy"], {"rollingUpdate": {}})
-        fill(spec["strategy"]["rollingUpdate"], {"maxUnavailable": "25%", "maxSurge": "25%"})
-    _template(spec)
-
-
-def _stateful_set(obj: Fields) -> None:
-    spec = _spec(obj)
-    keep = {"whenDeleted": "Retain", "whenScaled": "Retain"}
-    fill(
-        spec,
-        {
-            "replicas": 1,
-            "podManagementPolicy": "OrderedReady",
-            "updateStrategy": {},
-            "revisionHistoryLimit": 10,
-            "persistentVolumeClaimRetentionPolicy": keep,
-        },
-    )
-    fill(spec["persistentVolumeClaimRetentionPolicy"], keep)
-    fill(spec["updateStrategy"], {"type": "RollingUpdate"})
-    if spec["updateStrategy"]["type"] == "RollingUpdate":
-        fill(spec["updateStrategy"], {"rollingUpdate": {}})
-        fill(spec["updateStrategy"]["rollingUpdate"], {"partition": 0})
-    _template(spec)
-    for claim in spec.get("volumeClaimTemplates") or ():
-        fill(claim, {"apiVersion": "v1", "kind": "PersistentVolumeClaim"})
-        _claim(claim)
-        fill(claim, {"status": {"phase": "Pending"}})
-
-
-def _daemon_set(obj: Fields) -> None:
-    spec = _spec(obj)
-    fill(spec, {"updateStrategy": {}, "revisionHistoryLimit": 10})
-    fill(spec["updateStrategy"], {"type": "RollingUpdate"})
-    if spec["updateStrategy"]["type"] == "RollingUpdate":
-        fill(spec["updateStrategy"], {"rollingUpdate": {}})
-        fill(spec["updateStrategy"]["rollingUpdate"], {"maxUnavailable": 1, "maxSurge": 0})
-    _template(spec)
-
-
-def _replica_set(obj: Fields) -> None:
-    fill(_spec(obj), {"replicas": 1})
-    _template(obj["spec"])
-
-
-def _replication_controller(obj: Fields) -> None:
-    spec = _spec(obj)
-    fill(spec, {"replicas": 1})
-    _template(spec)
-    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
-    if labels:
-        fill(spec, {"selector": dict(labels)})
-        fill(obj["metadata"], {"labels": dict(labels)})
-
-
-def _job_spec(spec: Fields) -> None:
-    if spec.get("completions") is None and spec.get("parallelism") is None:
-        spec["completions"] = spec["parallelism"] = 1
-    fill(
-        spec,
-        {
-            "parallelism": 1,
-            "completionMode": "NonIndexed",
-            "suspend": False,
-            "podReplacementPolicy": "Failed"
-            if spec.get("podFailurePolicy")
-            else "TerminatingOrFailed",
-            "manualSelector": None,
-        },
-    )
-    if spec["manualSelector"] is None:
-        del spec["manualSelector"]
-    fill(spec, {"backoffLimit": 2**31 - 1 if spec.get("backoffLimitPerIndex") else 6})
-    _template(spec)
-
-
-def _job(obj: Fields) -> None:
-    _job_spec(_spec(obj))
-
-
-def _cron_job(obj: Fields) -> None:
-    spec = _spec(obj)
-    fill(
-        spec,
-        {
-            "concurrencyPolicy": "Allow",
-            "suspend": False,
-            "successfulJobsHistoryLimit": 3,
-            "failedJobsHistoryLimit": 1,
-        },
-    )
-    _template((spec.get("jobTemplate") or {}).get("spec") or {})
-
-
 def _service(obj: Fields) -> None:
-    spec = _spec(obj)
+    spec = spec_of(obj)
     fill(spec, {"sessionAffinity": "None", "type": "ClusterIP"})
     if spec["sessionAffinity"] == "ClientIP":
         fill(spec, {"sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 10800}}})
@@ -160,18 +39,22 @@ def _service(obj: Fields) -> None:
 
 def _secret(obj: Fields) -> None:
     fill(obj, {"type": "Opaque"})
+    text = obj.pop("stringData", None) or {}
+    if text:
+        encoded = {name: b64encode(str(each).encode()).decode() for name, each in text.items()}
+        obj["data"] = {**(obj.get("data") or {}), **encoded}
 
 
 def _claim(obj: Fields) -> None:
-    fill(_spec(obj), {"volumeMode": "Filesystem"})
+    fill(spec_of(obj), {"volumeMode": "Filesystem"})
 
 
 def _volume(obj: Fields) -> None:
-    fill(_spec(obj), {"persistentVolumeReclaimPolicy": "Retain", "volumeMode": "Filesystem"})
+    fill(spec_of(obj), {"persistentVolumeReclaimPolicy": "Retain", "volumeMode": "Filesystem"})
 
 
 def _network_policy(obj: Fields) -> None:
-    spec = _spec(obj)
+    spec = spec_of(obj)
     fill(spec, {"podSelector": {}})
     for rule in (*(spec.get("ingress") or ()), *(spec.get("egress") or ())):
         for port in rule.get("ports") or ():
@@ -181,7 +64,11 @@ def _network_policy(obj: Fields) -> None:
 
 
 def _scaler(obj: Fields) -> None:
-    fill(_spec(obj), {"minReplicas": 1})
+    spec = spec_of(obj)
+    fill(spec, {"minReplicas": 1})
+    if not spec.get("metrics") and obj.get("apiVersion") == "autoscaling/v2":
+        target = {"type": "Utilization", "averageUtilization": 80}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
 
 
 def _binding(obj: Fields) -> None:
@@ -202,7 +89,7 @@ def _priority_class(obj: Fields) -> None:
 
 
 def _definition(obj: Fields) -> None:
-    spec = _spec(obj)
+    spec = spec_of(obj)
     names = spec.get("names")
     if isinstance(names, dict):
         kind = names.get("kind") or ""
@@ -233,7 +120,7 @@ def _webhooks(obj: Fields) -> None:
 
 
 def _api_service(obj: Fields) -> None:
-    if isinstance(_spec(obj).get("service"), dict):
+    if isinstance(spec_of(obj).get("service"), dict):
         fill(obj["spec"]["service"], {"port": 443})
 
 
@@ -256,7 +143,7 @@ def _namespace(obj: Fields) -> None:
 
 
 def _policy(obj: Fields) -> None:
-    fill(_spec(obj), {"failurePolicy": "Fail"})
+    fill(spec_of(obj), {"failurePolicy": "Fail"})
     constraints = obj["spec"].get("matchConstraints")
     if isinstance(constraints, dict):
         empty: Fields = {}
@@ -268,31 +155,32 @@ def _policy(obj: Fields) -> None:
             fill(rule, {"scope": "*"})
 
 
+def _event(obj: Fields) -> None:
+    core = obj.get("apiVersion") == "v1"
+    fill(obj, {"source" if core else "deprecatedSource": {}})
+    obj.setdefault("eventTime", None)
+    if core:
+        fill(obj, {"reportingComponent": "", "reportingInstance": ""})
+
+
 _FUNCTIONS: dict[str, Callable[[Fields], None]] = {
+    **WORKLOADS,
     "apiservices.apiregistration.k8s.io": _api_service,
     "clusterrolebindings.rbac.authorization.k8s.io": _binding,
-    "cronjobs.batch": _cron_job,
     "customresourcedefinitions.apiextensions.k8s.io": _definition,
-    "daemonsets.apps": _daemon_set,
-    "deployments.apps": _deployment,
     "endpoints": _endpoints,
     "endpointslices.discovery.k8s.io": _endpoint_slice,
+    "events": _event,
     "horizontalpodautoscalers.autoscaling": _scaler,
-    "jobs.batch": _job,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": _webhooks,
     "namespaces": _namespace,
     "networkpolicies.networking.k8s.io": _network_policy,
     "persistentvolumeclaims": _claim,
     "persistentvolumes": _volume,
-    "pods": _pod,
-    "podtemplates": _template,
     "priorityclasses.scheduling.k8s.io": _priority_class,
-    "replicasets.apps": _replica_set,
-    "replicationcontrollers": _replication_controller,
     "rolebindings.rbac.authorization.k8s.io": _binding,
     "secrets": _secret,
     "services": _service,
-    "statefulsets.apps": _stateful_set,
     "storageclasses.storage.k8s.io": _storage_class,
     "validatingadmissionpolicies.admissionregistration.k8s.io": _policy,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": _webhooks,

@@ -15,11 +15,14 @@ from engine.apiserver.definitions import (
 )
 from engine.apiserver.deleting import Deleting
 from engine.apiserver.errors import qualified
-from engine.apiserver.options import DeleteOptions
+from engine.apiserver.options import DeleteOptions, WriteOptions
+from engine.apiserver.preconditions import Target
 from engine.apiserver.state import State
 from engine.apiserver.store import Change, Key, Record
-from engine.apiserver.writing import is_finished
+from engine.apiserver.writing import Writing, is_finished
 from engine.objects.ref import Object
+
+_SERVER = WriteOptions(manager="kube-apiserver")
 
 
 @dataclass(slots=True)
@@ -27,6 +30,7 @@ class DefinitionController:
     """Follows CRDs.  gone: called with a resource's key when it is no longer served."""
 
     state: State
+    writing: Writing
     deleting: Deleting
     gone: Callable[[str], None]
 
@@ -54,7 +58,9 @@ class DefinitionController:
         obj = record.obj
         status = status_of(obj, self.state.resources, self.state.now())
         if status != obj.get("status"):
-            record = self.state.store.put(record.key, {**obj, "status": status})
+            target = Target(self.state.resource(KEY), "", record.key.name, "status")
+            self.writing.patched(target, lambda live: {**live, "status": status}, _SERVER)
+            record = self.state.store.get(record.key) or record
         if is_established(record.obj):
             self._serve(record.obj)
         if "deletionTimestamp" in record.obj["metadata"]:

@@ -17,30 +17,33 @@ CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 def check_definition(obj: Object) -> Iterator[Cause]:
     """What is wrong with a CRD."""
     spec = obj.get("spec") or {}
-    names: Mapping[str, Any] = spec.get("names") or {}
-    group, versions = spec.get("group") or "", spec.get("versions") or ()
-    if not group:
-        yield required("spec.group")
-    elif "." not in group:
-        text = "should be a domain with at least one dot"
-        yield invalid_value("spec.group", group, text)
+    yield from _check_names(obj, spec)
     if not spec.get("scope"):
         yield required("spec.scope")
     elif spec["scope"] not in ("Cluster", "Namespaced"):
         yield unsupported_value("spec.scope", spec["scope"], ("Cluster", "Namespaced"))
-    for name in ("plural", "singular", "kind", "listKind"):
-        if not names.get(name):
-            yield required(f"spec.names.{name}")
-    wanted = f"{names.get('plural', '')}.{group}"
-    if obj["metadata"].get("name") != wanted:
-        text = 'must be spec.names.plural+"."+spec.group'
-        yield invalid_value("metadata.name", obj["metadata"].get("name"), text)
+    versions = spec.get("versions") or ()
     if sum(bool(version.get("storage")) for version in versions) != 1:
         text = "must have exactly one version marked as storage version"
         yield invalid_value("spec.versions", list(versions), text)
     for i, version in enumerate(versions):
         if not (version.get("schema") or {}).get("openAPIV3Schema"):
             yield required(f"spec.versions[{i}].schema.openAPIV3Schema")
+
+
+def _check_names(obj: Object, spec: Mapping[str, Any]) -> Iterator[Cause]:
+    names: Mapping[str, Any] = spec.get("names") or {}
+    group = spec.get("group") or ""
+    if not group:
+        yield required("spec.group")
+    elif "." not in group:
+        yield invalid_value("spec.group", group, "should be a domain with at least one dot")
+    for name in ("plural", "singular", "kind", "listKind"):
+        if not names.get(name):
+            yield required(f"spec.names.{name}")
+    if obj["metadata"].get("name") != f"{names.get('plural', '')}.{group}":
+        text = 'must be spec.names.plural+"."+spec.group'
+        yield invalid_value("metadata.name", obj["metadata"].get("name"), text)
 
 
 def resources_of(obj: Object) -> list[Resource]:

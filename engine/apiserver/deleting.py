@@ -3,21 +3,21 @@
 Source: apiserver registry/generic (Delete, BeforeDelete, deletionFinalizersForGarbageCollection).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from engine.apiserver.definitions import CLEANUP, with_terminating
 from engine.apiserver.definitions import KEY as DEFINITIONS
-from engine.apiserver.errors import Refused, conflict, not_found
+from engine.apiserver.errors import conflict, not_found
 from engine.apiserver.namespaces import IMMORTAL, immortal
 from engine.apiserver.options import DeleteOptions
+from engine.apiserver.preconditions import Target
 from engine.apiserver.preparing import has_generation
 from engine.apiserver.reading import Selection
 from engine.apiserver.resources import Resource
 from engine.apiserver.state import State
 from engine.apiserver.store import Record
-from engine.apiserver.writing import Target, is_finished
+from engine.apiserver.writing import is_finished
 from engine.objects.ref import Object
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
@@ -89,16 +89,13 @@ class Deleting:
     def _marked(self, old: Object, resource: Resource, options: DeleteOptions) -> Object:
         metadata: dict[str, Any] = dict(old["metadata"])
         finalizers = _finalizers(metadata.get("finalizers") or [], options.propagation)
-        if (
-            resource.key == DEFINITIONS
-            and CLEANUP not in finalizers
-            and not ("deletionTimestamp" in metadata)
-        ):
+        begins = "deletionTimestamp" not in metadata
+        if resource.key == DEFINITIONS and begins and CLEANUP not in finalizers:
             finalizers = [*finalizers, CLEANUP]
         metadata.pop("finalizers", None)
         if finalizers:
             metadata["finalizers"] = finalizers
-        if "deletionTimestamp" in metadata:
+        if not begins:
             return {**old, "metadata": metadata}
         metadata["deletionTimestamp"] = self.state.now()
         metadata["deletionGracePeriodSeconds"] = 0
@@ -114,19 +111,17 @@ class Deleting:
         return obj
 
     def _check_preconditions(self, target: Target, record: Record, options: DeleteOptions) -> None:
-        live: Mapping[str, Any] = record.obj["metadata"]
-        for name, field, wanted in (
-            ("UID", "uid", options.uid),
-            ("ResourceVersion", "resourceVersion", options.revision),
+        live, resource = record.obj["metadata"], target.resource
+        for name, field, wanted, why in (
+            ("UID", "uid", options.uid, "deleted and then recreated"),
+            ("ResourceVersion", "resourceVersion", options.revision, "modified"),
         ):
             if wanted and wanted != live[field]:
-                raise self._failed(target, name, wanted, live[field])
-
-    def _failed(self, target: Target, name: str, wanted: str, found: str) -> Refused:
-        why = (
-            f"Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {found}"
-        )
-        return conflict(target.resource.plural, target.resource.group, target.name, why)
+                text = (
+                    f"the {name} in the precondition ({wanted}) does not match the {name} in record"
+                    f" ({live[field]}). The object might have been {why}"
+                )
+                raise conflict(resource.kind, resource.group, target.name, text)
 
 
 def _finalizers(given: list[str], propagation: str) -> list[str]:

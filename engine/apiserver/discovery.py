@@ -93,9 +93,11 @@ def resource_list(resources: Resources, group: str, version: str) -> dict[str, A
     rows = _by_group(resources).get(group, {}).get(version)
     if rows is None:
         return None
+    typed = {"kind": "APIResourceList", "apiVersion": "v1"}
+    if not group:
+        del typed["apiVersion"]  # the core group's list has never said it
     return {
-        "kind": "APIResourceList",
-        "apiVersion": "v1",
+        **typed,
         "groupVersion": f"{group}/{version}" if group else version,
         "resources": [entry for resource in rows for entry in _entries(resource)],
     }
@@ -136,7 +138,7 @@ def aggregated(resources: Resources, *, core: bool) -> dict[str, Any]:
     """`/api` (core) or `/apis` in the aggregated form."""
     items = [
         {
-            "metadata": {"name": group, "creationTimestamp": None},
+            "metadata": {"name": group},
             "versions": [
                 {
                     "version": version,
@@ -161,21 +163,25 @@ def _aggregated_resource(resource: Resource) -> dict[str, Any]:
     subresources = [
         {
             "subresource": each.name,
-            "responseKind": {"group": each.group, "version": each.version, "kind": each.kind},
+            "responseKind": _response_kind(resource, each.group, each.version, each.kind),
             "verbs": list(each.verbs),
         }
         for each in resource.subresources.values()
     ]
     entry = {
         "resource": resource.plural,
-        "responseKind": {
-            "group": resource.group,
-            "version": resource.version,
-            "kind": resource.kind,
-        },
+        "responseKind": _response_kind(resource, resource.group, resource.version, resource.kind),
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
         "verbs": list(resource.verbs),
         **_names(resource),
     }
     return {**entry, "subresources": subresources} if subresources else entry
+
+
+def _response_kind(resource: Resource, group: str, version: str, kind: str) -> dict[str, str]:
+    """A kind; built-in resources leave out a group and version that are their own."""
+    own = (group, version) == (resource.group, resource.version)
+    if own and not resource.custom:
+        group = version = ""
+    return {"group": group, "version": version, "kind": kind}

@@ -4,7 +4,7 @@ Source: apimachinery api/errors (reasons, codes and wordings).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -51,8 +51,8 @@ def forbidden(path: str, why: str) -> Cause:
 
 
 def unsupported_value(path: str, value: object, allowed: Sequence[str]) -> Cause:
-    """`Unsupported value: VALUE: supported values: ...`, sorted."""
-    names = ", ".join(quoted(name) for name in sorted(allowed))
+    """`Unsupported value: VALUE: supported values: ...`, in their order."""
+    names = ", ".join(quoted(name) for name in allowed)
     return Cause(
         path,
         "FieldValueNotSupported",
@@ -66,13 +66,13 @@ def duplicate(path: str, value: object) -> Cause:
 
 
 @dataclass(slots=True)
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
     """An answer other than success: HTTP code, reason, message and details of the Status."""
 
     code: int
     reason: str
     message: str
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] | None = None
 
     def __str__(self) -> str:
         """The message alone."""
@@ -89,7 +89,7 @@ class Refused(Exception):
         }
         if self.reason:
             body["reason"] = self.reason
-        if self.details:
+        if self.details is not None:
             body["details"] = self.details
         return {**body, "code": self.code}
 
@@ -112,7 +112,7 @@ def not_found(plural: str, group: str, name: str) -> Refused:
 
 def unknown_resource() -> Refused:
     """404: the group and version exist, the resource does not."""
-    return Refused(404, "NotFound", "the server could not find the requested resource")
+    return Refused(404, "NotFound", "the server could not find the requested resource", {})
 
 
 def already_exists(plural: str, group: str, name: str) -> Refused:
@@ -155,10 +155,10 @@ def bad_request(message: str) -> Refused:
     return Refused(400, "BadRequest", message)
 
 
-def method_not_allowed(plural: str, group: str) -> Refused:
+def method_not_allowed() -> Refused:
     """405: the resource does not know this verb."""
     message = "the server does not allow this method on the requested resource"
-    return Refused(405, "MethodNotAllowed", message, _details(plural, group, ""))
+    return Refused(405, "MethodNotAllowed", message, {})
 
 
 def expired(message: str) -> Refused:
@@ -171,11 +171,10 @@ def too_old(asked: int, oldest: int) -> Refused:
     return expired(f"too old resource version: {asked} ({oldest})")
 
 
-def unsupported_media(given: str, allowed: Sequence[str]) -> Refused:
+def unsupported_media(allowed: Sequence[str]) -> Refused:
     """415: the body has a form that is not known here."""
     message = (
-        f"the body of the request was in an unknown format - accepted media types include: "
+        "the body of the request was in an unknown format - accepted media types include: "
         f"{', '.join(allowed)}"
     )
-    details = {"causes": [{"reason": "UnexpectedServerResponse", "message": given}]}
-    return Refused(415, "UnsupportedMediaType", message, details if given else {})
+    return Refused(415, "UnsupportedMediaType", message, {})

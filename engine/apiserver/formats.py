@@ -11,7 +11,6 @@ from functools import lru_cache
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
-_LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?\Z")
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?\Z")
 _QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]\Z")
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+\Z")
@@ -25,11 +24,6 @@ LABEL_RULE = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must"
     " start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for"
     " validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
-LABEL_1035_RULE = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an"
-    " alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123',"
-    " regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
 )
 LABEL_VALUE_RULE = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.',"
@@ -57,11 +51,6 @@ def subdomain_faults(name: str) -> tuple[str, ...]:
 def label_faults(name: str) -> tuple[str, ...]:
     """What keeps a name from being an RFC 1123 label."""
     return _faults(name, 63, _LABEL, LABEL_RULE)
-
-
-def label_1035_faults(name: str) -> tuple[str, ...]:
-    """What keeps a name from being an RFC 1035 label, as Services need."""
-    return _faults(name, 63, _LABEL_1035, LABEL_1035_RULE)
 
 
 def path_segment_faults(name: str) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class Forms:
         api_version = self.resource.api_version
         if self.form is Form.METADATA:
             kind, api_version = "PartialObjectMetadataList", _META
-        items = b",".join(self._encoded(record) for record in listed.records)
+        items = b",".join(map(self._item, listed.records))
         return b'{"kind":"%s","apiVersion":"%s","metadata":%s,"items":[%s]}' % (
             kind.encode(),
             api_version.encode(),
@@ -62,6 +62,15 @@ class Forms:
         if self.form is Form.TABLE:
             return View("", _TableRows(self).encode, self._bookmark)
         return View(name, self._encoded, self._bookmark)
+
+    def _item(self, record: Record) -> bytes:
+        """An item of a list: one of a built-in kind does not say its kind."""
+        if self.form is Form.METADATA or self.resource.custom:
+            return self._encoded(record)
+        resource = self.resource
+        return record.encoded(
+            f"{resource.api_version} item", lambda obj: untyped(shown(obj, resource))
+        )
 
     def _encoded(self, record: Record) -> bytes:
         if self.form is Form.METADATA:
@@ -109,6 +118,11 @@ class _TableRows:
             table["columnDefinitions"] = None
         self.begun = True
         return orjson.dumps(table)
+
+
+def untyped(obj: Object) -> dict[str, Any]:
+    """The object without kind and version, as built-in kinds stand in lists."""
+    return {name: value for name, value in obj.items() if name not in ("kind", "apiVersion")}
 
 
 def partial(obj: Object) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +11,7 @@ from aiohttp import web
 
 from engine.apiserver import discovery
 from engine.apiserver.api import Answer, Api, Observe, Request
-from engine.apiserver.errors import Refused, unknown_resource
+from engine.apiserver.errors import Refused
 from engine.apiserver.media import Form, form_of
 from engine.apiserver.openapi import OpenAPI
 from engine.apiserver.requests import parse_path
@@ -21,29 +20,22 @@ from engine.apiserver.watching import BOOKMARK_SECONDS, Watch, error_frame, is_g
 _log = logging.getLogger(__name__)
 
 _JSON = "application/json"
+_NO_PAGE = "404 page not found\n"
 _HEALTH = frozenset({"/livez", "/readyz", "/healthz"})
 
 
 @dataclass(slots=True)
-class Statistics:
-    """Requests answered so far, by verb of HTTP, and open watches."""
-
-    requests: dict[str, int] = field(default_factory=dict)
-    watches: int = 0
-
-
-@dataclass(slots=True)
 class Http:
-    """Answers HTTP requests.  settle: runs what the server does by itself after a change."""
+    """Answers HTTP requests.  requests: how many, by method."""
 
     api: Api
     openapi: OpenAPI
-    statistics: Statistics
+    requests: dict[str, int] = field(default_factory=dict)
     watches: dict[int, Watch] = field(default_factory=dict)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request, whatever it is."""
-        counts = self.statistics.requests
+        counts = self.requests
         counts[request.method] = counts.get(request.method, 0) + 1
         try:
             return await self._handle(request)
@@ -61,49 +53,53 @@ class Http:
         headers: Any = request.headers
         asked = Request(request.method, path, request.query, headers, body)
         if not self.api.state.resources.has_version(path.group, path.version):
-            return web.Response(status=404, text="404 page not found\n")
+            return web.Response(status=404, text=_NO_PAGE)
         answer = self.api.respond(asked)
         if isinstance(answer, Observe):
             return await self._stream(request, answer)
         return _response(answer)
 
-    def _document(self, request: web.BaseRequest) -> web.StreamResponse:
+    def _document(self, request: web.BaseRequest) -> web.Response:
+        """What is not below a resource's path: health, discovery, schemas."""
         path = request.path.rstrip("/") or "/"
         if f"/{path.split('/')[1]}" in _HEALTH:
             return web.Response(text="ok")
-        made = self._discovered(path, request)
-        if made is None and path.startswith("/openapi/v3/"):
-            data = self.openapi.document(path.removeprefix("/openapi/v3/"))
-            return _json(data) if data else _refusal(unknown_resource())
-        if made is None:
-            return web.Response(status=404, text="404 page not found\n")
-        return made
-
-    def _discovered(self, path: str, request: web.BaseRequest) -> web.Response | None:
-        resources = self.api.state.resources
         if path in ("/api", "/apis"):
-            core = path == "/api"
-            if form_of(request.headers.get("Accept", "")) is Form.DISCOVERY:
-                document = discovery.aggregated(resources, core=core)
-                return _json(orjson.dumps(document), discovery.AGGREGATED_MEDIA)
-            if core:
-                return _dumped(discovery.core_versions(request.host))
-            return _dumped(discovery.group_list(resources))
-        simple: Mapping[str, Callable[[], bytes]] = {
-            "/version": lambda: orjson.dumps(discovery.version_document()),
-            "/openapi/v3": self.openapi.index,
-            "/": lambda: orjson.dumps({"paths": ["/api", "/apis", "/healthz", "/version"]}),
-        }
-        if path in simple:
-            return _json(simple[path]())
-        parts = path.strip("/").split("/")
-        if parts[0] == "apis" and len(parts) == 2:
-            return _dumped(discovery.group_document(resources, parts[1]))
-        if parts[0] == "apis" and len(parts) == 3:
-            return _dumped(discovery.resource_list(resources, parts[1], parts[2]))
-        if parts[0] == "api" and len(parts) == 2:
-            return _dumped(discovery.resource_list(resources, "", parts[1]))
-        return None
+            return self._groups(request, core=path == "/api")
+        data = self._simple(path)
+        return _json(data) if data else web.Response(status=404, text=_NO_PAGE)
+
+    def _groups(self, request: web.BaseRequest, *, core: bool) -> web.Response:
+        resources = self.api.state.resources
+        if form_of(request.headers.get("Accept", "")) is Form.DISCOVERY:
+            document = discovery.aggregated(resources, core=core)
+            return _json(orjson.dumps(document), discovery.AGGREGATED_MEDIA)
+        document = (
+            discovery.core_versions(request.host) if core else discovery.group_list(resources)
+        )
+        return _json(orjson.dumps(document))
+
+    def _simple(self, path: str) -> bytes | None:
+        """The document at a path, or None."""
+        resources = self.api.state.resources
+        match path.strip("/").split("/"):
+            case [""]:
+                return orjson.dumps({"paths": ["/api", "/apis", "/healthz", "/version"]})
+            case ["version"]:
+                return orjson.dumps(discovery.version_document())
+            case ["openapi", "v3"]:
+                return self.openapi.index()
+            case ["openapi", "v3", *rest]:
+                return self.openapi.document("/".join(rest))
+            case ["api", version]:
+                found = discovery.resource_list(resources, "", version)
+            case ["apis", group]:
+                found = discovery.group_document(resources, group)
+            case ["apis", group, version]:
+                found = discovery.resource_list(resources, group, version)
+            case _:
+                return None
+        return orjson.dumps(found) if found else None
 
     async def _stream(self, request: web.BaseRequest, observe: Observe) -> web.StreamResponse:
         awake = asyncio.Event()
@@ -162,7 +158,7 @@ def _response(answer: Answer) -> web.Response:
 
 def _refusal(error: Refused) -> web.Response:
     headers = {}
-    retry = error.details.get("retryAfterSeconds")
+    retry = (error.details or {}).get("retryAfterSeconds")
     if retry:
         headers["Retry-After"] = str(retry)
     return web.Response(
@@ -172,7 +168,3 @@ def _refusal(error: Refused) -> web.Response:
 
 def _json(data: bytes, media: str = _JSON) -> web.Response:
     return web.Response(body=data, headers={"Content-Type": media})
-
-
-def _dumped(document: Mapping[str, Any] | None) -> web.Response | None:
-    return None if document is None else _json(orjson.dumps(document))

@@ -123,19 +123,10 @@ def _check_owners(owners: Sequence[Mapping[str, Any]]) -> Iterator[Cause]:
         )
 
 
-_STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
-
-
 def _check_finalizers(finalizers: Sequence[str]) -> Iterator[Cause]:
     for finalizer in finalizers:
         for fault in qualified_name_faults(finalizer):
             yield invalid_value("metadata.finalizers", finalizer, fault)
-        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
-            yield invalid_value(
-                "metadata.finalizers",
-                finalizer,
-                "name is neither a standard finalizer name nor is it fully qualified",
-            )
 
 
 def check_metadata_update(new: Object, old: Object) -> Iterator[Cause]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from engine.apiserver.deleting import Deleting
 from engine.apiserver.errors import Refused
 from engine.apiserver.options import DeleteOptions, WriteOptions
+from engine.apiserver.preconditions import Target
 from engine.apiserver.state import State
 from engine.apiserver.store import Change, Key
-from engine.apiserver.writing import Target, Writing, is_finished
+from engine.apiserver.writing import Writing, is_finished
 
 _ROOT_CA = "kube-root-ca.crt"
 _CONTROLLER = WriteOptions(manager="kube-controller-manager")

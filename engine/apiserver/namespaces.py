@@ -26,7 +26,8 @@ def check_namespace(state: State, resource: Resource, namespace: str, name: str)
             name,
             f"unable to create new content in namespace {namespace} because it is being terminated",
         )
-        refused.details["causes"] = [
+        details = refused.details or {}
+        details["causes"] = [
             {
                 "reason": "NamespaceTerminating",
                 "message": f"namespace {namespace} is being terminated",

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-import orjson
-
 from engine.apiserver.errors import Cause, bad_request, invalid, unsupported_value
 
 FIELD_VALIDATION = ("Ignore", "Warn", "Strict")
@@ -24,21 +22,28 @@ class WriteOptions:
     force: bool | None = None
 
     @classmethod
-    def parse(cls, query: Mapping[str, str], agent: str) -> Self:
-        """agent: the User-Agent, whose first part names the manager if the query does not."""
+    def parse(cls, query: Mapping[str, str], agent: str, verb: str) -> Self:
+        """agent: the User-Agent, whose first part names the manager if the query does not.
+
+        verb: Create, Update or Patch, for messages.  Raises Refused (422).
+        """
         validation = query.get("fieldValidation") or "Warn"
         causes = []
         if validation not in FIELD_VALIDATION:
-            causes.append(unsupported_value("fieldValidation", validation, FIELD_VALIDATION))
+            allowed = ("", "Ignore", "Strict", "Warn")
+            causes.append(unsupported_value("fieldValidation", validation, allowed))
+        dry_run = query.get("dryRun") or ""
+        if dry_run not in ("", "All"):
+            causes.append(unsupported_value("dryRun", [dry_run], ("All",)))
         force = query.get("force")
         manager = query.get("fieldManager", "")
         if len(manager) > 128:
             text = "Too long: may not be more than 128 bytes"
             causes.append(Cause("fieldManager", "FieldValueTooLong", text))
         if causes:
-            raise invalid("PatchOptions", "meta.k8s.io", "", causes)
+            raise invalid(f"{verb}Options", "meta.k8s.io", "", causes)
         return cls(
-            dry_run=is_dry_run(query.get("dryRun")),
+            dry_run=dry_run == "All",
             manager=manager or agent.partition("/")[0][:128] or "unknown",
             validation=validation,
             force=None if force is None else _is_true(force),
@@ -83,19 +88,10 @@ class ListOptions:
     def _check(self, says_initial_events: bool) -> None:
         causes = []
         if self.revision and not self.revision.isdigit():
-            raise invalid(
-                "ListOptions",
-                "meta.k8s.io",
-                "",
-                [
-                    Cause(
-                        "resourceVersion",
-                        "FieldValueInvalid",
-                        "Invalid value: "
-                        f'"{self.revision}": strconv.ParseUint: parsing "{self.revision}": '
-                        "invalid syntax",
-                    )
-                ],
+            given = self.revision
+            raise bad_request(
+                f'invalid resource version: resourceVersion: Invalid value: "{given}":'
+                f' strconv.ParseUint: parsing "{given}": invalid syntax'
             )
         if self.watch and says_initial_events and self.match != "NotOlderThan":
             causes.append(
@@ -125,7 +121,7 @@ class ListOptions:
             raise invalid("ListOptions", "meta.k8s.io", "", causes)
 
 
-PROPAGATION = ("Background", "Foreground", "Orphan")
+PROPAGATION = ("Foreground", "Background", "Orphan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +135,8 @@ class DeleteOptions:
     grace: int | None = None
 
     @classmethod
-    def parse(cls, query: Mapping[str, str], body: bytes) -> Self:
-        """From the body if there is one, else from the query.  Raises Refused (400, 422)."""
-        given: dict[str, Any] = {}
-        if body.strip():
-            try:
-                given = orjson.loads(body)
-            except orjson.JSONDecodeError as error:
-                raise bad_request(f"invalid delete options: {error}") from error
+    def parse(cls, query: Mapping[str, str], given: Mapping[str, Any]) -> Self:
+        """From the body, given decoded, else from the query.  Raises Refused (422)."""
         policy = given.get("propagationPolicy") or query.get("propagationPolicy") or ""
         orphan = given.get("orphanDependents", query.get("orphanDependents"))
         if not policy and orphan is not None:
@@ -176,8 +166,8 @@ def is_dry_run(value: str | None) -> bool:
         return False
     if value == "All":
         return True
-    causes = [unsupported_value("dryRun", value, ("All",))]
-    raise invalid("PatchOptions", "meta.k8s.io", "", causes)
+    causes = [unsupported_value("dryRun", [value], ("All",))]
+    raise invalid("DeleteOptions", "meta.k8s.io", "", causes)
 
 
 def _is_true(text: str) -> bool:

@@ -4,7 +4,6 @@ In: live and new objects at the request's version.  Out: an object with managedF
 caller's own to change.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +12,7 @@ from engine.apiserver.errors import Refused
 from engine.apiserver.managers import Writer
 from engine.apiserver.resources import Resource
 from engine.apiserver.schemas import Schemas
+from engine.apiserver.structs import disown_structs
 from engine.apiserver.typed import DEDUCED, Type
 from engine.apiserver.typed_openapi import from_openapi
 from engine.apiserver.typed_schema import TypeMismatch
@@ -48,7 +48,7 @@ class Ownership:
             raise Refused(
                 500,
                 "",
-                f"failed to create typed patch object ({where}; {resource.api_version},"
+                f"failed to create typed patch object ({where}; {resource.group_version},"
                 f" Kind={resource.kind}): {error}",
             ) from error
 
@@ -56,7 +56,11 @@ class Ownership:
         self, live: Object | None, new: Object, resource: Resource, writer: Writer
     ) -> dict[str, Any]:
         """`new`, its managedFields telling what `writer` changed."""
-        return managers.update(live, new, self._type(resource), writer)
+        obj = managers.update(live, new, self._type(resource), writer)
+        if live is None and not resource.custom:
+            for entry in obj["metadata"].get("managedFields") or ():
+                disown_structs(entry["fieldsV1"], obj, resource.definition)
+        return obj
 
     def settled(self, live: Object | None, new: Object) -> Object:
         """`new`, with live's managedFields if nothing but their times differs."""
@@ -74,7 +78,7 @@ class Ownership:
         return known[1]
 
     def _made(self, resource: Resource) -> Type:
-        node: Mapping[str, Any] | None = self.schemas.of(resource)
+        node = self.schemas.of(resource)
         if node is None:
             return DEDUCED
         return from_openapi(node, self.schemas.named)

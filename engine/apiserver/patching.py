@@ -21,6 +21,7 @@ APPLY = "application/apply-patch+yaml"
 JSON = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
+_REJECTED = "the server rejected our request due to an error in our request"
 MEDIA = (JSON, MERGE, APPLY)
 BUILTIN_MEDIA = (JSON, MERGE, STRATEGIC, APPLY)
 
@@ -37,7 +38,7 @@ def patch_function(media: str, body: bytes, resource: Resource) -> Callable[[Obj
     if media == JSON:
         operations = json_body(body)
         return lambda live: _json(live, operations)
-    raise unsupported_media(media, MEDIA if resource.custom else BUILTIN_MEDIA)
+    raise unsupported_media(MEDIA if resource.custom else BUILTIN_MEDIA)
 
 
 def json_body(body: bytes) -> Any:
@@ -46,6 +47,18 @@ def json_body(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise bad_request(f"error decoding patch: {error}") from error
+
+
+def object_body(body: bytes) -> Any:
+    """The decoded body of a create or update.  Raises Refused (400)."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        shown = body[:20].decode(errors="replace") or "<empty>"
+        raise bad_request(
+            "the object provided is unrecognized (must be a JSON object): couldn't get"
+            f" version/kind; json parse error: {error} ({shown})"
+        ) from error
 
 
 def apply_body(body: bytes) -> dict[str, Any]:
@@ -92,5 +105,4 @@ def _json(live: Object, operations: Any) -> Any:
     try:
         return json_patch(live, operations)
     except PatchError as error:
-        text = f"the server rejected our request due to an error in our request: {error}"
-        raise Refused(422, "Invalid", text) from error
+        raise Refused(422, "Invalid", _REJECTED, {}) from error

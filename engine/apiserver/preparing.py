@@ -4,7 +4,6 @@ In: an object as a dict of the caller's own, which is changed.
 Source: kubernetes pkg/registry/*/strategy.go, admission plugins of a default server.
 """
 
-import base64
 import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -118,15 +117,6 @@ def _namespace_update(new: Fields, old: Object, _: State) -> None:
         new["spec"] = old["spec"]
 
 
-def _secret(obj: Fields, _: State) -> None:
-    text = obj.pop("stringData", None) or {}
-    if text:
-        encoded = {
-            name: base64.b64encode(str(each).encode()).decode() for name, each in text.items()
-        }
-        obj["data"] = {**(obj.get("data") or {}), **encoded}
-
-
 def _service(obj: Fields, state: State) -> None:
     spec = obj["spec"]
     obj["status"] = {"loadBalancer": {}}
@@ -139,7 +129,7 @@ def _service(obj: Fields, state: State) -> None:
     if spec["clusterIP"] != "None" or spec.get("selector"):
         fill(spec, {"ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"})
     else:
-        fill(spec, {"ipFamilies": ["IPv4"], "ipFamilyPolicy": "RequireDualStack"})
+        fill(spec, {"ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "RequireDualStack"})
     if spec["type"] in ("NodePort", "LoadBalancer"):
         _give_node_ports(spec, state)
 
@@ -214,6 +204,8 @@ def _job(obj: Fields, _: State) -> None:
     }
     template = spec["template"].setdefault("metadata", {})
     template["labels"] = {**(template.get("labels") or {}), **labels}
+    if not metadata.get("labels"):
+        metadata["labels"] = dict(template["labels"])
     name = "batch.kubernetes.io/controller-uid"
     selector = spec.setdefault("selector", {})
     selector["matchLabels"] = {**(selector.get("matchLabels") or {}), name: metadata["uid"]}
@@ -229,6 +221,13 @@ def _job_update(new: Fields, old: Object, _: State) -> None:
     if isinstance(spec.get("template"), dict) and generated:
         labels = {**generated, **(given.get("labels") or {})}
         spec["template"]["metadata"] = {**given, "labels": labels}
+
+
+def _definition(obj: Fields, _: State) -> None:
+    versions = (obj.get("spec") or {}).get("versions") or ()
+    stored = [version["name"] for version in versions if version.get("storage")]
+    names = {"kind": "", "plural": ""}
+    obj["status"] = {"acceptedNames": names, "conditions": None, "storedVersions": stored}
 
 
 def _phase(phase: str, finalizer: str) -> Callable[[Fields, State], None]:
@@ -273,7 +272,11 @@ _CREATE: dict[str, Callable[[Fields, State], None]] = {
             "numberReady": 0,
         }
     ),
+    "customresourcedefinitions.apiextensions.k8s.io": _definition,
     "deployments.apps": _with_status({}),
+    "horizontalpodautoscalers.autoscaling": _with_status(
+        {"currentMetrics": None, "desiredReplicas": 0}
+    ),
     "ingresses.networking.k8s.io": _with_status({"loadBalancer": {}}),
     "jobs.batch": _job,
     "namespaces": _namespace,
@@ -286,7 +289,6 @@ _CREATE: dict[str, Callable[[Fields, State], None]] = {
     "replicasets.apps": _with_status({"replicas": 0}),
     "replicationcontrollers": _with_status({"replicas": 0}),
     "resourcequotas": _with_status({}),
-    "secrets": _secret,
     "services": _service,
     "statefulsets.apps": _with_status({"replicas": 0, "availableReplicas": 0}),
 }
@@ -294,6 +296,5 @@ _UPDATE: dict[str, Callable[[Fields, Object, State], None]] = {
     "jobs.batch": _job_update,
     "namespaces": _namespace_update,
     "persistentvolumeclaims": _claim_update,
-    "secrets": lambda new, _, state: _secret(new, state),
     "services": _service_update,
 }

@@ -21,7 +21,7 @@ class _Pruning:
 
     def value(self, value: Any, node: Node, path: str) -> Any:
         node = self.schemas.resolve(node)
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             return self._mapping(value, node, path)
         if isinstance(value, list):
             items = node.get("items")
@@ -40,18 +40,23 @@ class _Pruning:
             if each is None and not self.nulls:
                 continue
             if embedded and name == "metadata":
-                kept[name] = self.value(each, self.schemas.named(OBJECT_META), below)
+                kept[name] = self._metadata(each, below)
             elif embedded and name in _TYPE_META:
                 kept[name] = each
             elif name in properties:
                 kept[name] = self.value(each, properties[name], below)
-            elif isinstance(rest, Mapping):
+            elif isinstance(rest, dict):
                 kept[name] = self.value(each, rest, below)
             elif rest or self._open(node):
                 kept[name] = each
             else:
                 self.unknown.append(below)
         return kept
+
+    def _metadata(self, value: Any, path: str) -> Any:
+        """ObjectMeta has the same, built-in schema in every kind."""
+        plain = _Pruning(self.schemas, nulls=False, custom=False, unknown=self.unknown)
+        return plain.value(value, self.schemas.named(OBJECT_META), path)
 
     def _open(self, node: Node) -> bool:
         if node.get("x-kubernetes-preserve-unknown-fields"):

@@ -6,7 +6,7 @@ Source: apiserver registry/generic (List, Get), storage continue tokens.
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -26,8 +26,8 @@ class Selection:
 
     resource: Resource
     namespace: str | None
-    labels: LabelSelector = LabelSelector()
-    fields: FieldSelector = FieldSelector()
+    labels: LabelSelector = field(default_factory=LabelSelector)
+    fields: FieldSelector = field(default_factory=FieldSelector)
 
     def has(self, obj: Object) -> bool:
         """Whether a stored object is selected by labels and fields."""
@@ -112,7 +112,7 @@ def too_new(asked: int, newest: int) -> Refused:
         "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
         "retryAfterSeconds": 1,
     }
-    message = f"Too large resource version: {asked}, current: {newest}"
+    message = f"Timeout: Too large resource version: {asked}, current: {newest}"
     return Refused(504, "Timeout", message, details)
 
 
@@ -139,4 +139,6 @@ def _parse_token(token: str) -> tuple[int, str, str]:
         namespace, name = data["start"]
         return int(data["rv"]), str(namespace), str(name)
     except (binascii.Error, ValueError, KeyError, TypeError) as error:
-        raise bad_request(f"continue key is not valid: {token!r}") from error
+        raise bad_request(
+            f"invalid continue token: continue key is not valid: {token!r}"
+        ) from error

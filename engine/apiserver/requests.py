@@ -6,7 +6,7 @@ Source: apiserver endpoints/request (RequestInfo).
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engine.apiserver.errors import Refused, method_not_allowed, unknown_resource
+from engine.apiserver.errors import method_not_allowed, unknown_resource
 from engine.apiserver.resources import Resource, Resources
 
 _VERBS = {
@@ -14,7 +14,6 @@ _VERBS = {
     ("HEAD", True): "get",
     ("GET", False): "list",
     ("HEAD", False): "list",
-    ("POST", True): "create",
     ("POST", False): "create",
     ("PUT", True): "update",
     ("PATCH", True): "patch",
@@ -71,6 +70,8 @@ def wanted(method: str, path: Path, query: Mapping[str, str], resources: Resourc
     if path.namespace is not None and not resource.namespaced:
         raise unknown_resource()
     verb = _VERBS.get((method, bool(path.name)))
+    if method == "POST" and path.subresource:
+        verb = "create"
     if verb == "list" and query.get("watch", "false").lower() not in ("false", "0"):
         verb = "watch"
     allowed = resource.verbs
@@ -80,7 +81,7 @@ def wanted(method: str, path: Path, query: Mapping[str, str], resources: Resourc
             raise unknown_resource()
         allowed = subresource.verbs
     if verb is None or verb not in allowed or _lacks_namespace(verb, resource, path):
-        raise _not_allowed(resource)
+        raise method_not_allowed()
     return Wanted(verb, resource, path.namespace, path.name, path.subresource)
 
 
@@ -88,7 +89,3 @@ def _lacks_namespace(verb: str, resource: Resource, path: Path) -> bool:
     if not resource.namespaced or path.namespace is not None:
         return False
     return bool(path.name) or verb in ("create", "deletecollection")
-
-
-def _not_allowed(resource: Resource) -> Refused:
-    return method_not_allowed(resource.plural, resource.group)

@@ -77,6 +77,11 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
+    def group_version(self) -> str:
+        """`apps/v1`, and `/v1` in the core group, as some messages write it."""
+        return f"{self.group}/{self.version}"
+
+    @property
     def has_status(self) -> bool:
         """Whether `status` is written through its own subresource only."""
         return "status" in self.subresources

@@ -74,7 +74,8 @@ def parse_labels(text: str) -> LabelSelector:
         term = _TERM.match(text, position)
         if term is None or term.end() == position:
             raise bad_request(
-                f"unable to parse requirement: found {text[position:]!r}, in label selector {text!r}"
+                f"unable to parse requirement: found {text[position:]!r},"
+                f" in label selector {text!r}"
             )
         requirements.append(_requirement(term))
         position = term.end()
@@ -179,9 +180,16 @@ def parse_fields(text: str, resource: str, extra: tuple[str, ...] = ()) -> Field
             raise bad_request(f"invalid selector: {text!r}; can't understand {part!r}")
         path, operator, value = found.groups()
         if path not in allowed:
-            raise bad_request(f"field label not supported: {path}")
+            raise bad_request(_unknown_field(path, resource, extra))
         terms.append(FieldTerm(path, value, operator == "!=", _reader(path)))
     return FieldSelector(tuple(terms))
+
+
+def _unknown_field(path: str, resource: str, extra: tuple[str, ...]) -> str:
+    # Kinds with fields of their own, and CRDs, answer in other words than the rest.
+    if resource in SELECTABLE or extra or "." in resource:
+        return f"field label not supported: {path}"
+    return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 def _reader(path: str) -> Callable[[Object], str]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.apiserver.ages import age_of, duration
-from engine.apiserver.columns import COLUMNS, Cells, Heading
+from engine.apiserver.cells import NAME, Heading, PrinterColumn
+from engine.apiserver.columns import COLUMNS
 from engine.apiserver.jsonpath import find
 from engine.apiserver.resources import Column, Resource
 from engine.objects.ref import Object
 
 _META = "meta.k8s.io/v1"
-_NAME = "Name must be unique within a namespace. Is required when creating resources."
 _CREATED = "CreationTimestamp is a timestamp representing the server time of creation."
 
 
@@ -28,23 +28,22 @@ class Table:
 
     def of(self, objects: Sequence[Object], metadata: dict[str, Any]) -> dict[str, Any]:
         """A Table of these objects, with the metadata of their list."""
-        headings, cells = self._layout()
+        columns = self._columns()
         return {
             "kind": "Table",
             "apiVersion": _META,
             "metadata": metadata,
-            "columnDefinitions": [_definition(heading) for heading in headings],
-            "rows": [self._row(obj, cells) for obj in objects],
+            "columnDefinitions": [_definition(each.heading) for each in columns],
+            "rows": [self._row(obj, columns) for obj in objects],
         }
 
     def of_bookmark(self, obj: Object) -> dict[str, Any]:
         """A Table whose only row carries a bookmark's metadata."""
-        headings, _ = self._layout()
         table = self.of((), {"resourceVersion": obj["metadata"]["resourceVersion"]})
-        return {**table, "rows": [{"cells": [""] * len(headings), "object": obj}]}
+        return {**table, "rows": [{"cells": [""] * len(self._columns()), "object": obj}]}
 
-    def _row(self, obj: Object, cells: Cells) -> dict[str, Any]:
-        row: dict[str, Any] = {"cells": cells(obj, self.now)}
+    def _row(self, obj: Object, columns: Sequence[PrinterColumn]) -> dict[str, Any]:
+        row: dict[str, Any] = {"cells": [each.cell(obj, self.now) for each in columns]}
         if self.include == "Object":
             row["object"] = obj
         elif self.include != "None":
@@ -56,7 +55,7 @@ class Table:
             }
         return row
 
-    def _layout(self) -> tuple[Sequence[Heading], Cells]:
+    def _columns(self) -> Sequence[PrinterColumn]:
         if self.resource.custom:
             return _of_definition(self.resource.columns)
         return COLUMNS.get(self.resource.key, _PLAIN)
@@ -72,31 +71,23 @@ def _definition(heading: Heading) -> dict[str, Any]:
     }
 
 
-_NAME_HEADING = Heading("Name", format="name", description=_NAME)
-_CREATED_HEADING = Heading("Created At", "date", description=_CREATED)
-_AGE_HEADING = Heading("Age", "date", description=_CREATED)
+_PLAIN: Sequence[PrinterColumn] = (
+    NAME,
+    PrinterColumn(
+        Heading("Created At", "date", description=_CREATED),
+        lambda obj, _: obj["metadata"].get("creationTimestamp"),
+    ),
+)
+_ONLY_AGE = (Column("Age", "date", ".metadata.creationTimestamp", _CREATED),)
 
 
-def _plain(obj: Object, _: float) -> list[Any]:
-    return [obj["metadata"]["name"], obj["metadata"].get("creationTimestamp")]
+def _of_definition(columns: Sequence[Column]) -> list[PrinterColumn]:
+    return [NAME, *map(_custom, columns or _ONLY_AGE)]
 
 
-_PLAIN: tuple[Sequence[Heading], Cells] = ((_NAME_HEADING, _CREATED_HEADING), _plain)
-
-
-def _of_definition(columns: Sequence[Column]) -> tuple[Sequence[Heading], Cells]:
-    if not columns:
-        columns = (Column("Age", "date", ".metadata.creationTimestamp", _CREATED),)
-    headings = [
-        _NAME_HEADING,
-        *(Heading(c.name, c.type, c.format, c.description, c.priority) for c in columns),
-    ]
-
-    def cells(obj: Object, now: float) -> list[Any]:
-        name = obj["metadata"]["name"]
-        return [name, *(_cell(obj, column, now) for column in columns)]
-
-    return headings, cells
+def _custom(column: Column) -> PrinterColumn:
+    heading = Heading(column.name, column.type, column.format, column.description, column.priority)
+    return PrinterColumn(heading, lambda obj, now: _cell(obj, column, now))
 
 
 def _cell(obj: Object, column: Column, now: float) -> Any:
@@ -108,14 +99,9 @@ def _cell(obj: Object, column: Column, now: float) -> Any:
         return None
     value = found[0]
     if column.type == "date":
-        if column.path == ".metadata.creationTimestamp":
-            return age_of(value, now)
-        return duration(value, now)
-    if column.type in ("integer", "number", "boolean"):
-        return value
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value if isinstance(value, str) else _joined(value)
+        is_age = column.path == ".metadata.creationTimestamp"
+        return age_of(value, now) if is_age else duration(value, now)
+    return value if column.type in ("integer", "number", "boolean") else _joined(value)
 
 
 def _joined(value: Any) -> str:
@@ -124,4 +110,4 @@ def _joined(value: Any) -> str:
     if isinstance(value, dict):
         pairs = (f"{name}:{_joined(each)}" for name, each in sorted(value.items()))
         return f"map[{' '.join(pairs)}]"
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -24,13 +24,13 @@ def tidied(value: Any, node: Node, schemas: Schemas) -> Any:
     if isinstance(value, list):
         items = node.get("items")
         return [tidied(each, items, schemas) for each in value] if items else value
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return value
     properties, rest = node.get("properties") or {}, node.get("additionalProperties")
     out: dict[str, Any] = {}
     for name, each in value.items():
         child = properties.get(name, rest)
-        if not isinstance(child, Mapping):
+        if not isinstance(child, dict):
             out[name] = each
         elif not _is_left_out(name, each, schemas.resolve(child)):
             out[name] = tidied(each, child, schemas)

@@ -23,7 +23,9 @@ def token_of(account: Object, request: Any, state: State) -> dict[str, Any]:
     user = f"system:serviceaccount:{metadata['namespace']}:{metadata['name']}"
     claims = {"sub": user, "exp": int(expires_at), "jti": state.new_uid()}
     parts = ({"alg": "none", "typ": "JWT"}, claims)
-    text = ".".join(base64.urlsafe_b64encode(orjson.dumps(each)).decode().rstrip("=") for each in parts)
+    text = ".".join(
+        base64.urlsafe_b64encode(orjson.dumps(each)).decode().rstrip("=") for each in parts
+    )
     return {
         "kind": "TokenRequest",
         "apiVersion": "authentication.k8s.io/v1",

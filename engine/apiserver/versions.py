@@ -30,7 +30,7 @@ def _renamed(obj: Object, names: Mapping[str, str], api_version: str) -> dict[st
     return {**out, "apiVersion": api_version}
 
 
-# {core/v1: events.k8s.io/v1}
+# From the names of core/v1 to those of events.k8s.io/v1.
 _EVENT = {
     "involvedObject": "regarding",
     "message": "note",

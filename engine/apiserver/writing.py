@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from engine.apiserver import definitions
-from engine.apiserver.checking import check
-from engine.apiserver.decoding import decoded
+from engine.apiserver.checking import check_object
+from engine.apiserver.decoding import NotHandled, decoded
+from engine.apiserver.defaulting import defaulted
 from engine.apiserver.defaults import fill_defaults
 from engine.apiserver.errors import (
     Cause,
     Refused,
     already_exists,
     bad_request,
-    conflict,
     invalid,
     invalid_value,
     not_found,
@@ -31,6 +33,7 @@ from engine.apiserver.metadata import (
 from engine.apiserver.namespaces import check_namespace
 from engine.apiserver.options import WriteOptions
 from engine.apiserver.ownership import Ownership
+from engine.apiserver.preconditions import Target, check_no_uid, check_revision, check_uid
 from engine.apiserver.preparing import prepare_create, prepare_status, prepare_update
 from engine.apiserver.resources import Resource
 from engine.apiserver.rules import check_kind
@@ -38,21 +41,6 @@ from engine.apiserver.state import State
 from engine.apiserver.store import Key, Record
 from engine.apiserver.versions import kept, shown
 from engine.objects.ref import Object
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The object that a request is about; namespace "" for cluster scope."""
-
-    resource: Resource
-    namespace: str
-    name: str
-    subresource: str = ""
-
-    @property
-    def key(self) -> Key:
-        """Where it is kept."""
-        return Key(self.resource.key, self.namespace, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +84,7 @@ class Writing:
             )
 
         def edit(live: Object | None) -> tuple[dict[str, Any], list[str]]:
+            check_uid(target, given, live)
             writer = self._writer(target, options)
             return self.ownership.updated(live, given, target.resource, writer), warnings
 
@@ -109,13 +98,13 @@ class Writing:
             writer = self._writer(target, options)
             force = bool(options.force)
             merged = self.ownership.applied(live, patch, resource, writer, force=force)
+            if live is not None and _differ_in_owners_only(live, merged):
+                return merged, []
             obj, _ = self._decoded(merged, resource, options)
             return obj, []
 
-        uid = (patch.get("metadata") or {}).get("uid")
-        if uid and self.state.store.get(target.key) is None:
-            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-            raise conflict(resource.plural, resource.group, target.name, why)
+        if self.state.store.get(target.key) is None:
+            check_no_uid(target, patch)
         return self.change(target, edit, dry_run=options.dry_run, may_create=True)
 
     def patched(
@@ -125,7 +114,10 @@ class Writing:
 
         def edit(live: Object | None) -> tuple[dict[str, Any], list[str]]:
             raw = patch(live or {})
-            obj, warnings = self._decoded(raw, target.resource, options)
+            try:
+                obj, warnings = self._decoded(raw, target.resource, options)
+            except NotHandled as error:
+                raise _bad_patch(raw, error) from error
             writer = self._writer(target, options)
             return self.ownership.updated(live, obj, target.resource, writer), warnings
 
@@ -156,6 +148,7 @@ class Writing:
         check_namespace(state, resource, target.namespace, name)
         key = Key(resource.key, target.namespace, name)
         prepare_create(obj, resource, state)
+        obj = self._defaulted(obj, resource)
         self._refuse_invalid(obj, resource, name, self._faults(obj, resource))
         if state.store.get(key) is not None:
             raise already_exists(resource.plural, resource.group, name)
@@ -174,21 +167,22 @@ class Writing:
         dry_run: bool,
     ) -> Written:
         (obj, warnings), resource, state = edited, target.resource, self.state
-        self._check_preconditions(target, obj, live)
+        check_revision(target, obj, live)
         obj["metadata"] = kept_metadata(obj, live, resource)
         if target.subresource == "status":
             obj = prepare_status(obj, live, resource)
         else:
             prepare_update(obj, live, resource, state)
+        obj = self._defaulted(obj, resource)
         new = self.ownership.settled(live, obj)
+        if new == live:
+            return Written(record.obj, 200, warnings)
         causes = [*check_metadata_update(new, live), *self._faults(new, resource, live)]
         self._refuse_invalid(new, resource, target.name, iter(causes))
         if is_finished(new):
             if not dry_run:
                 state.store.delete(record.key)
             return Written(kept(new, resource), 200, warnings)
-        if new == live:
-            return Written(record.obj, 200, warnings)
         stored = kept(new, resource)
         if not dry_run:
             stored = state.store.put(record.key, stored).obj
@@ -200,11 +194,11 @@ class Writing:
         yield from check_metadata(obj, resource)
         if resource.custom:
             if resource.schema is not None:
-                yield from check(obj, resource.schema)
+                yield from check_object(obj, resource.schema)
             return
+        yield from check_kind(obj, resource.key)
         if old is not None:
             yield from check_change(obj, old, resource.key)
-        yield from check_kind(obj, resource.key)
         if resource.key == definitions.KEY:
             yield from definitions.check_definition(obj)
 
@@ -220,21 +214,6 @@ class Writing:
                 found,
             )
 
-    def _check_preconditions(self, target: Target, obj: Object, live: Object) -> None:
-        resource, given, old = target.resource, obj["metadata"], live["metadata"]
-        uid = given.get("uid")
-        if uid and uid != old["uid"]:
-            why = (
-                f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['uid']}"
-            )
-            raise conflict(resource.plural, resource.group, target.name, why)
-        revision = given.get("resourceVersion")
-        if not revision and resource.custom and not target.subresource:
-            cause = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
-            raise invalid(resource.plural, resource.group, target.name, [cause])
-        if revision and revision != old["resourceVersion"]:
-            raise conflict(resource.plural, resource.group, target.name)
-
     def _decoded(
         self, raw: Any, resource: Resource, options: WriteOptions
     ) -> tuple[dict[str, Any], list[str]]:
@@ -242,6 +221,13 @@ class Writing:
         if not resource.custom:
             fill_defaults(obj, resource.key)
         return obj, warnings
+
+    def _defaulted(self, obj: dict[str, Any], resource: Resource) -> dict[str, Any]:
+        """A CRD may have defaults for the status that was just taken away."""
+        if resource.schema is None:
+            return obj
+        out: dict[str, Any] = defaulted(obj, resource.schema, self.state.schemas)
+        return out
 
     def _writer(self, target: Target, options: WriteOptions) -> Any:
         now = self.state.now()
@@ -264,6 +250,22 @@ _UPSERTED = frozenset(
         "roles.rbac.authorization.k8s.io",
     }
 )
+
+
+def _bad_patch(raw: Any, error: NotHandled) -> Refused:
+    """422: what a patch made of the object is no object of its kind."""
+    text = orjson.dumps(raw).decode()
+    return invalid("", "", "", [invalid_value("patch", text, error.why)])
+
+
+def _differ_in_owners_only(left: Object, right: Object) -> bool:
+    """Whether two objects are equal but for managedFields, so that what held for one holds."""
+    if left.keys() != right.keys():
+        return False
+    if any(left[name] != right[name] for name in left if name != "metadata"):
+        return False
+    before, after = ({**obj["metadata"], "managedFields": None} for obj in (left, right))
+    return bool(before == after)
 
 
 def is_finished(obj: Object) -> bool:

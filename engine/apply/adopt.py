@@ -16,7 +16,7 @@ from engine.objects.ref import Object
 def adoption(live: Object, manager: str, overridden: Sequence[str]) -> list[dict[str, Any]]:
     """The JSON patch that cleans the live object; empty if there is nothing to clean.
 
-    overridden: further field managers whose entries are taken over.
+    overridden: beginnings of further field managers' names, whose entries are taken over.
     """
     metadata = live["metadata"]
     operations: list[dict[str, Any]] = [
@@ -70,6 +70,6 @@ def _is_foldable(entry: Object, manager: str, overridden: Sequence[str]) -> bool
     if entry.get("subresource"):
         return False
     name, operation = str(entry.get("manager", "")), entry.get("operation")
-    if name.startswith("kubectl") or name in overridden:
+    if name.startswith(("kubectl", *filter(None, overridden))) and not _is_own(entry, manager):
         return True
     return operation == "Update" and name.startswith(("before-first-apply", manager))

@@ -20,7 +20,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One object after its change; `live` as the API server returned it, None once deleted."""
+    """One object after its change; `live` as the API server last returned it, None if absent."""
 
     ref: Ref
     version: str

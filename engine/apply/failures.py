@@ -1,36 +1,77 @@
 """What the API server refused, in the words of Flux's messages."""
 
-from engine.cluster import ApiError, Forbidden, NotFound
+from collections.abc import Iterator
+from typing import Any
+
+from engine.cluster import ApiError, Forbidden, Invalid, NotFound
+from engine.cluster.errors import is_outdated
 from engine.errors import Failure
-from engine.objects.ref import Ref
+from engine.objects.redact import mask, secrets_of
+from engine.objects.ref import Object, Ref
 
-_IMMUTABLE = ("is immutable", "immutable field", "field is immutable")
+_IMMUTABLE = ("is immutable", "immutable field")
 
 
-def refused(ref: Ref, error: Exception, verb: str, origin: str) -> str:
+def refused(
+    ref: Ref, error: Exception, verb: str, origin: str = "", obj: Object | None = None
+) -> str:
     """One line for one object: what, why, where in Git, and what to do.
 
     verb: "dry-run", "apply" or "delete".  origin: `file:line` of the desired object or "".
+    obj: that object; where it is a Secret, its values do not show.
     """
+    text = _said(ref, error, verb, f" ({origin})" if origin else "")
+    return text if obj is None or ref.kind != "Secret" else mask(text, _values(obj))
+
+
+def no_namespace(ref: Ref, origin: str) -> str:
+    """The line for an object whose kind wants a namespace."""
     where = f" ({origin})" if origin else ""
+    return (
+        f"{ref} namespace not specified{where}: set metadata.namespace there, or "
+        "spec.targetNamespace on the Kustomization"
+    )
+
+
+def is_immutable(error: Exception) -> bool:
+    """Whether only deleting and creating anew might bring the change.
+
+    Source: fluxcd/pkg ssa errors (status Invalid, or the text of a webhook or a CEL rule).
+    """
+    if not isinstance(error, ApiError) or is_outdated(error):
+        return False
+    return isinstance(error, Invalid) or any(text in error.message for text in _IMMUTABLE)
+
+
+def _said(ref: Ref, error: Exception, verb: str, where: str) -> str:
     if isinstance(error, Failure):
         return error.message
     if not isinstance(error, ApiError):
         return f"{ref} {verb} failed: {error}{where}"
+    reason = f" ({error.reason})" if error.reason else ""
+    text = f"{ref} {verb} failed{reason}: {error.message}{where}"
     if isinstance(error, NotFound) and "namespace" in error.message.lower():
-        hint = f"create the Namespace '{ref.namespace}' or put it into the same Kustomization"
-        return f"{ref} {verb} failed ({error.reason}): {error.message}{where}; {hint}"
-    text = f"{ref} {verb} failed ({error.reason}): {error.message}{where}"
+        return (
+            f"{text}; create the Namespace '{ref.namespace}' or put it into the same Kustomization"
+        )
     if isinstance(error, Forbidden):
         return f"{text}; grant the missing rule to the service account that applies"
     return text
 
 
-def is_immutable(error: Exception) -> bool:
-    """Whether only deleting and creating anew can bring the change.
+def _values(secret: Object) -> Iterator[str]:
+    """What must not show: the values, also of a malformed Secret (numbers, nested objects)."""
+    yield from secrets_of(secret)
+    for name in ("data", "stringData"):
+        yield from _leaves(secret.get(name))
 
-    Source: fluxcd/pkg ssa errors (status Conflict or Invalid, or the text).
-    """
-    if not isinstance(error, ApiError):
-        return False
-    return any(text in error.message for text in _IMMUTABLE)
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _leaves(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner)
+    elif value is not None and not isinstance(value, str):
+        yield str(value)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from engine.api.duration import format_duration
 from engine.errors import HealthCheckFailed
-from engine.objects.kstatus import Health, Status, health
-from engine.objects.ref import Object, Ref
+from engine.objects.kstatus import Health, Status
+from engine.objects.ref import Ref
 from engine.runtime import Clock
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two looks
@@ -55,18 +55,6 @@ async def wait_healthy(targets: Sequence[Target], look: Look, clock: Clock, limi
             )
         await clock.sleep(min(pause, limit - spent))
         pause = min(pause * 1.5, _LONGEST_PAUSE)
-
-
-def healthy(obj: Object, pods: Sequence[Object], now: float) -> Health:
-    """The health of an object, its Pods considered: a crashing one fails a StatefulSet early."""
-    found = health(obj, now)
-    if found.status is not Status.IN_PROGRESS:
-        return found
-    for pod in pods:
-        state = health(pod, now)
-        if state.status is Status.FAILED and not pod["metadata"].get("deletionTimestamp"):
-            return Health(Status.FAILED, f"Pod {pod['metadata']['name']}: {state.message}", None)
-    return found
 
 
 def _is_done(target: Target, state: Health | None) -> bool:

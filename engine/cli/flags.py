@@ -88,12 +88,14 @@ _UNITS: Mapping[str, int] = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 _TRUE, _FALSE = ("true", "t", "1"), ("false", "f", "0")  # strconv.ParseBool's, in any case
 
 
-class DurationType(click.ParamType):
+class DurationType(click.ParamType[float]):
     """A Go duration, as float seconds."""
 
     name = "duration"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
         """Seconds; fails for anything below zero or without a unit."""
         if isinstance(value, float | int):
             return float(value)
@@ -106,12 +108,12 @@ class DurationType(click.ParamType):
         return seconds
 
 
-class SizeType(click.ParamType):
+class SizeType(click.ParamType[int]):
     """Bytes, with Ki, Mi or Gi."""
 
     name = "size"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Bytes as a whole number."""
         if isinstance(value, int):
             return value
@@ -121,13 +123,15 @@ class SizeType(click.ParamType):
         return int(match[1]) * _UNITS[match[2]]
 
 
-class ListType(click.ParamType):
+class ListType(click.ParamType[tuple[str, ...]]):
     """One or more texts with commas between them, as Flux's flags take them."""
 
     name = "text"
     envvar_list_splitter = ","
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
         """The texts, without blanks around them."""
         if isinstance(value, tuple):
             return value
@@ -160,35 +164,40 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
     return Settings(**given)
 
 
-def plain_flags(arguments: Sequence[str]) -> list[str]:
-    """The arguments with Flux's `--x=true` and `--x=false` as `--x` and `--no-x`.
+def plain_flags(arguments: Sequence[str], ctx: click.Context) -> list[str]:
+    """The arguments with Flux's `--x=true` as `--x` and `--x=false` as `--no-x`.
 
     Raises click.BadParameter for `--x=` and something else, where x is true or false.
     """
     switches = {_flag(each.name) for each in dataclasses.fields(Settings) if each.type is bool}
-    return [_plain_flag(argument, switches) for argument in arguments]
+    return [_plain_flag(argument, switches, ctx) for argument in arguments]
 
 
-def _plain_flag(argument: str, switches: set[str]) -> str:
+def _plain_flag(argument: str, switches: set[str], ctx: click.Context) -> str:
     flag, equals, value = argument.partition("=")
     if not equals or flag not in switches:
         return argument
     if value.lower() in _TRUE:
         return flag
     if value.lower() in _FALSE:
-        return f"--no-{flag.removeprefix('--')}"
-    raise click.BadParameter(f"{value!r} is neither true nor false", param_hint=flag)
+        return _opposite(flag)
+    raise click.BadParameter(f"{value!r} is neither true nor false", ctx, param_hint=flag)
 
 
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def _opposite(flag: str) -> str:
+    """`--no-x` of `--x`, `--x` of `--no-x`."""
+    return f"--{flag[5:]}" if flag.startswith("--no-") else f"--no-{flag[2:]}"
+
+
 def _options() -> Iterator[Callable[[Callable[..., Any]], Callable[..., Any]]]:
     for each in dataclasses.fields(Settings):
         flag = _flag(each.name)
         if each.type is bool:
-            flag += f"/--no-{flag.removeprefix('--')}"
+            flag += f"/{_opposite(flag)}"
         variables = [PREFIX + each.name.upper(), *_VARIABLES.get(each.name, ())]
         yield click.option(
             each.name,
@@ -203,7 +212,7 @@ def _options() -> Iterator[Callable[[Callable[..., Any]], Callable[..., Any]]]:
         )
 
 
-def _type_of(setting: "dataclasses.Field[Any]") -> click.ParamType:
+def _type_of(setting: "dataclasses.Field[Any]") -> click.ParamType[Any]:
     name, kind = setting.name, setting.metadata["kind"]
     if kind:
         return DURATION if kind == "duration" else SIZE
@@ -221,7 +230,8 @@ def _type_of(setting: "dataclasses.Field[Any]") -> click.ParamType:
 
 def _written(setting: "dataclasses.Field[Any]") -> Any:
     """The default as one would write it, so that the help shows it so."""
-    kind, default = setting.metadata["kind"], setting.default
+    kind: str = setting.metadata["kind"]
+    default: Any = setting.default
     if kind == "duration":
         return format_duration(default)
     return format_size(default) if kind == "size" else default

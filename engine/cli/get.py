@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import click
 import orjson
@@ -71,30 +72,34 @@ class View:
 @click.option("--no-header", is_flag=True, help="Leave the names of the columns out.")
 @with_target
 @asynchronous
-async def command(
-    target: Target,
-    words: tuple[str, ...],
-    all_namespaces: bool,
-    label_selector: str,
-    watch: bool,
-    output: str | None,
-    no_header: bool,
-) -> None:
+async def command(target: Target, words: tuple[str, ...], watch: bool, **how: Any) -> None:
     """List objects, what they hold and whether they are ready.
 
     KIND is kustomizations (ks), helmreleases (hr), `sources git` (or oci, bucket, helm, chart,
     external, all), or all.
     """
-    chosen, names = kinds.parse(words)
-    query: Query = {"label_selector": label_selector} if label_selector else {}
-    namespace = "" if all_namespaces else target.namespace
-    view = View(chosen, names, namespace, query, output or "", no_header)
+    view = _view(target, words, **how)
     _check(view, watch)
     async with target.client() as client:
         if watch:
             await _follow(client, view)
         else:
             _show(await _found(client, view), view)
+
+
+def _view(
+    target: Target,
+    words: tuple[str, ...],
+    *,
+    all_namespaces: bool,
+    label_selector: str,
+    output: str | None,
+    no_header: bool,
+) -> View:
+    chosen, names = kinds.parse(words)
+    query: Query = {"label_selector": label_selector} if label_selector else {}
+    namespace = "" if all_namespaces else target.namespace
+    return View(chosen, names, namespace, query, output or "", no_header)
 
 
 def _check(view: View, watch: bool) -> None:
@@ -125,10 +130,13 @@ async def _of_kind(client: Client, kind: Kind, view: View) -> list[Object]:
         return [await _named(client, kind, name, view) for name in view.names]
     try:
         return list((await client.list(resource, view.namespace, **view.query)).items)
-    except NotFound:
+    except NotFound as error:
         if len(view.kinds) > 1:
             return []  # among all kinds, one whose definition is missing has no objects
-        raise
+        raise Problem(
+            f"{kind.name} is not served in {kind.api_version}; "
+            "`lockstep run --install-crds` installs Flux's definitions"
+        ) from error
 
 
 async def _named(client: Client, kind: Kind, name: str, view: View) -> Object:

@@ -84,7 +84,7 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader had enough: `lockstep get all | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as problem:  # noqa: BLE001 - this is where all of them end
+    except Exception as problem:
         error = unwrapped(problem)
         if os.environ.get("LOCKSTEP_DEBUG") and not isinstance(error, click.ClickException):
             traceback.print_exception(problem)

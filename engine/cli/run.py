@@ -26,7 +26,7 @@ class RunCommand(SectionedCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """What is left over after parsing."""
-        return super().parse_args(ctx, plain_flags(args))
+        return super().parse_args(ctx, plain_flags(args, ctx))
 
 
 class Addresses(dict[str, str]):

@@ -61,6 +61,7 @@ def with_timeout(default: str) -> Callable[[Callable[..., Any]], Callable[..., A
     """The command function with `--timeout`, float seconds."""
     return click.option(
         "--timeout",
+        "seconds",
         type=DURATION,
         default=default,
         show_default=True,

@@ -128,6 +128,16 @@ def error_of_status(answer: Mapping[str, Any], status: int = 0, retry_after: str
     return kind(status, reason, str(answer.get("message") or reason), causes, seconds)
 
 
+def is_outdated(error: Exception) -> bool:
+    """Whether a write failed because the object is gone, changed, or another of the same name.
+
+    The API server says the last by calling the uid in a patch an immutable field.
+    """
+    if isinstance(error, Invalid):
+        return any(cause.field == "metadata.uid" for cause in error.causes)
+    return isinstance(error, Conflict | NotFound) and not isinstance(error, AlreadyExists)
+
+
 def _seconds(text: str) -> float | None:
     """Retry-After in seconds; its form as a date is not used by Kubernetes."""
     return float(text) if text.isdigit() else None

@@ -50,27 +50,40 @@ def event_writer(client: Client) -> Write:
 
 @asynccontextmanager
 async def poster(address: str, clock: Clock) -> AsyncIterator[Post | None]:
-    """Posts events as JSON to `address`; None without one.  Failures are logged and dropped."""
+    """Posts events as JSON to `address`; None without one.  Failures are logged and dropped.
+
+    After an event that could not be delivered, the next ones are tried only once until one gets
+    through: nobody waits long for an address that does not answer.
+    """
     if not address:
         yield None
         return
     timeout = aiohttp.ClientTimeout(total=_POST_TIMEOUT)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
+        tries = _POST_TRIES
 
         async def post(body: dict[str, Any]) -> None:
-            headers = {"Content-Type": "application/json"}
+            nonlocal tries
             problem = ""
-            for attempt in range(_POST_TRIES):
-                try:
-                    async with session.post(
-                        address, data=orjson.dumps(body), headers=headers
-                    ) as answer:
-                        if answer.status < 300 or answer.status == 429:  # 429: known already
-                            return
-                        problem = f"HTTP {answer.status}"
-                except (aiohttp.ClientError, TimeoutError) as error:
-                    problem = str(error) or type(error).__name__
-                await clock.sleep(0.5 * 2**attempt)
+            for attempt in range(tries):
+                if attempt:
+                    await clock.sleep(0.5 * 2 ** (attempt - 1))
+                problem = await _posted(session, address, body)
+                if not problem:
+                    tries = _POST_TRIES
+                    return
+            tries = 1
             logger.error("event not delivered to %s: %s", address, problem)
 
         yield post
+
+
+async def _posted(session: aiohttp.ClientSession, address: str, body: dict[str, Any]) -> str:
+    """What went wrong with one try, "" if nothing did."""
+    headers = {"Content-Type": "application/json"}
+    try:
+        async with session.post(address, data=orjson.dumps(body), headers=headers) as answer:
+            is_taken = answer.status < 300 or answer.status == 429  # 429: it is known already
+            return "" if is_taken else f"HTTP {answer.status}"
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return str(error) or type(error).__name__

@@ -22,6 +22,7 @@ from engine.runtime.clock import Clock
 from engine.runtime.priority import Priority
 
 LEASES = Resource("coordination.k8s.io", "v1", "Lease", "leases", namespaced=True)
+ROUNDING = 2.0  # seconds; aiohttp's timers end at whole ones
 _JITTER = 1.2  # client-go's JitterFactor of the retry period while waiting
 
 log = logging.getLogger("lockstep.lease")
@@ -42,8 +43,8 @@ def lease_name(controller: str, label_selector: str = "") -> str:
 class Terms:
     """Durations in seconds; Flux's defaults.
 
-    request_timeout: the longest that a write under way may take.  duration: must be above it by
-    some retry periods, or there is hardly an instant at which writing is allowed.
+    request_timeout: the longest that a write under way may take; see `longest_write`.
+    Raises ValueError if a Lease would end before a write could begin.
     """
 
     duration: float = 35.0
@@ -52,10 +53,30 @@ class Terms:
     request_timeout: float = 20.0
     release_on_cancel: bool = True
 
+    def __post_init__(self) -> None:
+        if self.duration - self.margin < self.retry_period:
+            raise ValueError(
+                f"a lease of {self.duration:g} s, renewed every {self.retry_period:g} s, leaves no "
+                f"time for writes of up to {self.request_timeout:g} s"
+            )
+
     @property
     def margin(self) -> float:
         """What must be left of a Lease for a write to begin: it ends before the Lease does."""
-        return self.request_timeout + 1.0
+        return self.request_timeout + ROUNDING
+
+
+def longest_write(duration: float, retry_period: float) -> float:
+    """Seconds that a write may take under such a Lease, two renewals failing: an Endpoint's bound.
+
+    20 s with Flux's 35 s and 5 s.  Raises ValueError if that is less than a second.
+    """
+    left = min(20.0, duration - ROUNDING - 2 * retry_period)
+    if left < 1:
+        raise ValueError(
+            f"a lease of {duration:g} s, renewed every {retry_period:g} s, leaves no time to write"
+        )
+    return left
 
 
 @dataclass(slots=True)
@@ -194,24 +215,35 @@ class Leases:
         return min(period, left) if left > 0 else period
 
     async def _round(self) -> Lease | None:
-        """Try each Lease once, up to the first that another holds: that one is the answer."""
+        """Try each Lease once, up to the first that another holds: that one is the answer.
+
+        Those behind it are only looked at.
+        """
+        blocker: Lease | None = None
         for lease in self._leases:
             try:
                 with anyio.fail_after(self._terms.retry_period):
-                    free = await self._try(lease)
+                    if blocker is None:
+                        free = await self._try(lease)
+                    else:  # so that one wait, not one a Lease, tells that its holder is dead
+                        await self._look(lease)
+                        continue
             except (ApiError, TimeoutError) as error:
                 log.warning("lease %s/%s: %s", self._namespace, lease.name, error)
                 free = lease.holder == lease.identity
-            if not free:
-                return lease
-        return None
+            if not free and blocker is None:
+                blocker = lease
+        return blocker
+
+    async def _look(self, lease: Lease) -> None:
+        record = await self._client.get(LEASES, self._namespace, lease.name)
+        lease.observe(record, self._clock.monotonic())
 
     async def _try(self, lease: Lease) -> bool:
         """Acquire or renew one Lease if it is free; whether it is ours now."""
         client, terms = self._client, self._terms
         if lease.holder != lease.identity:
-            record = await client.get(LEASES, self._namespace, lease.name)
-            lease.observe(record, self._clock.monotonic())
+            await self._look(lease)
         began = self._clock.monotonic()
         if not lease.is_free(began, terms):
             return False
@@ -227,8 +259,7 @@ class Leases:
                 patch = {"metadata": {"resourceVersion": version}, "spec": spec}
                 record = await client.merge_patch(LEASES, self._namespace, lease.name, patch)
         except (Conflict, AlreadyExists):  # somebody wrote meanwhile: look again
-            record = await client.get(LEASES, self._namespace, lease.name)
-            lease.observe(record, self._clock.monotonic())
+            await self._look(lease)
             return lease.holder == lease.identity
         lease.taken(record, began, terms)
         return True

@@ -3,10 +3,13 @@
 Nothing goes backwards: of two versions of one object the higher resourceVersion stays.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.objects.ref import Object, Ref
+
+_REMEMBERED = 10_000  # deletions; an answer that is late by more of them is not to be expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,8 @@ class Mirror:
 
     def __init__(self) -> None:
         self._objects: dict[Ref, Object] = {}
-        self._deleted: dict[Ref, str] = {}  # {ref: uid of the last object that went}
+        # {ref: (uid, version) of the last object that went}; one that left a selector may come back
+        self._deleted: dict[Ref, tuple[str, float]] = {}
 
     def __repr__(self) -> str:
         return f"Mirror(objects={len(self._objects)})"
@@ -36,28 +40,33 @@ class Mirror:
         return iter(found)
 
     def note(self, obj: Object) -> Object | None:
-        """Keeps the object if it is news; returns what was known before.
+        """Keeps the object if it is news (then `get` gives it); returns what was known before.
 
-        The answer to a write may come after the news that the object was deleted: it stays gone.
+        The answer to a write may come after newer news, even that the object was deleted, or that
+        another of its name was made: nothing changes then.
         """
         ref = Ref.of(obj)
         old = self._objects.get(ref)
-        uid = obj["metadata"].get("uid", "")
-        if self._deleted.get(ref) == uid:
+        uid, until = self._deleted.get(ref, ("", 0.0))
+        if obj["metadata"].get("uid", "") == uid and version(obj) <= until:
             return old
-        if old is None or old["metadata"].get("uid") != uid or version(old) <= version(obj):
+        if old is None or version(old) <= version(obj):
             self._objects[ref] = obj
-            self._deleted.pop(ref, None)
         return old
 
     def forget(self, obj: Object) -> None:
-        """Drops a deleted object."""
+        """Drops a deleted object; another one of its name, made since, stays."""
         ref = Ref.of(obj)
         uid = obj["metadata"].get("uid", "")
         known = self._objects.get(ref)
-        if known is not None and known["metadata"].get("uid") == uid:
+        if known is not None:
+            if known["metadata"].get("uid") != uid:
+                return
             del self._objects[ref]
-        self._deleted[ref] = uid
+        self._deleted.pop(ref, None)
+        self._deleted[ref] = uid, version(obj) or math.inf  # unknown where it vanished unseen
+        if len(self._deleted) > _REMEMBERED:
+            del self._deleted[next(iter(self._deleted))]
 
     def statistics(self) -> Statistics:
         """How many objects are held."""

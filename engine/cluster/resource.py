@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from engine.cluster.errors import Invalid
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -30,14 +32,29 @@ class Resource:
         """The URL path of the collection or, with a name, of one object.
 
         namespace: ignored for kinds of cluster scope; empty: the collection of all namespaces.
+        Raises Invalid for names that would lead elsewhere.
         """
         parts = ["apis", self.group] if self.group else ["api"]
         parts.append(self.version)
         if self.namespaced and namespace:
-            parts += ["namespaces", namespace]
-        parts += [part for part in (self.plural, name, subresource) if part]
-        return "/" + "/".join(quote(part, safe="") for part in parts)
+            parts += ["namespaces", _segment(namespace)]
+        parts.append(self.plural)
+        if name:
+            parts.append(_segment(name))
+        if subresource:
+            parts.append(subresource)
+        return "/" + "/".join(parts)
 
     def __str__(self) -> str:
         """`apps/v1 Deployment`."""
         return f"{self.api_version} {self.kind}"
+
+
+def _segment(name: str) -> str:
+    """The name as part of a path; those of RBAC hold almost anything.
+
+    Source: apimachinery api/validation/path, IsValidPathSegmentName.
+    """
+    if name in (".", "..") or "/" in name or "%" in name:
+        raise Invalid(0, "Invalid", f"{name!r} is no name: it may not hold '/' or '%', nor be dots")
+    return quote(name, safe="")

@@ -81,12 +81,13 @@ class Sender:
 
     async def stream(self, request: Request) -> Stream:
         """The answer once it has begun; one try.  It holds no slot while it goes on."""
+        headers = await self.line.transport.headers(request, self.headers)
         async with self.line.limiter.slot(self.priority):
             began = self.line.clock.monotonic()
             status = 0
             try:
                 with self._span(request):
-                    stream = await self.line.transport.stream(request, self.headers)
+                    stream = await self.line.transport.stream(request, headers)
                 status = 200
             except ApiError as error:
                 status = error.status
@@ -97,6 +98,7 @@ class Sender:
             return stream
 
     async def _try(self, request: Request) -> Answer:
+        headers = await self.line.transport.headers(request, self.headers)
         async with self.line.limiter.slot(self.priority) as slot:
             if request.mutating and self.fence is not None:
                 self.fence()
@@ -104,7 +106,7 @@ class Sender:
             status = 0
             try:
                 with self._span(request):
-                    answer = await self.line.transport.send(request, self.headers)
+                    answer = await self.line.transport.send(request, headers)
                 status = answer.status
             finally:
                 self._account(request, status, began)

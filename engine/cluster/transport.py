@@ -15,6 +15,7 @@ from engine.cluster.errors import Unreachable, error_of
 from engine.runtime.clock import Clock
 
 CONNECT_TIMEOUT = 10.0  # seconds
+_UNBOUNDED = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
 TLS_BUFFER_BYTES = 16 * 1024  # a TLS record; asyncio's 256 KiB cost each idle watch 217 KiB more
 
 
@@ -57,9 +58,13 @@ class Transport:
         self.endpoint = endpoint
         self._clock = clock
         self._fixed = {"User-Agent": user_agent, **endpoint.headers}
+        seconds = endpoint.request_timeout
+        self._total = aiohttp.ClientTimeout(total=seconds)
+        self._silence = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_TIMEOUT, sock_read=seconds
+        )
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
             auto_decompress=True,
             trust_env=False,  # it costs 0.5 ms a request; the endpoint knows its proxy
         )
@@ -68,17 +73,22 @@ class Transport:
         """Close all connections."""
         await self._session.close()
 
-    async def send(self, request: Request, headers: Mapping[str, str]) -> Answer:
-        """The whole answer, whatever its status.
+    async def headers(self, request: Request, identity: Mapping[str, str]) -> Mapping[str, str]:
+        """What is sent with the request: who we are, and whom `identity` says we act as.
 
-        headers: in addition to the endpoint's.   Raises Unreachable if none comes.
+        Apart from `send`, as a plugin that is asked for it may take its time.
         """
-        limit = self.endpoint.request_timeout
         with _translated(request, self.endpoint.host):
-            # A write is bounded in all, so that it has ended before a Lease could be taken over.
-            with anyio.fail_after(limit if request.mutating else None):
-                async with await self._open(request, headers, limit) as response:
-                    return Answer(response.status, response.headers, await response.read())
+            proof = await self.endpoint.credentials.headers(self._clock.monotonic())
+        return {**self._fixed, **identity, **proof}
+
+    async def send(self, request: Request, headers: Mapping[str, str]) -> Answer:
+        """The whole answer, whatever its status.  Raises Unreachable if none comes."""
+        # A write is bounded in all, so that it has ended before a Lease could be taken over.
+        bounds = self._total if request.mutating else self._silence
+        with _translated(request, self.endpoint.host):
+            async with await self._open(request, headers, bounds) as response:
+                return Answer(response.status, response.headers, await response.read())
 
     async def stream(self, request: Request, headers: Mapping[str, str]) -> "Stream":
         """An answer that comes piece by piece, as long as the server likes; close it at the end.
@@ -89,7 +99,7 @@ class Transport:
             _translated(request, self.endpoint.host),
             anyio.fail_after(self.endpoint.request_timeout),
         ):
-            response = await self._open(request, headers, None)
+            response = await self._open(request, headers, _UNBOUNDED)
             if response.status == 200:
                 return Stream(request, self.endpoint.host, response)
             async with response:
@@ -97,27 +107,24 @@ class Transport:
         raise error_of(response.status, body, response.headers.get("Retry-After", ""))
 
     async def _open(
-        self, request: Request, headers: Mapping[str, str], silence: float | None
+        self, request: Request, headers: Mapping[str, str], bounds: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
-        """The answer's head.  silence: seconds between two pieces of it."""
+        """The answer's head."""
         endpoint = self.endpoint
-        all_headers = {"Accept": request.accept, **self._fixed, **headers}
-        all_headers.update(await endpoint.credentials.headers(self._clock.monotonic()))
+        own = {"Accept": request.accept}
         if request.body is not None:
-            all_headers["Content-Type"] = request.content_type
+            own["Content-Type"] = request.content_type
         query = f"?{urlencode(request.query)}" if request.query else ""
         return await self._session.request(
             request.method,
             URL(endpoint.host + request.path + query, encoded=True),
             data=request.body,
-            headers=all_headers,
+            headers={**headers, **own},
             ssl=True if endpoint.tls is None else endpoint.tls,
             server_hostname=endpoint.server_name or None,
             proxy=endpoint.proxy or None,
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=CONNECT_TIMEOUT, sock_read=silence
-            ),
+            timeout=bounds,
         )
 
 

@@ -213,10 +213,14 @@ def kubernetes_version() -> str:
     return _table().kubernetes
 
 
+# Made while this module is imported: msgspec 0.22 crashes if two threads first meet a type.
+_TABLE = msgspec.json.Decoder(_Table)
+
+
 @cache
 def _table() -> _Table:
     file = files("engine.objects") / "tables" / f"kubernetes-{KUBERNETES}.json"
-    return msgspec.json.decode(file.read_bytes(), type=_Table)
+    return _TABLE.decode(file.read_bytes())
 
 
 @cache

@@ -1,7 +1,7 @@
 """Strategic merge patch as the API server does it (`application/strategic-merge-patch+json`).
 
 Pure; inputs are never changed.  kustomize's merge of the same name has other rules and lives in
-`engine/render/kustomize/merge.py`.  Source: k8s.io/apimachinery/pkg/util/strategicpatch.
+`engine/render/kustomize/transform/merge.py`.  Source: k8s.io/apimachinery/pkg/util/strategicpatch.
 """
 
 from collections.abc import Callable, Mapping, Sequence

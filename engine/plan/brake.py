@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 
 from engine.errors import PruneFailed
+from engine.objects.ref import Object
 from engine.plan.plan import Action, Change, Plan
 
 APPROVAL = "gitops.lockstep/approve-prune"
@@ -46,7 +47,20 @@ def _reason(deletions: Sequence[Change], inventory_size: int, plan: Plan) -> str
     if len(deletions) > _MANY and len(deletions) > inventory_size * _HALF:
         return f"{len(deletions)} of {inventory_size} objects would be deleted"
     namespaces = {change.ref.name for change in deletions if change.ref.kind == "Namespace"}
-    kept = [change.ref for change in plan.applies if change.ref.namespace in namespaces]
-    if kept:
-        return f"Namespace '{kept[0].namespace}' would be deleted, but {kept[0]} is still in Git"
+    kinds = dict(_defined(change.live or {}) for change in deletions)
+    for change in plan.applies:
+        ref = change.ref
+        if ref.namespace in namespaces:
+            return f"Namespace '{ref.namespace}' would be deleted, but {ref} is still in Git"
+        if (ref.group, ref.kind) in kinds:
+            return f"{kinds[ref.group, ref.kind]} would be deleted, but {ref} is still in Git"
     return ""
+
+
+def _defined(obj: Object) -> tuple[tuple[str, str], str]:
+    """((group, kind) that a definition defines, its name); of other objects nothing real."""
+    if obj.get("kind") != "CustomResourceDefinition":
+        return ("", ""), ""
+    spec = obj.get("spec") or {}
+    name = f"CustomResourceDefinition '{obj['metadata']['name']}'"
+    return (spec.get("group", ""), (spec.get("names") or {}).get("kind", "")), name

@@ -11,12 +11,20 @@ from typing import Any
 
 import orjson
 
+from engine.api.meta import LAST_APPLIED
+from engine.objects.patch import is_same
+from engine.objects.redact import MASK
 from engine.objects.ref import Object
+
+_HIDDEN = (".data", ".stringData", f".metadata.annotations.{LAST_APPLIED}")
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field: its JSON path `.spec.replicas`, the live and the desired value (None: absent)."""
+    """One field: its JSON path `.spec.replicas`, the live and the desired value (None: absent).
+
+    Values of a Secret are masked.
+    """
 
     path: str
     live: Any
@@ -25,7 +33,9 @@ class Difference:
 
 def differences(live: Object, predicted: Object) -> list[Difference]:
     """What an apply would change, field by field; metadata counts by labels and annotations."""
-    return list(_walk("", _compared(live), _compared(predicted)))
+    found = _walk("", _compared(live), _compared(predicted))
+    is_secret = live.get("kind") == "Secret"
+    return [_masked(each) if is_secret else each for each in found]
 
 
 def is_owned_alike(live: Object, predicted: Object, manager: str) -> bool:
@@ -38,9 +48,17 @@ def is_owned_alike(live: Object, predicted: Object, manager: str) -> bool:
 
 def _owned_by(obj: Object, manager: str) -> bytes | None:
     for entry in obj["metadata"].get("managedFields") or ():
-        if entry.get("manager") == manager and entry.get("operation") == "Apply":
+        is_ours = entry.get("manager") == manager and entry.get("operation") == "Apply"
+        if is_ours and not entry.get("subresource"):
             return orjson.dumps(entry.get("fieldsV1"), option=orjson.OPT_SORT_KEYS)
     return None
+
+
+def _masked(difference: Difference) -> Difference:
+    if not difference.path.startswith(_HIDDEN):
+        return difference
+    shown = (None if v is None else MASK for v in (difference.live, difference.desired))
+    return Difference(difference.path, *shown)
 
 
 def _compared(obj: Object) -> dict[str, Any]:
@@ -63,7 +81,7 @@ def _with_sorted_metrics(hpa: dict[str, Any]) -> dict[str, Any]:
 
 
 def _walk(path: str, live: Any, desired: Any) -> Iterator[Difference]:
-    if live == desired and type(live) is type(desired):
+    if is_same(live, desired):
         return
     if isinstance(live, Mapping) and isinstance(desired, Mapping):
         for key in sorted(live.keys() | desired.keys()):

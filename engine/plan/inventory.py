@@ -1,6 +1,6 @@
 """What a Kustomization applied last time and owns, as `status.inventory` records it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from engine.objects.ref import Ref
@@ -31,9 +31,3 @@ def format_inventory(inventory: Inventory) -> dict[str, Any]:
 def union(old: Inventory, new: Inventory) -> dict[Ref, str]:
     """Everything of both; versions of `new` win, its order comes first."""
     return {**new, **{ref: version for ref, version in old.items() if ref not in new}}
-
-
-def without(inventory: Inventory, refs: Iterable[Ref]) -> dict[Ref, str]:
-    """The inventory less `refs`."""
-    gone = set(refs)
-    return {ref: version for ref, version in inventory.items() if ref not in gone}

@@ -3,8 +3,8 @@
 In: labelled desired objects, the live ones, the inventory.  Out: a Plan that can be printed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 
@@ -72,11 +72,16 @@ class Plan:
 
 
 def make_plan(
-    desired: Sequence[Object], live: Mapping[Ref, Object], inventory: Inventory, policy: Policy
+    desired: Sequence[Object],
+    live: Mapping[Ref, Object],
+    inventory: Inventory,
+    policy: Policy,
+    unread: Collection[Ref] = (),
 ) -> Plan:
     """What to do so that `live` becomes `desired`; nothing is done yet.
 
     desired: with owner labels, in any order.  live: only objects that exist.
+    unread: what left Git and could not be read: it is judged when it is to be deleted.
     Raises BuildFailed if two desired objects share a Ref.
     """
     wanted: dict[Ref, Object] = {}
@@ -87,9 +92,11 @@ def make_plan(
         wanted[ref] = obj
     ordered = sorted(wanted, key=lambda ref: order_of(ref, policy.custom))
     stale = [ref for ref in deletion_order(inventory) if ref not in wanted]
+    prunes = [_pruned(ref, inventory[ref], live.get(ref), policy) for ref in stale]
+    uids = {_uid(live.get(ref)) for ref in wanted} - {""}
     return Plan(
         applies=tuple(_applied(ref, wanted[ref], live.get(ref)) for ref in ordered),
-        prunes=tuple(_pruned(ref, inventory[ref], live.get(ref), policy) for ref in stale),
+        prunes=tuple(_reconsidered(change, uids, unread) for change in prunes),
         policy=policy,
     )
 
@@ -116,3 +123,20 @@ def _pruned(ref: Ref, version: str, live: Object | None, policy: Policy) -> Chan
     elif is_kept(live):
         action, why = Action.KEEP, "it is protected"
     return Change(ref, version, action, None, live, why)
+
+
+def _reconsidered(change: Change, desired: Collection[str], unread: Collection[Ref]) -> Change:
+    """The change of what left Git, unless it only seems to be gone or to have left.
+
+    desired: uids of live objects that are desired: one may have two Refs, as its kind moved to
+    another group or its scope was not known when it was recorded.
+    """
+    if change.action is Action.DELETE and _uid(change.live) in desired:
+        return replace(change, action=Action.KEEP, live=None, why="it is desired by another name")
+    if change.action is Action.KEEP and change.live is None and change.ref in unread:
+        return replace(change, action=Action.DELETE, why="it could not be read")
+    return change
+
+
+def _uid(obj: Object | None) -> str:
+    return str(((obj or {}).get("metadata") or {}).get("uid", ""))

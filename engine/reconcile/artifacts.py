@@ -18,6 +18,7 @@ class Artifacts:
         self._download = download
         self._held: dict[Ref, Artifact] = {}
         self._locks: dict[Ref, anyio.Lock] = {}
+        self._arrivals: dict[Ref, anyio.Event] = {}
 
     def __repr__(self) -> str:
         return f"Artifacts(held={len(self._held)})"
@@ -25,6 +26,7 @@ class Artifacts:
     def put(self, ref: Ref, artifact: Artifact) -> None:
         """Keeps what a source of ours has just fetched."""
         self._held[ref] = artifact
+        self._arrivals.pop(ref, anyio.Event()).set()
 
     def get(self, ref: Ref) -> Artifact | None:
         """What is held for a source, None if nothing is."""
@@ -34,6 +36,10 @@ class Artifacts:
         """Drops a deleted source."""
         self._held.pop(ref, None)
         self._locks.pop(ref, None)
+
+    async def arrival(self, ref: Ref) -> None:
+        """Returns at the next `put` for that source."""
+        await self._arrivals.setdefault(ref, anyio.Event()).wait()
 
     async def current(self, ref: Ref, described: Object) -> Artifact:
         """The artifact that the source's status describes; downloaded once for all who ask."""

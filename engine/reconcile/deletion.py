@@ -3,20 +3,23 @@
 Source: flux-behaviour 4.12.
 """
 
+from collections.abc import Sequence
+
 from engine.api.kustomize import Kustomization
+from engine.api.meta import PROGRESSING
 from engine.apply import Executor, prune
-from engine.apply.changes import lines_of
-from engine.apply.execute import each
-from engine.apply.prune import messages_of, told
+from engine.apply.changes import Done, Outcome, lines_of
+from engine.apply.executor import each
+from engine.apply.pruning import messages_of, told
 from engine.cluster import UnknownKind
-from engine.errors import PruneFailed
-from engine.objects.ref import Ref
+from engine.errors import FeatureGateDisabled, PruneFailed
 from engine.plan import make_plan
-from engine.plan.inventory import Inventory, parse_inventory
+from engine.plan.inventory import parse_inventory
 from engine.plan.policy import Policy
 from engine.reconcile.run import Run
 from engine.reconcile.secrets import has_service_account
 from engine.reconcile.target import executor_of, live_view, policy_of
+from engine.telemetry import logger
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds; Flux polls every 2 s
 
@@ -24,8 +27,16 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds; Flux polls every 2 s
 async def finalize(ks: Kustomization, run: Run) -> None:
     """Deletes what the Kustomization owns, if its policy says so.  Raises PruneFailed."""
     inventory = parse_inventory(run.status)
+    revision = str(run.status.get("lastAppliedRevision", ""))
+    run.told = {"revision": revision} if revision else {}
     if ks.spec.suspend or not inventory or not is_wanted(ks):
         return
+    if ks.spec.kube_config is not None:
+        raise FeatureGateDisabled(
+            "spec.kubeConfig is not supported by this version of Lockstep: the objects in the "
+            "remote cluster are not deleted; to delete only this Kustomization, set "
+            "spec.deletionPolicy to Orphan"
+        )
     account = ks.spec.service_account_name or run.engine.settings.default_service_account
     if not await has_service_account(ks.metadata.namespace, account, run):
         run.emit(
@@ -33,18 +44,20 @@ async def finalize(ks: Kustomization, run: Run) -> None:
             "PruneFailed",
             f"unable to prune objects: service account '{account}' not found:\n"
             + "\n".join(str(ref) for ref in inventory),
+            run.told,
         )
         return
     executor, policy = executor_of(ks, run, {}), _deleting(policy_of(ks, run))
     live = await live_view([], inventory, executor)
-    pruned = await prune(make_plan([], live, inventory, policy), executor)
+    pruned = await prune(make_plan([], live.objects, inventory, policy, live.unread), executor)
     lines = told(pruned.done)
     if lines:
-        run.emit("Normal", "Progressing", lines_of(lines))
+        run.emit("Normal", PROGRESSING, lines_of(lines), run.told)
     if pruned.survivors:
         raise PruneFailed(f"pruning for deleted resource failed: {messages_of(pruned.survivors)}")
     if ks.spec.deletion_policy == "WaitForTermination":
-        await _wait_gone(inventory, ks.timeout, executor, run)
+        deleted = [done for done in lines if done.outcome is Outcome.DELETED]
+        await _wait_gone(deleted, ks.timeout, executor, run)
 
 
 def is_wanted(ks: Kustomization) -> bool:
@@ -58,28 +71,34 @@ def _deleting(policy: Policy) -> Policy:
     return Policy(policy.owner, prune=True, force=policy.force, custom=policy.custom, brake=False)
 
 
-async def _wait_gone(inventory: Inventory, limit: float, executor: Executor, run: Run) -> None:
+async def _wait_gone(deleted: Sequence[Done], limit: float, executor: Executor, run: Run) -> None:
     """Returns when nothing is left or the time is over: then the finalizer goes all the same."""
     deadline, pause = executor.clock.monotonic() + limit, _FIRST_PAUSE
-    left = list(inventory)
+    left = list(deleted)
 
-    async def is_left(ref: Ref) -> bool:
+    async def is_left(done: Done) -> bool:
+        ref, discovery = done.ref, executor.client.discovery
         try:
-            found = await executor.client.discovery.resource(ref.group, inventory[ref], ref.kind)
+            resource = await discovery.resource(ref.group, done.version, ref.kind)
         except UnknownKind:
             return False
-        return await executor.client.get(found, ref.namespace, ref.name) is not None
+        found = await executor.client.get(resource, ref.namespace, ref.name)
+        return (
+            found is not None
+            and found["metadata"]["uid"] == (done.live or found)["metadata"]["uid"]
+        )
 
     async with run.turn.yielded():
         while True:
             states = await each(left, is_left, executor.in_flight)
-            left = [ref for ref, state in zip(left, states, strict=True) if state is not False]
+            left = [done for done, state in zip(left, states, strict=True) if state is not False]
             if not left:
                 return
             if executor.clock.monotonic() > deadline:
                 break
             await executor.clock.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
-    listed = ", ".join(str(ref) for ref in left)
+    listed = ", ".join(str(done.ref) for done in left)
     text = f"failed to wait for resources termination: timeout waiting for: [{listed}]"
-    run.emit("Warning", "PruneFailed", text)
+    logger.error("%s", text)
+    run.emit("Warning", "PruneFailed", text, run.told)

@@ -4,6 +4,7 @@ Source: flux-behaviour 4.4 step 6.
 """
 
 from engine.api.applier import DependencyReference
+from engine.api.duration import format_duration
 from engine.api.kustomize import Kustomization
 from engine.api.meta import KUSTOMIZE_GROUP
 from engine.errors import DependencyNotReady
@@ -27,14 +28,16 @@ def ready_dependencies(ks: Kustomization, source: Source, run: Run) -> None:
         ref = dependency_ref(wanted, ks.metadata.namespace)
         problem = _problem(ref, source, run)
         if problem:
-            raise DependencyNotReady(problem, retry_after=run.engine.settings.requeue_dependency)
+            pause = run.engine.settings.requeue_dependency
+            text = f"Dependencies do not meet ready condition, retrying in {format_duration(pause)}"
+            raise DependencyNotReady(problem, retry_after=pause, told=text)
 
 
 def _problem(ref: Ref, source: Source, run: Run) -> str:
     name = f"dependency '{ref.namespace}/{ref.name}'"
     obj = run.engine.mirror.get(ref)
     if obj is None:
-        return f'{name} not found: {ref.kind}.{ref.group} "{ref.name}" not found'
+        return f'{name} not found: kustomizations.{ref.group} "{ref.name}" not found'
     if not is_ready(obj):
         return f"{name} is not ready"
     if _has_source(obj, source.ref):

@@ -7,13 +7,13 @@ from functools import partial
 from anyio import to_thread
 
 from engine.api.kustomize import Kustomization, SubstituteReference
+from engine.cluster import ApiError
 from engine.errors import BuildFailed, ReconciliationFailed
 from engine.objects.ref import Object, Ref
 from engine.plan.policy import Owner, labelled
 from engine.reconcile.run import Run
 from engine.reconcile.secrets import values_of
-from engine.reconcile.sources import clean_path
-from engine.render import Rendered, Request, render
+from engine.render import Lacking, Rendered, Request, render
 from engine.source.artifact import Artifact
 
 
@@ -28,39 +28,26 @@ class Desired:
 
 async def rendered(artifact: Artifact, ks: Kustomization, run: Run) -> Desired:
     """The build of `spec.path`.  Raises BuildFailed; ReconciliationFailed for what is encrypted."""
-    request = request_of(ks, await variables_of(ks, run), run)
-    built = await to_thread.run_sync(
-        partial(render, artifact.tree, request), limiter=run.engine.builders
+    settings = run.engine.settings
+    request = Request.of(
+        ks,
+        await variables_of(ks, run),
+        strict=settings.strict_substitutions,
+        no_remote_bases=settings.no_remote_bases,
     )
+    work = partial(render, artifact.tree, request)
+    try:
+        built = await to_thread.run_sync(work, limiter=run.engine.builders)
+    except Lacking as lacking:
+        raise BuildFailed(
+            f"kustomize build failed: remote resources are not fetched by this version of "
+            f"Lockstep: {lacking}; copy them into the repository"
+        ) from None
     _check_readable(built)
     owner = Owner(ks.metadata.name, ks.metadata.namespace)
     objects = tuple(labelled(each.obj, owner) for each in built.objects)
-    origins = {Ref.of(each.obj): each.origin for each in built.objects}
+    origins = {each.ref: each.origin for each in built.objects}
     return Desired(objects, origins, built.digest)
-
-
-def request_of(ks: Kustomization, variables: Mapping[str, str] | None, run: Run) -> Request:
-    """What to build, and how."""
-    spec, settings = ks.spec, run.engine.settings
-    always = spec.post_build is not None and spec.post_build.substitute_strategy == "Always"
-    return Request(
-        path=clean_path(spec.path),
-        target_namespace=spec.target_namespace,
-        name_prefix=spec.name_prefix,
-        name_suffix=spec.name_suffix,
-        patches=spec.patches,
-        images=spec.images,
-        components=spec.components,
-        ignore_missing_components=spec.ignore_missing_components,
-        build_metadata=spec.build_metadata,
-        common_metadata=spec.common_metadata,
-        variables=variables,
-        substitute_always=always,
-        strict=settings.strict_substitutions,
-        no_remote_bases=settings.no_remote_bases,
-        name=ks.metadata.name,
-        namespace=ks.metadata.namespace,
-    )
 
 
 async def variables_of(ks: Kustomization, run: Run) -> dict[str, str] | None:
@@ -80,7 +67,12 @@ async def variables_of(ks: Kustomization, run: Run) -> dict[str, str] | None:
 
 async def _read(reference: SubstituteReference, ks: Kustomization, run: Run) -> dict[str, str]:
     namespace = ks.metadata.namespace
-    found = await values_of(reference.kind, namespace, reference.name, run)
+    try:
+        found = await values_of(reference.kind, namespace, reference.name, run)
+    except ApiError as error:
+        raise BuildFailed(
+            f"substitute from '{reference.kind}/{reference.name}' error: {error}"
+        ) from error
     if found is None:
         if reference.optional:
             return {}
@@ -90,11 +82,14 @@ async def _read(reference: SubstituteReference, ks: Kustomization, run: Run) -> 
             "create it, or set `optional: true` in spec.postBuild.substituteFrom"
         )
     try:
-        return {name: value.decode() for name, value in found.items()}
+        variables = {name: value.decode() for name, value in found.items()}
     except UnicodeDecodeError:
         raise BuildFailed(
             f"substitute from '{reference.kind}/{reference.name}' error: a value is not UTF-8 text"
         ) from None
+    if reference.kind == "Secret":
+        run.secrets += variables.values()
+    return variables
 
 
 def _check_readable(built: Rendered) -> None:
@@ -102,7 +97,7 @@ def _check_readable(built: Rendered) -> None:
     for each in built.objects:
         if each.encrypted:
             raise ReconciliationFailed(
-                f"{Ref.of(each.obj)} is SOPS encrypted, configuring decryption is required for "
+                f"{each.ref} is SOPS encrypted, configuring decryption is required for "
                 f"this secret to be reconciled ({each.origin}); decryption is not part of this "
                 "version of Lockstep yet"
             )

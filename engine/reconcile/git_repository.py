@@ -13,6 +13,7 @@ from engine.api.meta import (
     SUCCEEDED,
 )
 from engine.api.source import GitRepository
+from engine.cluster import ApiError
 from engine.errors import Failure, FeatureGateDisabled
 from engine.objects.ref import Object, Ref
 from engine.reconcile.outcome import Result
@@ -147,7 +148,7 @@ def stored(repository: GitRepository, described: Object, run: Run) -> Result:
     else:
         run.status["observedIgnore"] = repository.spec.ignore
     message = f"stored artifact for revision '{described['revision']}'"
-    generation = run.obj["metadata"].get("generation", 0)
+    generation = run.given["metadata"].get("generation", 0)
     now = run.engine.now()
     new = condition(ARTIFACT_IN_STORAGE, "True", SUCCEEDED, message, generation, now)
     conditions = run.status.get("conditions") or []
@@ -166,7 +167,7 @@ def close(run: Run, reason: str, failure: Failure | None) -> None:
         return
     is_storage = isinstance(failure, ArchiveOperationFailed)
     name = STORAGE_OPERATION_FAILED if is_storage else FETCH_FAILED
-    generation = run.obj["metadata"].get("generation", 0)
+    generation = run.given["metadata"].get("generation", 0)
     new = condition(name, "True", reason, failure.message, generation, run.engine.now())
     run.status["conditions"] = with_condition(run.status.get("conditions") or [], new)
 
@@ -176,7 +177,12 @@ async def _credentials(repository: GitRepository, run: Run) -> Credentials:
     if reference is None:
         return ANONYMOUS
     ref = Ref("", "Secret", repository.metadata.namespace, reference.name)
-    data = await values_of("Secret", ref.namespace, ref.name, run)
+    try:
+        data = await values_of("Secret", ref.namespace, ref.name, run)
+    except ApiError as error:
+        raise AuthenticationFailed(
+            f"failed to get secret '{ref.namespace}/{ref.name}': {error}"
+        ) from error
     if data is None:
         raise AuthenticationFailed(
             f"failed to get secret '{ref.namespace}/{ref.name}': secrets \"{ref.name}\" not found; "

@@ -4,27 +4,26 @@ from collections.abc import Mapping, Sequence
 
 from engine.api.duration import format_duration
 from engine.api.kustomize import Kustomization
-from engine.api.meta import HEALTHY, PROGRESSING, SUCCEEDED
+from engine.api.meta import HEALTHY, KUSTOMIZE_GROUP, PROGRESSING, SUCCEEDED
 from engine.apply import ChangeSet, Executor, Outcome, wait_healthy
-from engine.apply.execute import each
-from engine.apply.wait import Target, healthy
+from engine.apply.executor import each
+from engine.apply.wait import Target
 from engine.cluster import UnknownKind
 from engine.errors import HealthCheckCanceled
-from engine.objects.kstatus import Health
+from engine.objects.kstatus import Health, Status, health, with_pods
 from engine.objects.ref import Object, Ref
+from engine.reconcile.outcome import requested_at
 from engine.reconcile.run import Run
 from engine.reconcile.sources import Source
 from engine.reconcile.telling import phase
-from engine.status.conditions import condition, is_true, with_condition, without_conditions
+from engine.status.conditions import condition, find, with_condition, without_conditions
 
 _PODS_OF = ("StatefulSet", "ReplicaSet")  # whose Pods' failure is theirs (flux-behaviour 1.8)
 
 
 def targets_of(ks: Kustomization, changes: ChangeSet) -> list[Target]:
     """What must be healthy: everything applied with `wait`, else `healthChecks`."""
-    own = Ref(
-        "kustomize.toolkit.fluxcd.io", "Kustomization", ks.metadata.namespace, ks.metadata.name
-    )
+    own = Ref(KUSTOMIZE_GROUP, "Kustomization", ks.metadata.namespace, ks.metadata.name)
     if ks.spec.wait:
         targets = [
             Target(done.ref, done.version, _may_vanish(done.live))
@@ -49,30 +48,38 @@ async def healthy_targets(
     """
     conditions = run.status.get("conditions") or []
     if not targets:
-        run.status["conditions"] = without_conditions(conditions, HEALTHY)
+        if find(conditions, HEALTHY) is not None:
+            run.status["conditions"] = without_conditions(conditions, HEALTHY)
         return
-    was_healthy = is_true(conditions, HEALTHY)
-    _set_healthy(run, "Unknown", PROGRESSING, "Running health checks")
+    before, message = find(conditions, HEALTHY), phase("Running health checks", ks, source)
+    _set_healthy(run, "Unknown", PROGRESSING, message)
     started = run.engine.clock.monotonic()
-    await run.progress(phase("Running health checks", ks, source))
     async with run.turn.yielded():
         with run.turn.until_superseded() as scope:
-            await wait_healthy(
-                targets,
-                _Look(executor, run, phase("Running health checks", ks, source)),
-                run.engine.clock,
-                ks.timeout,
-            )
+            look = _Look(executor, run, message)
+            await wait_healthy(targets, look, run.engine.clock, ks.timeout)
         if scope.cancelled_caught:
-            reasons = ", ".join(run.turn.reasons) or "a newer trigger"
-            raise HealthCheckCanceled(f"New reconciliation triggered by {reasons}")
-    spent = format_duration(round(run.engine.clock.monotonic() - started, 3))
-    if was_healthy and not run.changed:
-        run.status["conditions"] = conditions
+            newer = _newer(source, run)
+            raise HealthCheckCanceled(
+                f"New reconciliation triggered by {newer}",
+                told=f"Health checks canceled due to new reconciliation triggered by {newer}",
+            )
+    if before is not None and before["status"] == "True" and not run.changed:
+        run.status["conditions"] = with_condition(run.status["conditions"], before)
         return
+    spent = format_duration(round(run.engine.clock.monotonic() - started, 3))
     message = f"Health check passed in {spent}"
     _set_healthy(run, "True", SUCCEEDED, message)
-    run.emit("Normal", PROGRESSING, message, source.told())
+    run.emit("Normal", PROGRESSING, message, run.told)
+
+
+def _newer(source: Source, run: Run) -> Ref:
+    """What ended the wait: the object itself, where it is another one by now, or its source."""
+    own = run.engine.mirror.get(run.turn.key)
+    if own is None or requested_at(own) != requested_at(run.given):
+        return run.turn.key
+    is_same = own["metadata"].get("generation") == run.given["metadata"].get("generation")
+    return source.ref if is_same else run.turn.key
 
 
 class _Look:
@@ -86,18 +93,24 @@ class _Look:
         await self._run.progress(self._message)
         return {
             target.ref: state
-            for target, state in zip(targets, found, strict=True)
-            if isinstance(state, Health)
+            for target, result in zip(targets, found, strict=True)
+            if (state := _state_of(result)) is not None
         }
 
     async def _health(self, target: Target) -> Health | None:
         client, ref = self._executor.client, target.ref
-        resource = await client.discovery.resource(ref.group, target.version, ref.kind)
+        try:
+            resource = await client.discovery.resource(ref.group, target.version, ref.kind)
+        except UnknownKind:
+            return None
         obj = await client.get(resource, ref.namespace, ref.name)
         if obj is None:
             return None
-        pods = await self._pods(obj) if ref.kind in _PODS_OF else []
-        return healthy(obj, pods, self._executor.clock.wall())
+        now = self._executor.clock.wall()
+        own = health(obj, now)
+        if own.status is not Status.IN_PROGRESS or ref.kind not in _PODS_OF:
+            return own
+        return with_pods(own, [(pod, health(pod, now)) for pod in await self._pods(obj)])
 
     async def _pods(self, obj: Object) -> Sequence[Object]:
         client = self._executor.client
@@ -112,6 +125,13 @@ class _Look:
         return listed.items
 
 
+def _state_of(result: Health | Exception | None) -> Health | None:
+    """The health that was found; Unknown, not absent, where the API server refused to tell."""
+    if isinstance(result, Exception):
+        return Health(Status.UNKNOWN, str(result), None)
+    return result
+
+
 def _may_vanish(obj: Object | None) -> bool:
     """Whether a finished Job removes itself."""
     spec = (obj or {}).get("spec") or {}
@@ -119,6 +139,6 @@ def _may_vanish(obj: Object | None) -> bool:
 
 
 def _set_healthy(run: Run, status: str, reason: str, message: str) -> None:
-    generation = run.obj["metadata"].get("generation", 0)
+    generation = run.given["metadata"].get("generation", 0)
     new = condition(HEALTHY, status, reason, message, generation, run.engine.now())
     run.status["conditions"] = with_condition(run.status.get("conditions") or [], new)

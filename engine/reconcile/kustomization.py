@@ -15,7 +15,7 @@ from engine.reconcile.health import healthy_targets, targets_of
 from engine.reconcile.outcome import Result
 from engine.reconcile.run import Run
 from engine.reconcile.sources import check_path, current_artifact, source_of
-from engine.reconcile.target import check_supported, executor_of, live_view, policy_of
+from engine.reconcile.target import check_supported, executor_of, live_view, policy_of, scoped
 from engine.reconcile.telling import phase, success, tell_applied, tell_pruned
 from engine.telemetry import span
 
@@ -24,10 +24,11 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
     """Applies what the source holds, prunes what it no longer holds, and waits for health."""
     check_supported(ks)
     source = source_of(ks, run)  # ArtifactFailed, AccessDenied
+    run.told = source.told()
     ready_dependencies(ks, source, run)  # DependencyNotReady
     await run.progress(phase("Fetching manifests", ks, source))
     with span("fetch", revision=source.revision):
-        artifact = await current_artifact(source, run)  # ArtifactFailed
+        artifact = await current_artifact(source, ks, run)  # ArtifactFailed
     check_path(artifact, ks)
     run.status["lastAttemptedRevision"] = source.revision
 
@@ -40,18 +41,20 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
     executor = executor_of(ks, run, desired.origins)
     inventory = parse_inventory(run.status)
     with span("plan"):
+        desired = await scoped(desired, executor)
         live = await live_view(desired.objects, inventory, executor)  # ReconciliationFailed
-        plan = make_plan(desired.objects, live, inventory, policy_of(ks, run))
+        policy = policy_of(ks, run)
+        plan = make_plan(desired.objects, live.objects, inventory, policy, live.unread)
         check_brake(plan, len(inventory), source.revision)  # PruneFailed
     await remember(plan, run)
     with span("apply", objects=len(plan.applies)):
         changes = await apply(plan, executor)  # ReconciliationFailed
-    tell_applied(changes, source, run)
+    tell_applied(changes, run)
     with span("prune", objects=len(plan.prunes)):
         pruned = await prune(plan, executor)
     survivors = {ref: version for ref, (version, _) in pruned.survivors.items()}
     run.status["inventory"] = format_inventory(union(survivors, plan.inventory()))
-    tell_pruned(pruned, source, run)  # PruneFailed
+    tell_pruned(pruned, run)  # PruneFailed
 
     targets = targets_of(ks, changes)
     with span("wait", objects=len(targets)):

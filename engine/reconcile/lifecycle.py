@@ -5,17 +5,21 @@ Failure, terminal       Ready False and Stalled True, not tried again until the 
 anything else           a bug: logged with its traceback, Ready False (Failed), back-off
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from engine.api.decode import Undecodable, decode
 from engine.api.meta import FINALIZER, Model
-from engine.cluster import ApiError, Conflict, LeaseLost, NotFound, Resource
-from engine.errors import Failed, Failure
+from engine.cluster import ApiError, LeaseLost, Resource
+from engine.cluster.errors import is_outdated
+from engine.errors import Failed, Failure, Malformed, ReconciliationFailed
+from engine.objects.redact import mask
 from engine.objects.ref import Ref
-from engine.reconcile.outcome import Result, Status, failed, handled, succeeded
+from engine.reconcile.outcome import Result, failed, handled, succeeded
 from engine.reconcile.run import Engine, Run
+from engine.reconcile.sources import Outdated
 from engine.runtime import Requeue, Turn
 from engine.runtime.backoff import jittered
 from engine.telemetry import about, logger, span
@@ -53,16 +57,18 @@ async def lifecycle(turn: Turn[Ref], story: Story, resource: Resource, engine: E
     with (
         span(f"reconcile {key.kind}", object=str(key)),
         engine.metrics.duration.labels(key.kind, key.name, key.namespace).time(),
+        engine.triggers.running(key),
     ):
         try:
             return await _attempt(run, story)
-        except (Conflict, NotFound) as stale:
-            # The object changed or went while we worked on what it was; its watch event follows.
-            logger.debug("outdated: %s", stale, extra=_about(run))
-            return Requeue(after=0.2, reason="conflict")
         except LeaseLost:
             return Requeue()
+        except Outdated as stale:
+            logger.debug("outdated: %s", stale, extra=_about(run))
+            return Requeue(after=0.2, reason="outdated")
         except ApiError as error:
+            if is_outdated(error):
+                return await _looked_again(run, error)
             logger.error("the API server did not take it: %s", error, extra=_about(run))
             return Requeue(failed=True, reason="API server")
 
@@ -71,21 +77,31 @@ async def _attempt(run: Run, story: Story) -> Requeue:
     try:
         model = decode(story.model, run.obj)
     except Undecodable as error:
-        return await _failed(run, story, Failed(str(error)), None)
+        return await _failed(run, story, Malformed(str(error)), None)
     metadata = run.obj["metadata"]
-    if metadata.get("deletionTimestamp"):
-        return await _deleted(run, story, model)
-    if FINALIZER not in (metadata.get("finalizers") or ()):
+    is_deleted = bool(metadata.get("deletionTimestamp"))
+    if not is_deleted and FINALIZER not in (metadata.get("finalizers") or ()):
         await _set_finalizers(run, [*(metadata.get("finalizers") or ()), FINALIZER])
-    if (run.obj.get("spec") or {}).get("suspend"):
-        await run.write({**run.status, **handled(run.obj)})
+    if not is_deleted and (run.obj.get("spec") or {}).get("suspend"):
+        await run.write({**run.status, **handled(run.given)})
         return Requeue()
+    return await _worked(run, story, model)
+
+
+async def _worked(run: Run, story: Story, model: Model) -> Requeue:
+    """Runs the story; what it raises becomes the outcome."""
     try:
+        if run.obj["metadata"].get("deletionTimestamp"):
+            return await _deleted(run, story, model)
         result = await story.reconcile(model, run)
     except Failure as failure:
         return await _failed(run, story, failure, model)
-    except (ApiError, LeaseLost):
+    except (LeaseLost, Outdated):
         raise
+    except ApiError as error:
+        if is_outdated(error):
+            raise
+        return await _failed(run, story, ReconciliationFailed(str(error)), model)
     except Exception as bug:
         logger.exception("unexpected: %r", bug, extra=_about(run))
         text = f"unexpected {type(bug).__name__}: {bug}; this is a bug, the log has its traceback"
@@ -96,11 +112,10 @@ async def _attempt(run: Run, story: Story) -> Requeue:
 async def _succeeded(run: Run, story: Story, result: Result) -> Requeue:
     story.close(run, result.reason, None)
     before = run.obj
-    await run.write(succeeded(run.obj, run.status, result, run.engine.now()))
+    await run.write(succeeded(run.given, run.status, result, run.engine.now()))
     news = run.obj is not before or run.changed
-    if result.note and (news or result.loud or run.engine.settings.status_heartbeat):
-        reason = result.note_reason or result.reason
-        run.emit("Normal", reason, result.note, result.metadata)
+    if result.note and (news or run.engine.settings.status_heartbeat):
+        run.emit("Normal", result.reason, result.note, result.metadata)
     level = logger.info if news else logger.debug
     level("%s in %.3gs", result.message, run.seconds, extra=_about(run))
     _count(run, "success")
@@ -111,19 +126,23 @@ async def _succeeded(run: Run, story: Story, result: Result) -> Requeue:
 
 
 async def _failed(run: Run, story: Story, failure: Failure, model: Model | None) -> Requeue:
+    failure.message, failure.told = (
+        mask(text, run.secrets) for text in (failure.message, failure.told)
+    )
     story.close(run, failure.reason, failure)
-    await run.write(failed(run.obj, run.status, failure, run.doing, run.engine.now()))
+    await run.write(failed(run.given, run.status, failure, run.doing, run.engine.now()))
     if failure.event:
-        metadata = _revision(run.status)
-        run.emit(failure.event_type, failure.reason, failure.message, metadata)
-    logger.error("%s: %s", failure.reason, failure.message, extra=_about(run))
+        run.emit(failure.event_type, failure.reason, failure.told, run.told)
+    is_wait = not failure.event or failure.event_type == "Normal"
+    level = logging.INFO if is_wait else logging.ERROR
+    logger.log(level, "%s: %s", failure.reason, failure.message, extra=_about(run))
     _count(run, "error")
     if failure.terminal:
         return Requeue()
     if run.turn.superseded.is_set():
         return Requeue(after=0.0, reason="superseded")
     after = failure.retry_after
-    if after is None and model is not None:
+    if after is None and model is not None and not isinstance(failure, Failed):
         after = story.retry_after(model)
     return Requeue(after=after, failed=True, reason="retry")
 
@@ -132,10 +151,7 @@ async def _deleted(run: Run, story: Story, model: Model) -> Requeue:
     finalizers = run.obj["metadata"].get("finalizers") or []
     if FINALIZER not in finalizers:
         return Requeue()
-    try:
-        await story.finalize(model, run)
-    except Failure as failure:
-        return await _failed(run, story, failure, model)
+    await story.finalize(model, run)
     await _set_finalizers(run, [each for each in finalizers if each != FINALIZER])
     logger.info("deleted in %.3gs", run.seconds, extra=_about(run))
     return Requeue()
@@ -161,9 +177,23 @@ async def _set_finalizers(run: Run, finalizers: list[str]) -> None:
         run.engine.triggers.changed(run.obj)
 
 
-def _revision(status: Status) -> Mapping[str, str]:
-    revision = status.get("lastAttemptedRevision")
-    return {"revision": revision} if revision else {}
+async def _looked_again(run: Run, error: ApiError) -> Requeue:
+    """Asks for the object that changed or went while we worked on what it was, and runs again.
+
+    Not left to its watch: a run that begins before the watch has told would only fail again.
+    """
+    logger.debug("outdated: %s", error, extra=_about(run))
+    key = run.turn.key
+    try:
+        found = await run.client.get(run.resource, key.namespace, key.name)
+    except ApiError as problem:
+        logger.error("not read: %s", problem, extra=_about(run))
+        return Requeue(failed=True, reason="API server")
+    if found is None:
+        run.engine.triggers.deleted(run.obj)
+        return Requeue()
+    run.engine.triggers.changed(found)
+    return Requeue(failed=True, reason="conflict")
 
 
 def _count(run: Run, result: str) -> None:

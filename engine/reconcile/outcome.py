@@ -28,15 +28,13 @@ class Result:
     """How a story ended well.
 
     message: of Ready True.  requeue_after: seconds before jitter.  note: text of the event that
-    tells of it, "" = none; told even if nothing changed where `loud`.
+    tells of it if anything changed, "" = none.
     """
 
     message: str
     reason: str
     requeue_after: float | None
     note: str = ""
-    note_reason: str = ""
-    loud: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -66,10 +64,11 @@ def succeeded(obj: Object, draft: Status, result: Result, now: str) -> Status:
 def failed(obj: Object, draft: Status, failure: Failure, progress: str, now: str) -> Status:
     """The status after a failure: stalled where trying again is useless, else retrying.
 
-    progress: what the run was doing.
+    progress: what the run was doing, "" if it had not begun: then what the run before it did.
     """
     generation = obj["metadata"].get("generation", 0)
     conditions = draft.get("conditions") or []
+    before = find(conditions, RECONCILING)
     ready = condition(READY, "False", failure.reason, failure.message, generation, now)
     conditions = with_condition(conditions, ready)
     status = {**draft, **handled(obj)}
@@ -77,7 +76,7 @@ def failed(obj: Object, draft: Status, failure: Failure, progress: str, now: str
         other = condition(STALLED, "True", failure.reason, failure.message, generation, now)
         status["observedGeneration"] = generation
     else:
-        text = progress or "retrying"
+        text = progress or (before["message"] if before else "Reconciliation in progress")
         other = condition(RECONCILING, "True", PROGRESSING_WITH_RETRY, text, generation, now)
     return {**status, "conditions": with_condition(conditions, other)}
 

@@ -15,7 +15,7 @@ from engine.cluster import Client, Resource
 from engine.cluster.mirror import Mirror
 from engine.objects.ref import Object, Ref
 from engine.reconcile.artifacts import Artifacts
-from engine.reconcile.outcome import Status, progressing
+from engine.reconcile.outcome import Status, is_ready, progressing, requested_at
 from engine.reconcile.triggers import Triggers
 from engine.runtime import Clock, Turn
 from engine.settings import Settings
@@ -51,7 +51,7 @@ class Engine:
 
 @dataclass(slots=True)
 class Run:
-    """One run: its object as of the start, and the status that it is going to have."""
+    """One run: its object as of the last write, and the status that it is going to have."""
 
     engine: Engine
     turn: Turn[Ref]
@@ -59,6 +59,8 @@ class Run:
     obj: Object
     controller: str
     manager: str
+    given: Object = field(init=False)
+    """The object as the run found it: what is said in the end is said about this generation."""
     status: Status = field(init=False)
     """The draft: stages change it, `lifecycle.py` commits it."""
     doing: str = ""
@@ -66,10 +68,15 @@ class Run:
     """Whether anything was written to the cluster: then the success is told."""
     digest: str = ""
     """Of what was built; "" before."""
+    told: Mapping[str, str] = field(default_factory=dict)
+    """Metadata of the events about what this run works on."""
+    secrets: list[str] = field(default_factory=list)
+    """Values that were read for this run and must not show in any message."""
     started_at: float = field(init=False)
     _reported_at: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self.given = self.obj
         self.status = dict(self.obj.get("status") or {})
         self.started_at = self._reported_at = self.engine.clock.monotonic()
 
@@ -83,6 +90,13 @@ class Run:
         """Since the start."""
         return self.engine.clock.monotonic() - self.started_at
 
+    @property
+    def is_routine(self) -> bool:
+        """Whether nothing is new so far: a regular look at a Ready object that nobody waits for."""
+        known = self.given.get("status") or {}
+        is_asked = requested_at(self.given) != known.get("lastHandledReconcileAt", "")
+        return is_ready(self.given) and not (is_asked or self.changed or self.status != known)
+
     def emit(
         self, type_: str, reason: str, message: str, metadata: Mapping[str, str] | None = None
     ) -> None:
@@ -90,17 +104,15 @@ class Run:
         event = Event(self.obj, type_, reason, message, self.controller, metadata or {})
         self.engine.recorder.emit(event)
 
-    async def progress(self, message: str, *, at_once: bool = False) -> None:
-        """Note what is being done; written to the status only if the run takes its time.
-
-        at_once: what comes may take long, so write it now.
-        """
+    async def progress(self, message: str) -> None:
+        """Note what is being done; written to the status only if it is news and takes its time."""
         self.doing = message
         now = self.engine.clock.monotonic()
-        if not at_once and now - self._reported_at < _PROGRESS_PERIOD:
+        if self.is_routine or now - self._reported_at < _PROGRESS_PERIOD:
             return
         self._reported_at = now
-        await self.write(progressing(self.obj, self.status, message, self.engine.now()))
+        self.status = progressing(self.given, self.status, message, self.engine.now())
+        await self.write(self.status)
 
     async def write(self, status: Mapping[str, Any], *, guarded: bool = False) -> None:
         """Send a status now; the run goes on from the object as it then is."""

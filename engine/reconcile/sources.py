@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import anyio
+
+from engine.api.duration import format_duration
 from engine.api.kustomize import Kustomization
 from engine.api.meta import SOURCE_GROUP
 from engine.errors import AccessDenied, ArtifactFailed, ArtifactPending
@@ -11,7 +14,10 @@ from engine.source.artifact import Artifact
 from engine.source.tree import Form
 
 SOURCE_KINDS = ("GitRepository", "OCIRepository", "Bucket", "ExternalArtifact")
-_PENDING_RETRY = 30.0  # seconds, as Flux says in its message; the source's own event is faster
+
+
+class Outdated(Exception):  # noqa: N818 - not an error, a reason to begin again
+    """What the run began with is not true any more: it is to be run again, and says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +66,47 @@ def source_of(ks: Kustomization, run: Run) -> Source:
     obj = run.engine.mirror.get(ref)
     if obj is None:
         text = f'{ref.kind}.{ref.group} "{ref.name}" not found in namespace "{ref.namespace}"'
-        raise SourceNotFound(text)
+        raise ArtifactPending(text)  # its creation wakes the Kustomization
     if not ((obj.get("status") or {}).get("artifact") or {}).get("revision"):
-        raise ArtifactPending(
-            "Source artifact not found, retrying in 30s", retry_after=_PENDING_RETRY
-        )
+        pause = run.engine.settings.requeue_dependency  # the source's own event is faster
+        text = f"Source artifact not found, retrying in {format_duration(pause)}"
+        raise ArtifactPending(text, retry_after=pause)
     return Source(ref, obj)
 
 
-async def current_artifact(source: Source, run: Run) -> Artifact:
-    """The artifact of the revision that the source holds.  Raises ArtifactFailed."""
-    return await run.engine.artifacts.current(source.ref, source.artifact)
+async def current_artifact(source: Source, ks: Kustomization, run: Run) -> Artifact:
+    """The artifact of the revision that the source holds.  Raises ArtifactFailed, Outdated."""
+    if source.ref.kind == "GitRepository" and run.engine.settings.sources == "git":
+        await _fetched_here(source, ks, run)
+    try:
+        with anyio.fail_after(ks.timeout):
+            return await run.engine.artifacts.current(source.ref, source.artifact)
+    except TimeoutError:
+        raise ArtifactFailed(
+            f"failed to download artifact from '{source.artifact.get('url')}': no answer within "
+            f"{format_duration(ks.timeout)}: is the controller that serves it running?"
+        ) from None
+
+
+async def _fetched_here(source: Source, ks: Kustomization, run: Run) -> None:
+    """Returns once this engine has the artifact itself; holds no slot while it waits.
+
+    A status that a former engine wrote names an address where perhaps nobody answers any more.
+    Raises ArtifactPending if the source is not fetched in time, Outdated if it holds another now.
+    """
+    artifacts, digest = run.engine.artifacts, source.artifact["digest"]
+    if artifacts.get(source.ref) or await run.engine.depot.kept(source.artifact):
+        return
+    async with run.turn.yielded():
+        with run.turn.until_superseded(), anyio.move_on_after(ks.timeout):
+            await artifacts.arrival(source.ref)
+    held = artifacts.get(source.ref)
+    if held is not None and held.digest != digest or run.turn.superseded.is_set():
+        raise Outdated(f"{source.ref} holds another artifact than {digest}")
+    if held is None:
+        pause = run.engine.settings.requeue_dependency
+        text = f"Source artifact is not stored any more, retrying in {format_duration(pause)}"
+        raise ArtifactPending(text, retry_after=pause)
 
 
 def check_path(artifact: Artifact, ks: Kustomization) -> None:
@@ -115,14 +151,3 @@ def _near(artifact: Artifact, path: str) -> str:
     folders = [name for name, entry in names.items() if entry.form is Form.FOLDER]
     where = f"'{parent}'" if parent else "the root"
     return f"; folders in {where}: {', '.join(folders[:20])}" if folders else ""
-
-
-class SourceNotFound(ArtifactFailed):
-    """The source object does not exist (yet); its creation wakes the Kustomization."""
-
-    event = False
-
-    @property
-    def reason(self) -> str:
-        """As Flux writes it."""
-        return "ArtifactFailed"

@@ -5,7 +5,7 @@ from engine.api.kustomize import Kustomization
 from engine.api.meta import HEALTHY, PROGRESSING, RECONCILIATION_SUCCEEDED
 from engine.apply import ChangeSet
 from engine.apply.changes import lines_of
-from engine.apply.prune import Pruned, messages_of, told
+from engine.apply.pruning import Pruned, messages_of, told
 from engine.errors import Failure, HealthCheckFailed, PruneFailed
 from engine.objects.ref import Object
 from engine.reconcile.outcome import Result
@@ -22,20 +22,20 @@ def phase(what: str, ks: Kustomization, source: Source) -> str:
     return f"{what} for revision {source.revision} with a timeout of {format_duration(ks.timeout)}"
 
 
-def tell_applied(changes: ChangeSet, source: Source, run: Run) -> None:
+def tell_applied(changes: ChangeSet, run: Run) -> None:
     """One event with a line for each object that was written."""
     changed = changes.changed()
     if changed:
         run.changed = True
-        run.emit("Normal", PROGRESSING, lines_of(changed), source.told())
+        run.emit("Normal", PROGRESSING, lines_of(changed), run.told)
 
 
-def tell_pruned(pruned: Pruned, source: Source, run: Run) -> None:
+def tell_pruned(pruned: Pruned, run: Run) -> None:
     """One event with a line for each object that left.  Raises PruneFailed if one resisted."""
     lines = told(pruned.done)
     if lines:
         run.changed = True
-        run.emit("Normal", PROGRESSING, lines_of(lines), source.told())
+        run.emit("Normal", PROGRESSING, lines_of(lines), run.told)
     if pruned.survivors:
         raise PruneFailed(messages_of(pruned.survivors))
 
@@ -53,7 +53,7 @@ def success(ks: Kustomization, source: Source, run: Run) -> Result:
         reason=RECONCILIATION_SUCCEEDED,
         requeue_after=ks.interval,
         note=f"Reconciliation finished in {spent}, next run in {interval}",
-        metadata={**source.told(), "commit_status": "update"},
+        metadata={**run.told, "commit_status": "update"},
     )
 
 
@@ -65,7 +65,7 @@ def close(run: Run, reason: str, failure: Failure | None) -> None:
     """
     now = run.engine.now()
     if isinstance(failure, HealthCheckFailed):
-        generation = run.obj["metadata"].get("generation", 0)
+        generation = run.given["metadata"].get("generation", 0)
         new = condition(HEALTHY, "False", reason, failure.message, generation, now)
         run.status["conditions"] = with_condition(run.status.get("conditions") or [], new)
     if not run.digest or reason not in _RECORDED:
@@ -75,7 +75,7 @@ def close(run: Run, reason: str, failure: Failure | None) -> None:
     if known and not run.changed and not run.engine.settings.status_heartbeat:
         return
     spent = format_duration(round(run.seconds, 3))
-    new_outcome = Outcome(run.digest, reason, now, spent, _revisions(run))
+    new_outcome = Outcome(run.digest, reason, now, spent, run.told)
     run.status["history"] = with_outcome(history, new_outcome)
 
 
@@ -83,11 +83,5 @@ def _says(entry: Object, run: Run, reason: str) -> bool:
     return bool(
         entry.get("digest") == run.digest
         and entry.get("lastReconciledStatus") == reason
-        and (entry.get("metadata") or {}) == _revisions(run)
+        and (entry.get("metadata") or {}) == run.told
     )
-
-
-def _revisions(run: Run) -> dict[str, str]:
-    revision = run.status.get("lastAttemptedRevision", "")
-    origin = run.status.get("lastAppliedOriginRevision", "")
-    return {"revision": revision, **({"originRevision": origin} if origin else {})}

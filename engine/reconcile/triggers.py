@@ -2,18 +2,21 @@
 
 an object is created, or its spec changes      at once; a wait for health under way ends
 it is asked for (requestedAt)                  at once, before everything else
-it is deleted                                  at once
+it is deleted, or its prune is approved        at once
 its source holds another revision              at once; a wait under way ends
 a dependency becomes Ready, or has applied     at once, if it waits for it
 the interval is over, or a retry is due        by the run's own Requeue (lifecycle.py)
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from engine.api.meta import KUSTOMIZE_GROUP, SOURCE_GROUP
 from engine.cluster.mirror import Mirror
 from engine.objects.ref import Object, Ref
+from engine.plan.brake import APPROVAL
 from engine.reconcile.outcome import is_ready, requested_at
 from engine.runtime import Priority
 
@@ -36,6 +39,16 @@ class Triggers:
         self._push: dict[tuple[str, str], Push] = {}
         self._users: defaultdict[Ref, set[Ref]] = defaultdict(set)  # {named: who names it}
         self._names: dict[Ref, frozenset[Ref]] = {}  # {user: what it names}
+        self._running: set[Ref] = set()
+
+    @contextmanager
+    def running(self, key: Ref) -> Iterator[None]:
+        """A run of `key` lasts: what it has looked at may be outdated by any news."""
+        self._running.add(key)
+        try:
+            yield
+        finally:
+            self._running.remove(key)
 
     def serve(self, group: str, kind: str, push: Push) -> None:
         """Objects of that kind are reconciled here: queue them with `push`."""
@@ -44,10 +57,12 @@ class Triggers:
     def changed(self, new: Object) -> None:
         """An object was created or changed: told by a watch or by the answer to our own write.
 
-        Whichever comes first counts; the other is no news.
+        Whichever comes first counts; the other, and what is older than what is known, is no news.
         """
         ref = Ref.of(new)
         old = self._mirror.note(new)
+        if self._mirror.get(ref) is not new:
+            return
         if (ref.group, ref.kind) == (KUSTOMIZE_GROUP, "Kustomization"):
             self._index(ref, references_of(new))
             if _progressed(old, new):
@@ -59,18 +74,24 @@ class Triggers:
     def deleted(self, obj: Object) -> None:
         """An object is gone."""
         self._mirror.forget(obj)
-        self._index(Ref.of(obj), frozenset())
+        ref = Ref.of(obj)
+        if self._mirror.get(ref) is None:
+            self._index(ref, frozenset())
 
     def _own(self, ref: Ref, old: Object | None, new: Object) -> None:
         push = self._push.get((ref.group, ref.kind))
         if push is None:
             return
-        if old is None or old["metadata"].get("uid") != new["metadata"].get("uid"):
+        if old is None:
             push(ref, priority=Priority.INTERVAL, reason="created")
+        elif _differs("uid", old, new):
+            push(ref, priority=Priority.DRIFT, reason="created anew", supersede=True)
         elif requested_at(new) != requested_at(old):
             push(ref, priority=Priority.MANUAL, reason="a manual request", supersede=True)
-        elif new["metadata"].get("generation") != old["metadata"].get("generation"):
+        elif _differs("generation", old, new) or _differs("deletionTimestamp", old, new):
             push(ref, priority=Priority.DRIFT, reason="a change of its spec", supersede=True)
+        elif _approval(new) != _approval(old):
+            push(ref, priority=Priority.MANUAL, reason="an approval")
 
     def _wake(self, ref: Ref, priority: Priority, *, supersede: bool) -> None:
         """Queue who names `ref`."""
@@ -84,11 +105,13 @@ class Triggers:
 
         One that is running just now has not: its run may have looked before this news.
         """
+        if user in self._running:
+            return False
         obj = self._mirror.get(user)
         if obj is None or not is_ready(obj):
             return obj is None
         sources = (each for each in self._names.get(user, ()) if each.group == SOURCE_GROUP)
-        revision = _revision(self._mirror.get(next(sources)))
+        revision = _revision(next(map(self._mirror.get, sources), None))
         return bool((obj.get("status") or {}).get("lastAttemptedRevision") == revision)
 
     def _index(self, user: Ref, named: frozenset[Ref]) -> None:
@@ -122,6 +145,14 @@ def _named(reference: Object, kind: str, namespace: str) -> tuple[str, str, str]
 def _revision(obj: Object | None) -> str:
     status = (obj or {}).get("status") or {}
     return str((status.get("artifact") or {}).get("revision", ""))
+
+
+def _differs(field: str, old: Object, new: Object) -> bool:
+    return bool(old["metadata"].get(field) != new["metadata"].get(field))
+
+
+def _approval(obj: Object) -> str:
+    return str((obj["metadata"].get("annotations") or {}).get(APPROVAL, ""))
 
 
 def _progressed(old: Object | None, new: Object) -> bool:

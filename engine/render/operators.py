@@ -105,7 +105,7 @@ def strip_longest(value: str, pattern: str) -> str:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """True if the glob matches all of the name; `*` matches `/` too.  A bad glob matches nothing."""
+    """True if the glob matches all of the name.  `*` matches `/` too; a bad glob nothing."""
     chunks = _chunks(pattern)
     if chunks is None:
         return False

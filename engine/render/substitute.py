@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from engine.render.operators import OPERATORS, DEFAULTS, OperatorError
+from engine.render.operators import DEFAULTS, OPERATORS, OperatorError
 
 NAME = re.compile(r"[_A-Za-z][_A-Za-z0-9]*")
 """What a variable may be called."""
@@ -19,7 +19,7 @@ class SubstitutionError(ValueError):
     """A text whose `${...}` cannot be replaced; the text says which and where."""
 
 
-def substitute(text: str, variables: Mapping[str, str], *, strict: bool) -> str:
+def substitute(text: str, variables: Mapping[str, str], strict: bool) -> str:
     """The text with all variables replaced.
 
     strict: a variable that is not set is an error unless the operator gives a default, else it
@@ -110,7 +110,9 @@ class _Parser:
 
     def _is_escaped(self, character: str) -> bool:
         following = self._peek(1)
-        return following == "$" if character == "$" else following in ("/", "\\") and following != ""
+        return (
+            following == "$" if character == "$" else following in ("/", "\\") and following != ""
+        )
 
     def _call(self, depth: int) -> _Call:
         if depth > _DEPTH:
@@ -186,12 +188,12 @@ class _Parser:
         return ":", (start, self._argument(_not_closing, depth))
 
     def _casing(self, _: int) -> "tuple[str, tuple[str | _Call, ...]]":
-        operator = self._token(lambda c, n: c in ",^" and n <= 2)  # noqa: PLR2004 (`,,`)
+        operator = self._token(lambda c, n: c in ",^" and n <= 2)
         return operator, ()
 
     def _removing(self, depth: int) -> "tuple[str, tuple[str | _Call, ...]]":
         sign = self._peek()
-        operator = self._token(lambda c, n: c == sign and n <= 2)  # noqa: PLR2004 (`##`)
+        operator = self._token(lambda c, n: c == sign and n <= 2)
         return operator, (self._argument(_not_closing, depth),)
 
     def _replacing(self, depth: int) -> "tuple[str, tuple[str | _Call, ...]]":

@@ -16,6 +16,7 @@ from dulwich.objects import Blob
 
 from engine.errors import ArtifactFailed
 from engine.source.digest import hasher
+from engine.source.git_compact import compact_if_worth
 from engine.source.git_tree import GitTree
 from engine.source.git_write import StoredFile, write_tree
 from engine.source.store import Store
@@ -120,7 +121,13 @@ def read(file: BinaryIO, store: Store, limits: ArchiveLimits | None = None) -> G
     Links are dropped.  Raises ArtifactFailed if the archive cannot be read, names something
     outside, holds devices or passes a limit.
     """
-    limits = limits or ArchiveLimits()
+    with store.exclusive:
+        tree = _read(file, store, limits or ArchiveLimits())
+        compact_if_worth(store)
+    return tree
+
+
+def _read(file: BinaryIO, store: Store, limits: ArchiveLimits) -> GitTree:
     unpacked = _Unpacked(store, limits)
     try:
         with (

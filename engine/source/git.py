@@ -6,7 +6,7 @@ cancelling the caller ends them as well.
 Source: flux-behaviour 3.4, fluxcd/pkg git/gogit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -18,6 +18,7 @@ from engine.errors import Failure
 from engine.source.credentials import ANONYMOUS, Credentials
 from engine.source.failures import EmptyGitRepository, GitError, RemoteError, URLInvalid
 from engine.source.git_commit import Commit, parse_commit
+from engine.source.git_compact import compact_if_worth
 from engine.source.git_filter import filtered
 from engine.source.git_pack import Limits, MiB
 from engine.source.git_protocol import (
@@ -66,10 +67,14 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What fetching runs on; workers: how many threads may be busy with packs at once."""
+    """What fetching runs on; workers: how many threads may be busy with packs at once.
+
+    in_flight: downloads that others may wait for, by what makes them the same.
+    """
 
     session: aiohttp.ClientSession
     workers: anyio.CapacityLimiter
+    in_flight: dict[Hashable, anyio.Event] = field(default_factory=dict)
 
 
 async def fetch(request: GitRequest, store: Store, tools: Tools) -> Fetched:
@@ -83,10 +88,33 @@ async def fetch(request: GitRequest, store: Store, tools: Tools) -> Fetched:
         found = candidates(request.reference, await remote.refs())
         for candidate in found:
             if not await to_thread.run_sync(_is_held, store, candidate):
-                await remote.download(candidate.object_id)
+                await _download_once(remote, request, store, candidate.object_id, tools.in_flight)
         return await to_thread.run_sync(_newest, request, store, found, limiter=tools.workers)
     except GitError as error:
         raise _failure(request, error) from error
+
+
+async def _download_once(
+    remote: "_Remote",
+    request: GitRequest,
+    store: Store,
+    object_id: str,
+    in_flight: dict[Hashable, anyio.Event],
+) -> None:
+    """Download, unless somebody who asks in the same way is at it: then wait for the outcome.
+
+    Only in the same way: nobody waits for a server or proxy that somebody else has chosen.
+    """
+    key = (store.folder, object_id, request.credentials, request.proxy, request.limits)
+    while key in in_flight:
+        await in_flight[key].wait()
+        if await to_thread.run_sync(store.contains, object_id):
+            return
+    in_flight[key] = anyio.Event()
+    try:
+        await remote.download(object_id)
+    finally:
+        in_flight.pop(key).set()
 
 
 class _Remote:
@@ -169,6 +197,13 @@ def _is_held(store: Store, candidate: Candidate) -> bool:
 
 def _newest(request: GitRequest, store: Store, found: Sequence[Candidate]) -> Fetched:
     """Of tags with equal versions the one whose commit is the youngest; filtered and held."""
+    with store.exclusive:
+        fetched = _held(request, store, found)
+        compact_if_worth(store)
+    return fetched
+
+
+def _held(request: GitRequest, store: Store, found: Sequence[Candidate]) -> Fetched:
     commits = {item.commit: _commit(store, item.commit) for item in found}
     chosen = max(found, key=lambda item: commits[item.commit].committed_at)
     commit = commits[chosen.commit]

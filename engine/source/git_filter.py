@@ -19,6 +19,8 @@ _MEMORY = 200_000  # folders remembered; some 100 bytes each
 _UNSAFE = {".", "..", ".git", "git~1"}
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # Git's id of a folder without entries
 
+_FILE_MODE, _EXECUTABLE_MODE = 0o100644, 0o100755  # others (0664) mean the same as these
+
 _IgnoreFiles: TypeAlias = tuple[tuple[tuple[tuple[str, ...], str], ...], int]
 
 
@@ -111,7 +113,7 @@ class _Walk:
             return None
         if not self._store.contains(child.id):
             raise KeyError(child.id)
-        return child
+        return Child(_EXECUTABLE_MODE if child.mode & 0o100 else _FILE_MODE, child.id)
 
     def _written(self, kept: Mapping[str, Child]) -> str:
         tree = tree_object(kept)

@@ -9,7 +9,7 @@ import mmap
 import os
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 from dulwich.object_store import DiskObjectStore
@@ -37,9 +37,13 @@ class Limits:
 class Incoming:
     """A pack on its way into an object store; invisible there until `finish` returns."""
 
-    def __init__(self, objects: DiskObjectStore) -> None:
-        """objects: an instance of its own, not the one that is read from."""
+    def __init__(self, objects: DiskObjectStore, exclusive: AbstractContextManager[object]) -> None:
+        """objects: an instance of its own, not the one that is read from.
+
+        exclusive: held while the store changes; two may bring the same pack at once.
+        """
         self._objects = objects
+        self._exclusive = exclusive
         self._file, self._commit, self._abort = objects.add_pack()
         self.size = 0
 
@@ -60,7 +64,8 @@ class Incoming:
             if count == 0:
                 self.discard()
                 return
-            self._commit()
+            with self._exclusive:
+                self._commit()
         except GitError:
             self.discard()
             raise

@@ -16,6 +16,11 @@ class GitTree:
         """tree_id: 40 hex digits of a tree in `store`."""
         self._store = store
         self._id = tree_id
+        store.use(self)
+
+    def __reduce__(self) -> "tuple[type[GitTree], tuple[Store, str]]":
+        """Another process reads the same folder; this one must keep its tree meanwhile."""
+        return (GitTree, (self._store, self._id))
 
     def __repr__(self) -> str:
         return f"GitTree({self._id!r}, {self._store!r})"

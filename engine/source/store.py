@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import Blob, ObjectID, ShaFile, Tree, parse_tree
@@ -48,6 +48,11 @@ class Child:
         """True for a regular file; false for links and submodules."""
         return self.mode & 0o170000 == 0o100000
 
+    @property
+    def is_blob(self) -> bool:
+        """True for what has content of its own: files and links."""
+        return self.is_file or self.mode & 0o170000 == 0o120000
+
 
 @dataclass(frozen=True, slots=True)
 class StoreStatistics:
@@ -59,6 +64,17 @@ class StoreStatistics:
     trees_in_memory: int
 
 
+class InUse(Protocol):
+    """Something that reads a tree and must find all of it."""
+
+    @property
+    def id(self) -> str:
+        """The tree's id."""
+        ...
+
+    def __hash__(self) -> int: ...
+
+
 class Store:
     """The objects of one repository.  May be used from several threads, and be pickled."""
 
@@ -68,8 +84,11 @@ class Store:
         self._path = folder / "objects"
         if not (folder / "config").exists():
             _initialise(folder)
-        self._objects = DiskObjectStore(str(self._path))
+        self._objects = DiskObjectStore(str(self._path), fsync_object_files=True)
         self._lock = threading.Lock()
+        self.exclusive = threading.Lock()
+        """Held by a worker thread that adds packs, or relies on objects no tree in use reaches."""
+        self._in_use: weakref.WeakSet[InUse] = weakref.WeakSet()
         self._trees: OrderedDict[str, Mapping[str, Child]] = OrderedDict()
         self.filtered: dict[tuple[str, str, str], tuple[str, int]] = {}
         """What `git_filter` made of folders: {(rules, path, tree id): (new id, entries)}."""
@@ -93,6 +112,16 @@ class Store:
         """What is held, from the disk."""
         sizes = [pack.stat().st_size for pack in self._path.glob("pack/*.pack")]
         return StoreStatistics(len(self.held()), len(sizes), sum(sizes), len(self._trees))
+
+    def use(self, tree: "InUse") -> None:
+        """Keep all below `tree` as long as it lives in this process."""
+        with self._lock:
+            self._in_use.add(tree)
+
+    def trees_in_use(self) -> list[str]:
+        """The ids of trees that somebody may still read."""
+        with self._lock:
+            return [tree.id for tree in self._in_use]
 
     def raw(self, object_id: str, kind: int) -> bytes:
         """An object's content.  Raises KeyError if it is absent or not of that kind."""
@@ -139,7 +168,8 @@ class Store:
 
     def incoming(self) -> Incoming:
         """A place to write a pack to."""
-        return Incoming(DiskObjectStore(str(self._path), fsync_object_files=True))
+        objects = DiskObjectStore(str(self._path), fsync_object_files=True)
+        return Incoming(objects, self.exclusive)
 
     def add(self, objects: Iterable[ShaFile]) -> None:
         """Write objects made here; those that are here already cost nothing."""
@@ -171,8 +201,11 @@ class Store:
 
     def hold(self, commit_id: str) -> None:
         """Remember that the commit is complete; it becomes the newest."""
-        self._held.mkdir(parents=True, exist_ok=True)
         mark = self._held / commit_id
+        if mark.exists():
+            os.utime(mark)
+            return
+        self._held.mkdir(parents=True, exist_ok=True)
         new = mark.with_suffix(".new")
         new.write_text(f"{commit_id}\n")
         os.replace(new, mark)
@@ -193,6 +226,7 @@ class Stores:
     def __init__(self, folder: Path) -> None:
         """folder: made if it is not there; what a crash left half written is removed."""
         self._folder = folder
+        self._lock = threading.Lock()
         self._open: dict[str, Store] = {}
         folder.mkdir(parents=True, exist_ok=True)
         for leftover in (
@@ -203,14 +237,15 @@ class Stores:
             leftover.unlink(missing_ok=True)
 
     def of(self, url: str) -> Store:
-        """The store of a repository; URLs that differ only in a user part share it."""
+        """The store of a repository; URLs that differ only in a user part share it.  Blocks."""
         scheme, _, rest = url.partition("://")
         host, slash, path = rest.partition("/")
         plain = f"{scheme}://{host.rpartition('@')[2]}{slash}{path.rstrip('/')}"
         key = hashlib.sha256(plain.encode()).hexdigest()[:32]
-        if key not in self._open:
-            self._open[key] = Store(self._folder / key)
-        return self._open[key]
+        with self._lock:
+            if key not in self._open:
+                self._open[key] = Store(self._folder / key)
+            return self._open[key]
 
     def close(self) -> None:
         """Give back all open files."""

@@ -13,9 +13,9 @@ from typing import Any
 import anyio
 
 from engine.objects.ref import Object
+from engine.telemetry import logger
 
-EVENT_LIMIT = 1024  # bytes of a core Event's note that the API server accepts
-POST_LIMIT = 39000  # characters, Flux's cut for notification-controller
+MESSAGE_LIMIT = 39000  # characters, Flux's cut; core/v1 itself sets no limit
 _BUFFERED = 10_000  # events; beyond that the oldest news is worth less than memory
 _REMEMBERED = 4096  # aggregation keys, client-go's cache size
 _ANNOTATIONS = "event.toolkit.fluxcd.io/"
@@ -78,7 +78,11 @@ class Recorder:
     async def drain(self) -> None:
         """Writes what is buffered now, then returns (at shutdown)."""
         while self._waiting:
-            await self._record(self._waiting.popleft())
+            event = self._waiting.popleft()
+            try:
+                await self._record(event)
+            except Exception:  # one odd event must not end the telling of all others
+                logger.exception("event of %s not recorded", event.obj["metadata"].get("name"))
 
     async def run(self) -> None:
         """Writes events until cancelled."""
@@ -96,7 +100,7 @@ class Recorder:
     def _core_event(self, event: Event) -> tuple[dict[str, Any], int]:
         """The core Event; the same event again is the same object with a higher count."""
         metadata, now = event.obj["metadata"], self._now()
-        text = _cut(event.message, EVENT_LIMIT)
+        text = event.message[:MESSAGE_LIMIT]
         parts = [metadata.get("uid", ""), event.type, event.reason, text, event.controller]
         key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
         first, count = self._seen.pop(key, (now, 0))
@@ -108,7 +112,7 @@ class Recorder:
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {
-                "name": f"{metadata['name'][:230]}.{stamp}",
+                "name": f"{metadata['name'][:230].rstrip('-.')}.{stamp}",
                 "namespace": metadata.get("namespace") or "default",
                 "annotations": event.grouped_metadata(),
             },
@@ -130,7 +134,7 @@ class Recorder:
             "involvedObject": _involved(event.obj),
             "severity": "error" if event.type == "Warning" else "info",
             "timestamp": self._now(),
-            "message": event.message[:POST_LIMIT],
+            "message": event.message[:MESSAGE_LIMIT],
             "reason": event.reason,
             "metadata": event.grouped_metadata(),
             "reportingController": event.controller,
@@ -143,10 +147,3 @@ def _involved(obj: Object) -> dict[str, Any]:
     keys = ("name", "namespace", "uid", "resourceVersion")
     found = {key: metadata[key] for key in keys if metadata.get(key)}
     return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **found}
-
-
-def _cut(text: str, limit: int) -> str:
-    """The text in at most `limit` bytes of UTF-8."""
-    if len(text.encode()) <= limit:
-        return text
-    return text.encode()[: limit - 3].decode(errors="ignore") + "..."

@@ -86,6 +86,10 @@ class ImpatientClock:
     def wall(self) -> float:
         return self._system.wall() + self._skipped
 
+    def skip(self, seconds: float) -> None:
+        """Let that time pass at once."""
+        self._skipped += seconds
+
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self._skipped += max(0.0, seconds)

@@ -131,9 +131,7 @@ class Fleet:
     async def get(self, kind: str, name: str) -> dict[str, Any] | None:
         return await self.client.get(await self.resource(kind), self.namespace, name)
 
-    async def until(
-        self, kind: str, name: str, check: Callable[[Object], bool]
-    ) -> dict[str, Any]:
+    async def until(self, kind: str, name: str, check: Callable[[Object], bool]) -> dict[str, Any]:
         """The object once `check` holds for it; told by a watch."""
         async for obj in self.news(kind, name):
             if obj is not None and check(obj):

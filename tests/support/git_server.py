@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -50,14 +51,17 @@ def _as_asked(request: web.Request, version: int) -> web.Request:
 
 
 @asynccontextmanager
-async def serve_application(application: web.Application) -> AsyncIterator[str]:
+async def serve_application(
+    application: web.Application, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
     """Serve on a free port of the loopback; the URL, without a slash at the end."""
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        scheme = "https" if tls else "http"
+        yield f"{scheme}://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 

@@ -3,7 +3,7 @@
 from engine.render.kustomize.build import Built, Options, build
 from engine.render.kustomize.errors import KustomizeError, Lacking, Needs
 from engine.render.kustomize.loader import Reach
-from engine.render.kustomize.resource import Position, Resource
+from engine.render.kustomize.model.resource import Position, Resource
 
 __all__ = [
     "Built",

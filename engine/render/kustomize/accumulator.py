@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from engine.render.kustomize.config import Config, merge_configs
+from engine.render.kustomize.config.kustomization import Var
+from engine.render.kustomize.config.specs import Config, merge_configs
 from engine.render.kustomize.errors import KustomizeError
-from engine.render.kustomize.ids import Gvk, Id
-from engine.render.kustomize.kustomization import Var
-from engine.render.kustomize.resmap import ResMap
+from engine.render.kustomize.model.ids import Gvk, Id
+from engine.render.kustomize.model.resmap import ResMap
 
 
 @dataclass(slots=True)
@@ -66,7 +66,6 @@ def _matcher(variable: Var) -> Callable[[Id], bool]:
     def matches(id_: Id) -> bool:
         if id_.gvk != gvk or id_.name != name:
             return False
-        is_any = not namespace or id_.is_cluster
-        return is_any or Id(gvk, name, namespace, False).key == id_.key
+        return not namespace or namespace == id_.effective_namespace
 
     return matches

@@ -3,36 +3,42 @@
 Source: kustomize api/krusty/kustomizer.go.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from engine.render.inputs import Inputs, Recorder, TooManyFiles
-from engine.render.kustomize.backrefs import fix_references
+from engine.render.kustomize.config.kustomization import MANAGED_BY, ORIGINS, TRANSFORMERS
 from engine.render.kustomize.errors import KustomizeError, Lacking
-from engine.render.kustomize.kustomization import MANAGED_BY, ORIGINS, TRANSFORMERS
-from engine.render.kustomize.labels import METADATA_LABELS, set_entries
 from engine.render.kustomize.loader import Loader, Reach
-from engine.render.kustomize.names import add_hashes
-from engine.render.kustomize.order import LEGACY, sort_resources
-from engine.render.kustomize.origins import ORIGIN, TRANSFORMATIONS, Origin, listed
-from engine.render.kustomize.resmap import ResMap
-from engine.render.kustomize.resource import Resource
-from engine.render.kustomize.scalars import unspelled
+from engine.render.kustomize.model.fields import fresh_key
+from engine.render.kustomize.model.origins import ORIGIN, TRANSFORMATIONS, Origin, listed
+from engine.render.kustomize.model.resmap import ResMap
+from engine.render.kustomize.model.resource import Resource
+from engine.render.kustomize.model.scalars import unspelled
 from engine.render.kustomize.target import Build, Target
-from engine.render.kustomize.variables import resolve_variables
+from engine.render.kustomize.transform.backrefs import fix_references
+from engine.render.kustomize.transform.labels import METADATA_LABELS, set_entries
+from engine.render.kustomize.transform.names import add_hashes
+from engine.render.kustomize.transform.order import LEGACY, sort_resources
+from engine.render.kustomize.transform.variables import resolve_variables
 from engine.source.tree import Form, Tree
 
-_INTERNAL = "internal.config.kubernetes.io/"
-_INTERNAL_NAMES = (
-    "allowKindChange allowNameChange generatorBehavior helm-generated id index needsHashSuffix path"
-    " prefixes previousKinds previousNames previousNamespaces refBy seqindent suffixes"
-    " annotations-migration-resource-id"
-).split()
-_REMOVED = {
-    *(_INTERNAL + name for name in _INTERNAL_NAMES),
-    *(f"config.kubernetes.io/{name}" for name in ("id", "index", "path")),
-    ORIGIN,
-    TRANSFORMATIONS,
-}
+_REMOVED = frozenset(
+    {
+        ORIGIN,
+        TRANSFORMATIONS,
+        *(f"config.kubernetes.io/{name}" for name in ("id", "index", "path")),
+        *(
+            f"internal.config.kubernetes.io/{name}"
+            for name in (
+                *("allowKindChange", "allowNameChange", "annotations-migration-resource-id"),
+                *("generatorBehavior", "helm-generated", "id", "index", "needsHashSuffix", "path"),
+                *("prefixes", "previousKinds", "previousNames", "previousNamespaces", "refBy"),
+                *("seqindent", "suffixes"),
+            )
+        ),
+    }
+)
 """Annotations that kustomize keeps its books with, and removes in the end."""
 _LOCAL = "config.kubernetes.io/local-config"
 _MANAGED_BY_LABEL = {"app.kubernetes.io/managed-by": "kustomize-(devel)"}
@@ -62,9 +68,10 @@ class Built:
 def build(tree: Tree, path: str, options: Options) -> Built:
     """The resources of the kustomization in the folder `path`.
 
-    Raises KustomizeError, or Lacking with everything that must be fetched first.
+    tree: a Recorder goes on recording.  Raises KustomizeError, or Lacking with everything that must
+    be fetched first.
     """
-    recorder = Recorder(tree)
+    recorder = tree if isinstance(tree, Recorder) else Recorder(tree)
     shared = Build()
     try:
         resources = _resources(Loader(recorder, path, options.reach), shared, options)
@@ -115,7 +122,7 @@ def _sort(resources: ResMap, target: Target, options: Options) -> None:
         sort_resources(resources, LEGACY)
 
 
-def _finish(resource: Resource, metadata: list[str]) -> None:
+def _finish(resource: Resource, metadata: Sequence[str]) -> None:
     """Leave only what is meant for the cluster, and say where it came from if asked."""
     annotations = resource.annotations
     kept = {key: value for key, value in annotations.items() if key not in _REMOVED}
@@ -123,5 +130,8 @@ def _finish(resource: Resource, metadata: list[str]) -> None:
         kept[ORIGIN] = resource.origin.text
     if TRANSFORMERS in metadata and resource.transformations:
         kept[TRANSFORMATIONS] = listed(resource.transformations)
-    resource.set_metadata("annotations", kept)
-    resource.obj = unspelled(resource.obj)
+    resource.set_metadata("annotations", {fresh_key(key): kept[key] for key in sorted(kept)})
+    try:
+        resource.obj = unspelled(resource.obj)
+    except KustomizeError as error:
+        raise KustomizeError(f"{resource.id} ({resource.position}): {error}") from error

@@ -5,14 +5,15 @@ Source: kustomize api/internal/loader.
 
 import difflib
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.render.inputs import Recorder
+from engine.render.kustomize.config.kustomization import FILE_NAMES
 from engine.render.kustomize.errors import KustomizeError, Lacking, Needs
-from engine.render.kustomize.kustomization import FILE_NAMES
-from engine.render.kustomize.reading import MalformedYaml, read_one
+from engine.render.kustomize.model.reading import MalformedYaml, read_one
 from engine.render.kustomize.repository import Repository, is_http, parse_repository
 from engine.source.tree import Form, Tree
 
@@ -20,7 +21,7 @@ MAX_DEPTH = 100
 """Kustomizations inside of each other."""
 
 
-class NotFound(KustomizeError):
+class NotFound(KustomizeError):  # noqa: N818 (a state, as FileNotFoundError is)
     """A file or folder that is not there, or is not what was wanted."""
 
 
@@ -91,7 +92,7 @@ class Loader:
 
     def kustomization(self) -> tuple[Any, str]:
         """(the content of the kustomization file, its name).  Raises KustomizeError."""
-        override = self.reach.overrides.get(self.root) if not self._repositories else None
+        override = self.reach.overrides.get(self.root) if not self.is_remote else None
         names = [name for name in FILE_NAMES if self._is_file(name)]
         if override is not None:
             return override, names[0] if names else FILE_NAMES[0]
@@ -110,7 +111,15 @@ class Loader:
 
     def join(self, name: str) -> str:
         """The path in the tree of a name in this folder."""
-        return posixpath.join(self.root, name)
+        return posixpath.normpath(posixpath.join(self.root, name))
+
+    def place(self, name: str, entry: str) -> str:
+        """`file:line` of the entry of a list in a file of this folder; the file if it has none."""
+        file = self.join(name)
+        content = self.tree.read(file).decode(errors="replace") if self._is_file(name) else ""
+        lines = enumerate(content.splitlines(), 1)
+        line = next((number for number, text in lines if _entry_of(text) == entry), 0)
+        return f"{file}:{line}" if line else file
 
     @property
     def chain(self) -> list[str]:
@@ -120,12 +129,13 @@ class Loader:
 
     @property
     def _is_confined(self) -> bool:
-        return self.reach.root_only or self._repositories
+        return self.reach.root_only or self.is_remote
 
     @property
-    def _repositories(self) -> bool:
+    def is_remote(self) -> bool:
+        """True inside of a repository that was fetched."""
         return self.repository is not None or (
-            self.referrer is not None and self.referrer._repositories
+            self.referrer is not None and self.referrer.is_remote
         )
 
     def _is_file(self, name: str) -> bool:
@@ -200,6 +210,12 @@ class Loader:
             if loader.repository == repository:
                 raise KustomizeError(f"cycle detected: {url!r} refers to itself")
             loader = loader.referrer
+
+
+def _entry_of(line: str) -> str:
+    """What a line of a YAML list says, "" if it is none."""
+    match = re.fullmatch(r"\s*-\s+(['\"]?)(.*?)\1\s*(?:#.*)?", line)
+    return match.group(2) if match else ""
 
 
 def _is_in(path: str, folder: str) -> bool:

@@ -3,25 +3,31 @@
 Source: kustomize api/internal/target/kusttarget.go.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from engine.render.kustomize.accumulator import Accumulator
-from engine.render.kustomize.config import DEFAULTS, decode_config
-from engine.render.kustomize.crds import config_from_crds
+from engine.render.kustomize.config.crds import config_from_crds
+from engine.render.kustomize.config.kustomization import (
+    Generator,
+    Kustomization,
+    decode_kustomization,
+)
+from engine.render.kustomize.config.specs import DEFAULTS, decode_config, merge_configs
 from engine.render.kustomize.errors import KustomizeError, Lacking, Needs
-from engine.render.kustomize.factory import resources_from
-from engine.render.kustomize.generators import absorb, generate, with_global_options
-from engine.render.kustomize.kustomization import Generator, Kustomization, decode_kustomization
-from engine.render.kustomize.loader import Loader, NotFound
-from engine.render.kustomize.origins import Origin
-from engine.render.kustomize.plugins import Plugin, generated_by, transformer_of
-from engine.render.kustomize.reading import read_one
+from engine.render.kustomize.loader import Loader
+from engine.render.kustomize.model.factory import resources_from
+from engine.render.kustomize.model.origins import Origin
+from engine.render.kustomize.model.reading import read_one
+from engine.render.kustomize.model.resmap import ResMap
+from engine.render.kustomize.model.resource import Position, Resource
+from engine.render.kustomize.model.schemas import BuiltInSchemas, OpenApiSchemas, Schemas, Shape
 from engine.render.kustomize.repository import is_http, parse_repository
-from engine.render.kustomize.resmap import ResMap
-from engine.render.kustomize.resource import Position, Resource
-from engine.render.kustomize.schemas import BuiltInSchemas, OpenApiSchemas, Schemas, Shape
-from engine.render.kustomize.steps import Step, steps_of
+from engine.render.kustomize.transform.generators import absorb, generate, with_global_options
+from engine.render.kustomize.transform.plugins import Plugin, generated_by, transformer_of
+from engine.render.kustomize.transform.steps import Step, steps_of
 from engine.source.tree import Form
 
 _OPENAPI = "v1.21.2"
@@ -44,7 +50,7 @@ class BuildSchemas:
         """The type of an object, None if it says none or one that is not known."""
         return self._schemas.shape(obj)
 
-    def use(self, openapi: dict[str, str], loader: Loader) -> None:
+    def use(self, openapi: Mapping[str, str], loader: Loader) -> None:
         """Take what a kustomization's `openapi` names.  Raises KustomizeError."""
         path, version = openapi.get("path"), openapi.get("version", "")
         content = read_one(loader.read(path), loader.join(path)) if path is not None else None
@@ -84,6 +90,10 @@ class Build:
         return Needs(frozenset(self.bases), frozenset(self.files))
 
 
+class _LocatedError(KustomizeError):
+    """An error that already says in which kustomization it is."""
+
+
 class Target:
     """One kustomization, read from its folder."""
 
@@ -104,32 +114,34 @@ class Target:
         gathered = into or Accumulator()
         kustomization = self.kustomization
         try:
-            self._add_resources(gathered, kustomization.resources)
+            self._each("resource", kustomization.resources, partial(self._add_resource, gathered))
             self._add_configs(gathered)
             self._generate(gathered)
-            for path in kustomization.components:
-                self._named(
-                    "component", path, lambda path=path: self._add_component(gathered, path)
-                )  # type: ignore[misc]  # bound now
+            self._each(
+                "component", kustomization.components, partial(self._add_component, gathered)
+            )
             self._transform(gathered)
             self._validate(gathered)
             gathered.declare(kustomization.vars)
+        except _LocatedError:
+            raise
         except KustomizeError as error:
-            raise KustomizeError(f"{self.file}: {error}") from error
+            raise _LocatedError(f"{self.file}: {error}") from error
         return gathered
 
-    def _named(self, what: str, path: str, run: Callable[[], None]) -> None:
-        """Run one entry, with its name in front of what goes wrong; what it lacks is noted."""
-        try:
-            run()
-        except Lacking as lacking:
-            self._build.lack(lacking.needs)
-        except KustomizeError as error:
-            raise KustomizeError(f"{what} {path!r}: {error}") from error
+    def _each(self, what: str, paths: Iterable[str], add: Callable[[str], None]) -> None:
+        """Add one entry after the other; the entry stands in front of what goes wrong with it.
 
-    def _add_resources(self, gathered: Accumulator, paths: Iterable[str]) -> None:
+        What an entry lacks is noted, and the rest still looked at, so that all is fetched at once.
+        """
         for path in paths:
-            self._named("resource", path, lambda path=path: self._add_resource(gathered, path))  # type: ignore[misc]  # bound now
+            try:
+                add(path)
+            except Lacking as lacking:
+                self._build.lack(lacking.needs)
+            except KustomizeError as error:
+                place = self._loader.place(self._name, path)
+                raise _LocatedError(f"{place}: {what} {path!r}: {error}") from error
 
     def _add_resource(self, gathered: Accumulator, path: str) -> None:
         if self._is_folder(path):
@@ -173,14 +185,15 @@ class Target:
 
     def _add_configs(self, gathered: Accumulator) -> None:
         config = DEFAULTS
-        own = Accumulator(config=config)
         for path in self.kustomization.configurations:
-            content = read_one(self._loader.read(path), self._loader.join(path))
-            own.add_config(decode_config(content, self._loader.join(path)))
-        gathered.add_config(own.config)
-        for path in self.kustomization.crds:
             file = self._loader.join(path)
-            gathered.add_config(config_from_crds(read_one(self._loader.read(path), file), file))
+            config = merge_configs(config, decode_config(self._content(path), file))
+        gathered.add_config(config)
+        for path in self.kustomization.crds:
+            gathered.add_config(config_from_crds(self._content(path), self._loader.join(path)))
+
+    def _content(self, path: str) -> Any:
+        return read_one(self._loader.read(path), self._loader.join(path))
 
     def _generate(self, gathered: Accumulator) -> None:
         kustomization = self.kustomization
@@ -217,11 +230,12 @@ class Target:
 
     def _run(self, resources: ResMap, step: Step, origin: Origin | None) -> None:
         step.transform(resources)
-        for resource in resources if origin is not None else ():
-            if resource.origin is None:  # then the transformer must have made it
-                resource.origin = origin
-            else:
-                resource.transformations.append(origin)
+        if origin is not None:
+            for resource in resources:
+                if resource.origin is None:  # then the transformer must have made it
+                    resource.origin = origin
+                else:
+                    resource.transformations.append(origin)
         resources.drop_emptied()
 
     def _validate(self, gathered: Accumulator) -> None:
@@ -244,8 +258,7 @@ class Target:
                 continue
             self._place(resources, self._name)
             inline.resources.append_all(resources)
-        for path in paths:
-            self._named(what, path, lambda path=path: self._add_resource(inline, path))  # type: ignore[misc]  # bound now
+        self._each(what, paths, partial(self._add_resource, inline))
         return [Plugin(item, self._loader, self._build.schemas) for item in inline.resources]
 
     def _configured(self, kind: str) -> Origin | None:

@@ -9,7 +9,7 @@ import pytest
 
 from engine.cluster import Client, Conflict, LeaseLost, Resource, Unreachable
 from engine.cluster.errors import AlreadyExists
-from engine.cluster.lease import Lease, Leases, Terms, lease_name, micro_time
+from engine.cluster.lease import Lease, Leases, Terms, lease_name, longest_write, micro_time
 from tests.support.clock import ManualClock, settle
 
 TERMS = Terms()  # Flux's: 35 s, 30 s, 5 s; a write takes 20 s at most
@@ -276,3 +276,12 @@ def test_somebody_elses_write_is_noticed() -> None:
 
     assert not lease.holds(12, TERMS)
     assert lease.is_lost(12, TERMS)
+
+
+def test_a_lease_must_leave_time_to_write() -> None:
+    assert longest_write(35, 5) == 20
+    assert longest_write(15, 2) == 9
+    with pytest.raises(ValueError, match="a lease of 10 s, renewed every 5 s, leaves no time"):
+        longest_write(10, 5)
+    with pytest.raises(ValueError, match="leaves no time for writes of up to 20 s"):
+        Terms(duration=15, retry_period=2)

@@ -18,6 +18,7 @@ from engine.source.failures import (
     URLInvalid,
 )
 from engine.source.git import GitRequest, Tools, fetch
+from engine.source.git_pack import Limits
 from engine.source.git_refs import Reference
 from engine.source.git_tree import GitTree
 from engine.source.store import Stores
@@ -340,3 +341,37 @@ async def _swallow(remote: Remote) -> None:
         await fetch(
             replace(GitRequest(remote.url), reference=Reference("main")), remote.store, remote.tools
         )
+
+
+async def test_many_may_fetch_the_same_repository_at_once(remote: Remote) -> None:
+    remote.commit({f"d{n}/a.yaml": b"%d" % n for n in range(20)})
+    remote.commit({"a.yaml": b"1"}, branch="other")
+    trees: list[str] = []
+
+    async def one(branch: str) -> None:
+        trees.append((await remote.fetch(branch=branch)).tree.id)
+
+    async with anyio.create_task_group() as tasks:
+        for branch in ["main", "other"] * 4:
+            tasks.start_soon(one, branch)
+
+    assert len(trees) == 8
+    assert len(set(trees)) == 2
+    assert len(remote.store.held()) == remote.store.statistics().packs == 2
+
+
+@pytest.mark.parametrize("remote", ["ours"], indirect=True)
+async def test_those_who_ask_in_different_ways_do_not_wait_for_each_other(remote: Remote) -> None:
+    remote.commit({f"d{n}/a.yaml": b"%d" % n for n in range(20)})
+    trees: list[str] = []
+
+    async def one(entries: int) -> None:
+        request = GitRequest(remote.url, limits=Limits(entries=entries))
+        trees.append((await remote.fetch(request, branch="main")).tree.id)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(4):
+            tasks.start_soon(one, 1000 + number)
+
+    assert len(set(trees)) == 1
+    assert remote.store.statistics().packs == 1

@@ -63,6 +63,12 @@ def test_links_and_submodules_are_dropped(store: Store) -> None:
     assert list(GitTree(store, filtered(store, tree)).names("")) == ["a"]
 
 
+def test_old_modes_mean_the_same_as_the_usual_ones(store: Store) -> None:
+    tree = raw_tree(store, a=Child(0o100664, store.add_blob(b"1")))
+
+    assert filtered(store, tree) == tree_of(store, a=b"1")
+
+
 def test_a_folder_whose_files_are_all_dropped_stays_empty(store: Store) -> None:
     found = GitTree(store, filtered(store, tree_of(store, a_yaml=b"1", b__x_png=b"2")))
 

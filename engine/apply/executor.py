@@ -1,0 +1,62 @@
+"""Who applies, and how many requests at a time."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import anyio
+
+from engine.cluster import ApiError, Client, LeaseLost, UnknownKind
+from engine.errors import Failure
+from engine.objects.ref import Ref
+from engine.runtime import Clock
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+FIRST_POLL, LONGEST_POLL = 0.05, 2.0  # seconds between two looks; Flux's are 2 s
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """What applying needs beside the plan.
+
+    manager: field manager.  overridden: managers whose fields are taken over.  in_flight: requests
+    at a time.  group_timeout: seconds for definitions and classes to be ready, and for an object
+    that is replaced to be gone.  origins: `file:line` of desired objects, for messages.
+    """
+
+    client: Client
+    clock: Clock
+    manager: str
+    overridden: tuple[str, ...]
+    in_flight: int
+    group_timeout: float
+    origins: Mapping[Ref, str]
+
+
+async def each(
+    items: Sequence[T], work: Callable[[T], Awaitable[R]], in_flight: int
+) -> list[R | Exception]:
+    """The results of `work` in the order of `items`, at most `in_flight` at a time.
+
+    An error of the API server is a result: one refused object never stops another.
+    Raises LeaseLost.
+    """
+    results: list[R | Exception] = [RuntimeError("not run")] * len(items)
+    limiter = anyio.CapacityLimiter(in_flight)
+
+    async def one(index: int, item: T) -> None:
+        async with limiter:
+            try:
+                results[index] = await work(item)
+            except (ApiError, UnknownKind, LeaseLost, Failure) as error:
+                results[index] = error
+
+    async with anyio.create_task_group() as tasks:
+        for index, item in enumerate(items):
+            tasks.start_soon(one, index, item)
+    lost = next((result for result in results if isinstance(result, LeaseLost)), None)
+    if lost is not None:
+        raise lost
+    return results

@@ -1,0 +1,112 @@
+"""Ask the API server what applying an object would do, by a dry-run.
+
+The clean-up of older tools' marks is a real write, as in Flux: the dry-run builds on it.
+"""
+
+from dataclasses import dataclass
+
+from engine.apply.adopt import adoption
+from engine.apply.changes import Outcome
+from engine.apply.executor import Executor
+from engine.apply.failures import is_immutable, no_namespace
+from engine.apply.write import TRIES, send
+from engine.cluster import ApiError, Forbidden, Resource
+from engine.cluster.errors import is_outdated
+from engine.errors import ReconciliationFailed
+from engine.objects.ref import Object
+from engine.plan import Action, Change, Plan
+from engine.plan.drift import Difference, differences, is_owned_alike
+from engine.plan.policy import is_forced, is_merged
+
+_PROBE = "-probe"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be written for one object, and why.
+
+    live: as the verdict found it; None if there is none.  recreate: delete it first.
+    """
+
+    change: Change
+    outcome: Outcome
+    resource: Resource | None = None
+    live: Object | None = None
+    differences: tuple[Difference, ...] = ()
+    recreate: bool = False
+
+
+async def judged(change: Change, plan: Plan, executor: Executor) -> Verdict:
+    """What is to be done.  Raises ApiError, UnknownKind, ReconciliationFailed where it cannot be.
+
+    An object that changed or went since the plan was made is looked at again.
+    """
+    if change.action is Action.SKIP:
+        return Verdict(change, Outcome.SKIPPED, live=change.live)
+    ref, live = change.ref, change.live
+    resource = await executor.client.discovery.resource(ref.group, change.version, ref.kind)
+    if resource.namespaced and not ref.namespace:
+        raise ReconciliationFailed(no_namespace(ref, executor.origins.get(ref, "")))
+    for attempt in range(1, TRIES + 1):
+        if live is None:
+            break
+        try:
+            return await _compared(change, resource, live, plan, executor)
+        except ApiError as error:
+            if attempt == TRIES or not is_outdated(error):
+                raise
+        live = await executor.client.get(resource, ref.namespace, ref.name)
+    return Verdict(change, Outcome.CREATED, resource)
+
+
+async def _compared(
+    change: Change, resource: Resource, live: Object, plan: Plan, executor: Executor
+) -> Verdict:
+    desired = change.desired or {}
+    if not is_merged(desired, live):
+        live = await _adopted(resource, live, executor)
+    try:
+        predicted = await send(desired, resource, live, executor, dry_run=True)
+    except ApiError as error:
+        if not (is_immutable(error) and is_forced(desired, live, plan.policy)):
+            raise
+        await _check_creatable(desired, resource, executor, error)
+        return Verdict(change, Outcome.CREATED, resource, live, recreate=True)
+    found = tuple(differences(live, predicted))
+    if not found and is_owned_alike(live, predicted, executor.manager):
+        return Verdict(change, Outcome.UNCHANGED, resource, live)
+    return Verdict(change, Outcome.CONFIGURED, resource, live, found)
+
+
+async def _check_creatable(
+    desired: Object, resource: Resource, executor: Executor, refusal: ApiError
+) -> None:
+    """Raises the refusal if the object is invalid in itself: deleting the live one would not help.
+
+    Asked by the dry-run of a create under another name, as the own one is taken.
+    """
+    name = desired["metadata"]["name"][: 63 - len(_PROBE)].rstrip("-.") + _PROBE
+    probe = {**desired, "metadata": {**desired["metadata"], "name": name}}
+    try:
+        await executor.client.create(resource, probe, dry_run=True, field_manager=executor.manager)
+    except ApiError as error:
+        if isinstance(error, Forbidden):
+            if "exceeded quota" in error.message:  # deleting makes room
+                return
+            raise
+        raise refusal from error
+
+
+async def _adopted(resource: Resource, live: Object, executor: Executor) -> Object:
+    """The live object without what older tools and kubectl left on it."""
+    operations = adoption(live, executor.manager, executor.overridden)
+    if not operations:
+        return live
+    metadata = live["metadata"]
+    return await executor.client.json_patch(
+        resource,
+        metadata.get("namespace", ""),
+        metadata["name"],
+        operations,
+        field_manager=executor.manager,
+    )

@@ -1,0 +1,76 @@
+"""Wait for what other objects build on: definitions, namespaces and classes.
+
+A definition is ready once the API server serves its kind: `Established` comes a moment earlier.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from engine.apply.changes import Done, Outcome
+from engine.apply.executor import FIRST_POLL, LONGEST_POLL, Executor, each
+from engine.cluster import UnknownKind
+from engine.objects.kstatus import Health, Status, health
+from engine.objects.ref import Object, version_of
+
+_NOT_SERVED = Health(Status.IN_PROGRESS, "the API server does not serve the kind yet", None)
+
+
+async def unready(written: Sequence[Done], executor: Executor) -> list[str]:
+    """What of a group is not Current in time: a line each."""
+    waiting = [done for done in written if done.outcome is not Outcome.SKIPPED]
+    if any(_is_new_definition(done) for done in waiting):
+        executor.client.discovery.invalidate()
+    deadline, pause = executor.clock.monotonic() + executor.group_timeout, FIRST_POLL
+    while True:
+        found = await each(waiting, partial(_state, executor=executor), executor.in_flight)
+        states = {
+            done.ref: Health(Status.UNKNOWN, str(state), None)
+            if isinstance(state, Exception)
+            else state
+            for done, state in zip(waiting, found, strict=True)
+        }
+        waiting = [done for done in waiting if states[done.ref].status is not Status.CURRENT]
+        if not waiting or executor.clock.monotonic() > deadline:
+            return [
+                f"{done.ref} is not ready after {executor.group_timeout:g}s: "
+                f"status '{states[done.ref].status}': {states[done.ref].message}"
+                for done in waiting
+            ]
+        await executor.clock.sleep(pause)
+        pause = min(pause * 2, LONGEST_POLL)
+        read = await each(waiting, partial(_reread, executor=executor), executor.in_flight)
+        waiting = [
+            new if isinstance(new, Done) else done for done, new in zip(waiting, read, strict=True)
+        ]
+
+
+def _is_new_definition(done: Done) -> bool:
+    is_written = done.outcome in (Outcome.CREATED, Outcome.CONFIGURED)
+    return is_written and done.ref.kind == "CustomResourceDefinition"
+
+
+async def _state(done: Done, executor: Executor) -> Health:
+    found = health(done.live or {}, executor.clock.wall())
+    if found.status is not Status.CURRENT or done.ref.kind != "CustomResourceDefinition":
+        return found
+    return found if await _is_served(done.live or {}, executor) else _NOT_SERVED
+
+
+async def _is_served(definition: Object, executor: Executor) -> bool:
+    spec, discovery = definition["spec"], executor.client.discovery
+    for version in spec["versions"]:
+        if not version.get("served"):
+            continue
+        try:
+            await discovery.resource(spec["group"], version["name"], spec["names"]["kind"])
+        except UnknownKind:
+            discovery.invalidate()
+            return False
+    return True
+
+
+async def _reread(done: Done, executor: Executor) -> Done:
+    ref, discovery = done.ref, executor.client.discovery
+    resource = await discovery.resource(ref.group, version_of(done.live or {}), ref.kind)
+    live = await executor.client.get(resource, ref.namespace, ref.name)
+    return Done(ref, done.version, done.outcome, live or done.live, done.differences)

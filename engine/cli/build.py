@@ -1,0 +1,161 @@
+"""`lockstep build`: render a local folder as the engine would, without a cluster."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.api import decode
+from engine.api.kustomize import Kustomization
+from engine.api.meta import KUSTOMIZE_GROUP
+from engine.cli import steps
+from engine.cli.help import examples
+from engine.cli.problems import Problem
+from engine.objects.manifests import dump, parse
+from engine.objects.redact import masked
+from engine.objects.ref import Object
+from engine.plan.policy import Owner, labelled
+from engine.render import Lacking, Rendered, Request, render
+from engine.source.folder import FolderTree
+
+
+@click.command(
+    "build",
+    epilog=examples(
+        "lockstep build ./apps/production",
+        "lockstep build ./apps --kustomization-file clusters/prod/apps.yaml",
+        "lockstep build ./apps --kustomization-file apps.yaml --set region=eu-1",
+    ),
+)
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--kustomization-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Flux Kustomization whose spec holds (patches, postBuild, images ...); PATH replaces "
+    "its spec.path.",
+)
+@click.option("--name", default="", help="Which one, if the file holds several Kustomizations.")
+@click.option(
+    "--root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder that stands for the source: nothing outside is read.  By default the Git work "
+    "tree that PATH is in, else PATH.",
+)
+@click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A variable, in place of those that substituteFrom reads from the cluster (repeatable).",
+)
+@click.option(
+    "--strict-substitutions/--no-strict-substitutions",
+    default=True,
+    show_default=True,
+    help="An undefined variable without default fails the build.",
+)
+@click.option("--show-secrets", is_flag=True, help="Print the values of Secrets, too.")
+def command(
+    path: Path, kustomization_file: Path | None, name: str, root: Path | None, **how: Any
+) -> None:
+    """Render a local folder as the engine would.
+
+    The objects are printed as YAML; the values of Secrets are masked.
+    """
+    root = (root or _work_tree(path)).resolve()
+    request = Request(path=_below(root, path), strict=how["strict_substitutions"])
+    ks = _kustomization(kustomization_file, name) if kustomization_file else None
+    variables = _variables(how["settings"], ks)
+    if ks is not None:
+        request = replace(Request.of(ks, variables, strict=request.strict), path=request.path)
+    elif variables:
+        request = replace(request, variables=variables)
+    rendered = _render(FolderTree(root), request)
+    owner = Owner(ks.metadata.name, ks.metadata.namespace) if ks is not None else None
+    click.echo(_text(rendered, owner, how["show_secrets"]), nl=False)
+
+
+def _work_tree(path: Path) -> Path:
+    """The nearest folder at or above `path` that Git manages, `path` itself without one."""
+    inner = path.resolve()
+    return next((each for each in (inner, *inner.parents) if (each / ".git").exists()), inner)
+
+
+def _below(root: Path, path: Path) -> str:
+    try:
+        return path.resolve().relative_to(root).as_posix()
+    except ValueError:
+        raise click.UsageError(f"'{path}' is not below the root '{root}'") from None
+
+
+def _kustomization(file: Path, name: str) -> Kustomization:
+    """The Kustomization of that name in the file, the only one without a name.
+
+    Raises Problem, ManifestError or Undecodable.
+    """
+    found = [
+        each.obj for each in parse(file.read_bytes(), str(file)) if _is_kustomization(each.obj)
+    ]
+    names = [str((obj.get("metadata") or {}).get("name")) for obj in found]
+    wanted = [obj for obj, each in zip(found, names, strict=True) if name in ("", each)]
+    if len(wanted) == 1:
+        return decode(Kustomization, wanted[0])
+    if not found:
+        raise Problem(f"'{file}' holds no Kustomization of {KUSTOMIZE_GROUP}")
+    listed = ", ".join(names)
+    if not wanted:
+        raise Problem(f"'{file}' holds no Kustomization '{name}'; there is: {listed}")
+    raise Problem(f"'{file}' holds several Kustomizations: {listed}; choose one with --name")
+
+
+def _is_kustomization(obj: Any) -> bool:
+    return (
+        isinstance(obj, Mapping)
+        and obj.get("kind") == "Kustomization"
+        and str(obj.get("apiVersion", "")).startswith(f"{KUSTOMIZE_GROUP}/")
+    )
+
+
+def _variables(settings: Sequence[str], ks: Kustomization | None) -> dict[str, str]:
+    """Those of `--set`, and the Kustomization's own, which win as they do in the engine."""
+    variables = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise click.UsageError(f"--set '{setting}': write NAME=VALUE")
+        variables[name] = value
+    post_build = ks.spec.post_build if ks is not None else None
+    if post_build is None:
+        return variables
+    for reference in post_build.substitute_from:
+        steps.warning(
+            f"{reference.kind} '{reference.name}' of postBuild.substituteFrom is not read; "
+            "give its variables with --set"
+        )
+    own = {name: value.replace("\n", "") for name, value in post_build.substitute.items()}
+    return variables | own
+
+
+def _render(tree: FolderTree, request: Request) -> Rendered:
+    """The build.  Raises BuildFailed, ArtifactFailed, Problem."""
+    try:
+        return render(tree, request)
+    except Lacking as lacking:
+        raise Problem(
+            f"the build needs {lacking}, which this command does not fetch; "
+            "copy it into the repository"
+        ) from lacking
+
+
+def _text(rendered: Rendered, owner: Owner | None, show_secrets: bool) -> str:
+    """A YAML stream, a document an object."""
+    return "".join(
+        "---\n" + dump(_shown(each.obj, owner, show_secrets)) for each in rendered.objects
+    )
+
+
+def _shown(obj: Object, owner: Owner | None, show_secrets: bool) -> Object:
+    whole = labelled(obj, owner) if owner is not None else obj
+    return whole if show_secrets else masked(whole)

@@ -1,0 +1,55 @@
+"""What `suspend` and `resume` share: which objects, and the one field that they change."""
+
+from collections.abc import Sequence
+
+import click
+
+from engine.api import Kind
+from engine.cli import kinds
+from engine.cli.get import missing
+from engine.cli.problems import Problem
+from engine.cli.reconcile import MANAGER
+from engine.cluster import Client
+from engine.objects.ref import Object
+
+
+def parse(words: tuple[str, ...], everything: bool) -> tuple[Kind, tuple[str, ...]]:
+    """The kind and the names.  Raises click.UsageError; Problem for kinds without `suspend`."""
+    kind, names = kinds.parse_one(words)
+    if bool(names) == everything:
+        raise click.UsageError("name the objects, or give --all")
+    if not kind.reconciled:
+        raise Problem(f"{kind.name} cannot be suspended: nothing reconciles it")
+    return kind, names
+
+
+async def chosen(
+    client: Client, kind: Kind, names: tuple[str, ...], namespace: str
+) -> Sequence[Object]:
+    """The objects of those names, all without names.  Raises Problem if there is none."""
+    resource = kinds.resource_of(kind)
+    if not names:
+        found = list((await client.list(resource, namespace)).items)
+        if not found:
+            raise Problem(f"no {kind.name} objects found in namespace '{namespace}'")
+        return found
+    objects = []
+    for name in names:
+        obj = await client.get(resource, namespace, name)
+        if obj is None:
+            raise missing(kind, namespace, name)
+        objects.append(obj)
+    return objects
+
+
+async def write(client: Client, kind: Kind, obj: Object, suspend: bool) -> Object:
+    """The object after `spec.suspend` was set, or removed."""
+    metadata = obj["metadata"]
+    patch = {"spec": {"suspend": True if suspend else None}}
+    return await client.merge_patch(
+        kinds.resource_of(kind),
+        metadata["namespace"],
+        metadata["name"],
+        patch,
+        field_manager=MANAGER,
+    )

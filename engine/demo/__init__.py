@@ -1,0 +1,5 @@
+"""Show the engine at work on a fleet of its own: a Kubernetes API, a Git server, and a story."""
+
+from engine.demo.demo import Demo, demo
+
+__all__ = ["Demo", "demo"]

@@ -1,0 +1,240 @@
+"""The kustomization that a Flux Kustomization builds: what the folder has, plus what the spec says.
+
+Source: fluxcd/pkg kustomize/kustomize_generator.go.
+"""
+
+import difflib
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import msgspec
+
+from engine.api.applier import CommonMetadata, Image, Patch
+from engine.api.kustomize import Kustomization as FluxKustomization
+from engine.errors import ArtifactFailed, BuildFailed
+from engine.render.kustomize.config.kustomization import API_VERSION, FILE_NAMES, Kustomization
+from engine.render.kustomize.model.reading import MalformedYaml, read_one
+from engine.source.tree import Form, Tree
+
+_REMOTE = ("git::", "gh:", "ssh://", "https://", "http://", "git@", "github.com:", "github.com/")
+_PLACEHOLDER = "_placeholder"
+"""A namespace that keeps a kustomization without resources from being empty, which is an error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to render, as `spec` of a Kustomization says it.
+
+    variables: by name, all sources merged, newlines removed; None: `postBuild` is not set.
+    always: substitute even if there are no variables (`substituteStrategy: Always`).
+    strict: a variable that is not set and has no default is an error.
+    """
+
+    path: str = ""
+    target_namespace: str = ""
+    name_prefix: str = ""
+    name_suffix: str = ""
+    patches: tuple[Patch, ...] = ()
+    images: tuple[Image, ...] = ()
+    components: tuple[str, ...] = ()
+    ignore_missing_components: bool = False
+    build_metadata: tuple[str, ...] = ()
+    common_metadata: CommonMetadata = field(default_factory=CommonMetadata)
+    variables: Mapping[str, str] | None = None
+    always: bool = False
+    strict: bool = True
+    no_remote_bases: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        ks: FluxKustomization,
+        variables: Mapping[str, str] | None = None,
+        *,
+        strict: bool = True,
+        no_remote_bases: bool = False,
+    ) -> Self:
+        """The request of a Kustomization whose variables have been read."""
+        spec = ks.spec
+        post_build = spec.post_build
+        return cls(
+            path=spec.path,
+            target_namespace=spec.target_namespace,
+            name_prefix=spec.name_prefix,
+            name_suffix=spec.name_suffix,
+            patches=spec.patches,
+            images=spec.images,
+            components=spec.components,
+            ignore_missing_components=spec.ignore_missing_components,
+            build_metadata=spec.build_metadata,
+            common_metadata=spec.common_metadata or CommonMetadata(),
+            variables=variables if post_build else None,
+            always=post_build is not None and post_build.substitute_strategy == "Always",
+            strict=strict,
+            no_remote_bases=no_remote_bases,
+        )
+
+
+def folder_of(tree: Tree, path: str) -> str:
+    """The folder that a spec's path names.  Raises ArtifactFailed if there is none.
+
+    `..` never leads above the root, as with Flux's secure join.
+    """
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    folder = "/".join(parts)
+    entry = tree.entry(folder)
+    if entry is None or entry.form is not Form.FOLDER:
+        problem = "no such folder" if entry is None else "not a folder"
+        raise ArtifactFailed(
+            f"kustomization path not found: {folder!r}: {problem}{_hint(tree, parts)}"
+        )
+    return folder
+
+
+def _hint(tree: Tree, parts: list[str]) -> str:
+    """The nearest name where the path first goes wrong."""
+    for depth, name in enumerate(parts):
+        parent = "/".join(parts[:depth])
+        entry = tree.entry(parent)
+        if entry is None or entry.form is not Form.FOLDER:
+            return ""
+        names = list(tree.names(parent))
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            return f"; there is {posixpath.join(parent, near[0])!r}" if near else ""
+    return ""
+
+
+_GIVES_OBJECTS = (
+    "resources",
+    "bases",
+    "components",
+    "generators",
+    "configMapGenerator",
+    "secretGenerator",
+    "helmCharts",
+)
+"""Fields without which a kustomization builds nothing."""
+
+
+def kustomization_of(tree: Tree, folder: str, request: Request) -> dict[str, Any]:
+    """The kustomization to build in `folder`, as it would stand in the file.
+
+    Raises BuildFailed if the file there is none, or a component of the spec is not local.
+    """
+    content = _existing(tree, folder)
+    if content is None:
+        content = _generated(tree, folder)
+    elif not content.get("resources"):
+        content["buildMetadata"] = ["originAnnotations"]  # or else it may count as empty
+    for field_name, value in (
+        ("namespace", request.target_namespace),
+        ("namePrefix", request.name_prefix),
+        ("nameSuffix", request.name_suffix),
+        ("buildMetadata", list(request.build_metadata)),
+    ):
+        if value:
+            content[field_name] = value
+    _extend(content, "patches", [msgspec.to_builtins(patch) for patch in request.patches])
+    _extend(content, "components", list(_components(tree, folder, request)))
+    for image in request.images:
+        _set_image(content, image)
+    return content
+
+
+def _existing(tree: Tree, folder: str) -> dict[str, Any] | None:
+    """The file's known fields; what kustomize would refuse as unknown, Flux leaves out here."""
+    for name in FILE_NAMES:
+        file = posixpath.join(folder, name)
+        entry = tree.entry(file)
+        if entry is None or entry.form is not Form.FILE:
+            continue
+        try:
+            content = read_one(tree.read(file), file)
+        except MalformedYaml as error:
+            raise BuildFailed(f"failed to generate kustomization.yaml: {error}") from error
+        if content is not None and not isinstance(content, dict):
+            raise BuildFailed(f"failed to generate kustomization.yaml: {file}: not a map")
+        return _known(content or {}, file)
+    return None
+
+
+def _known(content: dict[str, Any], file: str) -> dict[str, Any]:
+    """The fields that kustomize knows.
+
+    Raises BuildFailed if nothing that gives an object is among them but an unknown field is: a
+    misspelt `resources` would otherwise mean that everything is to be pruned.
+    """
+    fields = {field.encode_name for field in msgspec.structs.fields(Kustomization)}
+    known = {key: value for key, value in content.items() if key in fields}
+    unknown = [key for key in content if key not in fields]
+    if unknown and not any(known.get(key) for key in _GIVES_OBJECTS):
+        near = difflib.get_close_matches(unknown[0], sorted(fields), 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise BuildFailed(
+            f"failed to generate kustomization.yaml: {file}: unknown field '{unknown[0]}'{hint}"
+        )
+    return known
+
+
+def _generated(tree: Tree, folder: str) -> dict[str, Any]:
+    content: dict[str, Any] = {"apiVersion": API_VERSION, "kind": "Kustomization"}
+    resources = list(_manifests(tree, folder, "."))
+    if resources:
+        return {**content, "resources": resources}
+    return {**content, "namespace": _PLACEHOLDER}
+
+
+def _manifests(tree: Tree, folder: str, relative: str) -> Iterator[str]:
+    """Every YAML file below, and every folder that has a kustomization of its own."""
+    for name, entry in tree.names(folder).items():
+        path, below = posixpath.join(folder, name), f"{relative}/{name}"
+        if entry.form is Form.FILE:
+            if name.endswith((".yaml", ".yml")):
+                yield below
+        elif _has_kustomization(tree, path):
+            yield below
+        else:
+            yield from _manifests(tree, path, below)
+
+
+def _has_kustomization(tree: Tree, folder: str) -> bool:
+    names = tree.names(folder)
+    return any(name in names and names[name].form is Form.FILE for name in FILE_NAMES)
+
+
+def _components(tree: Tree, folder: str, request: Request) -> Iterator[str]:
+    for component in request.components:
+        if component.lower().removeprefix("file://").startswith("/") or any(
+            component.lower().startswith(prefix) for prefix in _REMOTE
+        ):
+            raise BuildFailed(f"component path {component!r} must be local and relative")
+        path = posixpath.normpath(posixpath.join(folder, component))
+        is_there = tree.entry("" if path == "." else path) is not None
+        if is_there or not request.ignore_missing_components:
+            yield component
+
+
+def _extend(content: dict[str, Any], key: str, items: list[Any]) -> None:
+    if items:
+        content[key] = [*(content.get(key) or []), *items]
+
+
+def _set_image(content: dict[str, Any], image: Image) -> None:
+    """Tag and digest are replaced together: a stale digest would win over a new tag."""
+    images = [item for item in content.get("images") or [] if isinstance(item, dict)]
+    names = [item.get("name") for item in images]
+    place = names.index(image.name) if image.name in names else len(images)
+    old = images[place] if place < len(images) else {"name": image.name}
+    merged = {**old, **({"newName": image.new_name} if image.new_name else {})}
+    if image.new_tag or image.digest:
+        merged = {**merged, "newTag": image.new_tag, "digest": image.digest}
+    images[place : place + 1] = [merged]
+    content["images"] = images

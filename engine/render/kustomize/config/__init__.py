@@ -1,0 +1,1 @@
+"""What kustomization files say, and the fields that kustomize knows by itself."""

@@ -1,0 +1,1 @@
+"""What a build works on: resources, their ids, and how they are read."""

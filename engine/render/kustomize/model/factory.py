@@ -1,0 +1,76 @@
+"""From YAML text to resources: what counts as one, and lists taken apart.
+
+Source: kustomize api/resource/factory.go.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.model.reading import Document, read
+from engine.render.kustomize.model.resource import Position, Resource
+from engine.render.kustomize.model.scalars import described, text_of
+from engine.render.kustomize.model.schemas import Schemas
+
+
+def resources_from(content: bytes, file: str, schemas: Schemas) -> list[Resource]:
+    """The resources of a file.  Raises KustomizeError for a document that is none."""
+    documents = [item for item in _unwrapped(read(content, file)) if item.value not in ({}, [])]
+    for document in documents:
+        _check(document)
+    return [
+        Resource(document.value, Position(document.file, document.line), schemas)
+        for document in _lists_expanded(documents)
+    ]
+
+
+def _unwrapped(documents: list[Document]) -> list[Document]:
+    """A single `List` or `ResourceList` gives its items."""
+    if len(documents) != 1 or not isinstance(documents[0].value, dict):
+        return documents
+    fields = documents[0].value
+    is_wrapped = fields.get("kind") in ("List", "ResourceList")
+    if not is_wrapped or not {"items", "functionConfig"} & fields.keys():
+        return documents
+    return _items(documents[0], fields.get("items"))
+
+
+def _items(document: Document, items: Any) -> list[Document]:
+    return [
+        Document(item, document.file, document.line) for item in items or [] if item is not None
+    ]
+
+
+def _lists_expanded(documents: Iterable[Document]) -> list[Document]:
+    """FooLists replaced by their items, which come after everything else, as in kustomize."""
+    waiting, result = deque(documents), []
+    while waiting:
+        document = waiting.popleft()
+        kind = text_of(document.value.get("kind"))
+        if not kind.endswith("List") or "items" not in document.value:
+            result.append(document)
+            continue
+        items = document.value["items"]
+        if items is not None and not isinstance(items, list):
+            where = f"{document.file}:{document.line}"
+            raise KustomizeError(f"{where}: {kind}/items must be a list, got {described(items)}")
+        expanded = [item for item in _items(document, items) if item.value != {}]
+        for item in expanded:
+            _check(item)
+        waiting.extend(expanded)
+    return result
+
+
+def _check(document: Document) -> None:
+    where = f"{document.file}:{document.line}"
+    obj = document.value
+    if not isinstance(obj, dict):
+        raise KustomizeError(f"{where}: not a Kubernetes object but {described(obj)}")
+    kind = text_of(obj.get("kind") or "")
+    if not kind:
+        raise KustomizeError(f"{where}: missing kind in object")
+    metadata = obj.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if not kind.endswith("List") and (name is None or text_of(name) == ""):
+        raise KustomizeError(f"{where}: missing metadata.name in object of kind {kind!r}")

@@ -1,0 +1,146 @@
+r"""Field specifications: which field of which kinds a transformer works on.
+
+A path is `a/b/c`; lists on the way are walked through, `x[]` says that x is one, `\/` is a slash
+inside of a key.  Source: kustomize api/types/fieldspec.go, api/filters/fieldspec.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.model.ids import ANY, Gvk
+from engine.render.kustomize.model.resource import Resource
+from engine.render.kustomize.model.scalars import Key, described, is_text
+
+Change = Callable[[Any], Any]
+"""From the value of a field to its new value; both are owned by the build."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """A field of the kinds that `gvk` selects; create: make it if it is missing."""
+
+    path: str
+    gvk: Gvk = ANY
+    create: bool = False
+
+
+def split_path(path: str, delimiter: str = "/") -> list[str]:
+    """The parts of a path; a delimiter after a backslash does not count."""
+    parts = path.split(delimiter)
+    if len(parts) > 1 and parts[0] == "":
+        del parts[0]
+    joined = parts[:1]
+    for part in parts[1:]:
+        if joined[-1].endswith("\\"):
+            joined[-1] = joined[-1][:-1] + delimiter + part
+        else:
+            joined.append(part)
+    return joined
+
+
+def merge_specs(
+    specs: Sequence[FieldSpec], more: Iterable[FieldSpec], what: str = "field specs"
+) -> tuple[FieldSpec, ...]:
+    """Both, those of `more` that are there already left out.
+
+    Raises KustomizeError if one is there with the opposite `create`.
+    """
+    merged = list(specs)
+    by_path: dict[str, list[FieldSpec]] = {}
+    for spec in merged:
+        by_path.setdefault(spec.path, []).append(spec)
+    for spec in more:
+        known = by_path.setdefault(spec.path, [])
+        same = next((other for other in known if other.gvk.is_selected_by(spec.gvk)), None)
+        if same is None:
+            known.append(spec)
+            merged.append(spec)
+        elif same.create != spec.create:
+            raise KustomizeError(f"conflicting {what}: {spec.path!r} both with and without create")
+    return tuple(merged)
+
+
+def change_fields(
+    resource: Resource, specs: Iterable[FieldSpec], change: Change, new: type | None = None
+) -> None:
+    """Change in place every field of the resource that a specification names.
+
+    new: dict, list or str, what a field that must be created starts as; None: nothing is created.
+    Raises KustomizeError if the path goes through a scalar.
+    """
+    gvk = resource.gvk
+    for spec in specs:
+        if not gvk.is_selected_by(spec.gvk):
+            continue
+        try:
+            _walk(resource.obj, split_path(spec.path), change, new if spec.create else None)
+        except KustomizeError as error:
+            raise KustomizeError(
+                f"considering field {spec.path!r} of object {resource.id} "
+                f"({resource.position}): {error}"
+            ) from error
+
+
+def _walk(node: Any, path: list[str], change: Change, new: type | None) -> Any:
+    if not path:
+        return change(node)
+    if isinstance(node, list):
+        node[:] = [_walk(item, path, change, new) for item in node]
+    elif isinstance(node, dict):
+        _walk_map(node, path, change, new)
+    elif node is not None:
+        raise KustomizeError(f"expected a list or a map above {path[0]!r}, got {described(node)}")
+    return node
+
+
+def _walk_map(node: dict[str, Any], path: list[str], change: Change, new: type | None) -> None:
+    name = path[0].removesuffix("[]")
+    if not name:
+        raise KustomizeError("cannot set or create an empty field name")
+    is_list = name != path[0]
+    form: type | None = None
+    if is_list:
+        form = list
+    elif new is not None:
+        form = new if len(path) == 1 else dict
+    if name not in node:
+        if form is None or is_list:
+            return
+        node[name] = form()
+    elif node[name] is None and form is not None:
+        node[name] = form()
+    node[name] = _walk(node[name], path[1:], change, new)
+
+
+def put_entry(key: str, value: str) -> Change:
+    """A change that sets one key of a map."""
+
+    def change(node: Any) -> Any:
+        if node is None:
+            node = {}
+        if not isinstance(node, dict):
+            raise KustomizeError(f"a map was expected to set {key!r} in, got {described(node)}")
+        node[fresh_key(key)] = value
+        return node
+
+    return change
+
+
+def fresh_key(key: str) -> str:
+    """The key as kustomize adds it to a map: unquoted, so that it must read as text."""
+    return Key.of(key, is_bare=not is_text(key))
+
+
+def put_scalar(value: Any) -> Change:
+    """A change that sets a scalar."""
+
+    def change(node: Any) -> Any:
+        if isinstance(node, (dict, list)):
+            raise KustomizeError(
+                f"a scalar was expected to be replaced by {value!r}, got {described(node)}"
+            )
+        return value
+
+    return change

@@ -1,0 +1,73 @@
+"""Which resource is meant: kustomize's ids, and the rules by which two of them are the same.
+
+Source: kyaml resid/gvk.go, resid/resid.go.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+CLUSTER = "_non_namespaceable_"
+"""The namespace of what certainly has none; no real namespace can be called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gvk:
+    """Group, version and kind; as a selector, an empty part matches all."""
+
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+
+    @classmethod
+    def of(cls, api_version: str, kind: str) -> Self:
+        """From an `apiVersion` and a `kind`."""
+        group, slash, version = api_version.partition("/")
+        return cls(group, version, kind) if slash else cls("", api_version, kind)
+
+    @property
+    def api_version(self) -> str:
+        """`group/version`, or the version alone."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def is_selected_by(self, selector: "Gvk") -> bool:
+        """True if every part that `selector` names is the same here."""
+        return (
+            selector.group in ("", self.group)
+            and selector.version in ("", self.version)
+            and selector.kind in ("", self.kind)
+        )
+
+    def __str__(self) -> str:
+        """`Kind.version.group`, as kustomize's messages have it."""
+        return f"{self.kind or '[noKind]'}.{self.version or '[noVer]'}.{self.group or '[noGrp]'}"
+
+
+ANY = Gvk()
+"""Selects every kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Id:
+    """A resource's identity at one moment of the build.
+
+    is_cluster: True if the kind is known to have no namespace.
+    """
+
+    gvk: Gvk
+    name: str
+    namespace: str
+    is_cluster: bool
+
+    @property
+    def effective_namespace(self) -> str:
+        """The namespace that counts: "default" if none is given."""
+        return CLUSTER if self.is_cluster else self.namespace or "default"
+
+    @property
+    def key(self) -> tuple[Gvk, str, str]:
+        """Equal exactly if two ids mean the same resource."""
+        return self.gvk, self.name, self.effective_namespace
+
+    def __str__(self) -> str:
+        """As kustomize's messages have it."""
+        return f"{self.gvk}/{self.name or '[noName]'}.{self.namespace or '[noNs]'}"

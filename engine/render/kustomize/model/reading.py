@@ -1,0 +1,236 @@
+"""Read YAML resources the way kustomize does.
+
+Differs from `engine.objects.manifests` (Kubernetes' own reader) on purpose: kustomize splits the
+stream at `---` lines by itself, takes one document from each part, has YAML 1.2 types and resolves
+anchors and merges while it reads.  Source: kyaml kio/byteio_reader.go, yaml/rnode.go (DeAnchor).
+"""
+
+import binascii
+import re
+from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs forget it
+from yaml.events import (
+    AliasEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.model.scalars import Key, copied, is_text, resolve
+
+_SEPARATOR = re.compile(r"\n---.*\n")
+_TAG = "tag:yaml.org,2002:"
+DEPTH = 100
+NODES = 100_000
+
+
+class MalformedYaml(KustomizeError):  # noqa: N818 (says what the text is)
+    """A text that is not YAML, or not YAML that kustomize takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document; line: 1-based line of its first content."""
+
+    value: Any
+    file: str
+    line: int
+
+
+def read(content: bytes, file: str) -> list[Document]:
+    """The documents that are not empty, in order.  Raises MalformedYaml."""
+    documents = []
+    for text, first_line in _parts(_decoded(content, file), file):
+        reader = _Reader(text, file, first_line)
+        value = reader.document()
+        if value is not None:
+            documents.append(Document(value, file, reader.first_content))
+    return documents
+
+
+def read_one(content: bytes, file: str) -> Any:
+    """The first document, None if there is none; the last of duplicate keys wins.
+
+    For configuration files, which kustomize reads with another, more lenient decoder.
+    """
+    return _Reader(_decoded(content, file), file, 1, strict=False).document()
+
+
+def _decoded(content: bytes, file: str) -> str:
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise MalformedYaml(f"{file}: not UTF-8 at byte {error.start}") from error
+
+
+def _parts(text: str, file: str) -> list[tuple[str, int]]:
+    """(text, line of its first character) between separators."""
+    parts, start, line = [], 0, 1
+    for match in _SEPARATOR.finditer(text):
+        junk = match.group()[4:].strip()
+        if junk and not junk.startswith("#"):
+            where = line + text.count("\n", start, match.start()) + 1
+            raise MalformedYaml(f"{file}:{where}: invalid document separator {'---' + junk!r}")
+        parts.append((text[start : match.start()] + "\n", line))
+        line += text.count("\n", start, match.end())
+        start = match.end()
+    return [*parts, (text[start:], line)]
+
+
+class _Reader:
+    """One document: events in, maps, lists and scalars out."""
+
+    def __init__(self, text: str, file: str, first_line: int, *, strict: bool = True) -> None:
+        self._next = _events(text, file, first_line)
+        self._file = file
+        self._offset = first_line
+        self._strict = strict
+        self._anchors: dict[str, Any] = {}
+        self._nodes = 0
+        self.first_content = first_line
+
+    def document(self) -> Any:
+        self._next()  # the start of the stream
+        if isinstance(self._next(), yaml.events.StreamEndEvent):
+            return None
+        event = self._next()
+        self.first_content = self._line(event)
+        return self._node(event, 0)
+
+    def _line(self, event: Event) -> int:
+        return (event.start_mark.line if event.start_mark else 0) + self._offset
+
+    def _failed(self, event: Event, problem: str) -> MalformedYaml:
+        return MalformedYaml(f"{self._file}:{self._line(event)}: {problem}")
+
+    def _count(self, event: Event, value: Any) -> None:
+        self._nodes += _size(value)
+        if self._nodes > NODES:
+            raise self._failed(event, f"more than {NODES} nodes after aliases are expanded")
+
+    def _node(self, event: Event, depth: int) -> Any:
+        if depth > DEPTH:
+            raise self._failed(event, f"nested deeper than {DEPTH}")
+        if isinstance(event, AliasEvent):
+            return self._alias(event)
+        self._count(event, None)
+        if isinstance(event, ScalarEvent):
+            value = self._scalar(event)
+        elif isinstance(event, SequenceStartEvent):
+            value = self._sequence(depth)
+        elif isinstance(event, MappingStartEvent):
+            value = self._mapping(depth)
+        else:
+            raise self._failed(event, "a value was expected")
+        anchor = getattr(event, "anchor", None)
+        if anchor is not None:
+            self._anchors[anchor] = value
+        return value
+
+    def _alias(self, event: AliasEvent) -> Any:
+        if event.anchor not in self._anchors:
+            raise self._failed(event, f"unknown anchor {event.anchor!r}")
+        value = self._anchors[event.anchor]
+        self._count(event, value)
+        return copied(value)
+
+    def _scalar(self, event: ScalarEvent) -> Any:
+        try:
+            if event.implicit[0]:
+                return resolve(event.value)
+            if event.tag is None or event.implicit[1]:
+                return event.value
+            return _tagged(event.tag, event.value)
+        except (ValueError, binascii.Error) as error:
+            raise self._failed(event, str(error)) from error
+
+    def _sequence(self, depth: int) -> list[Any]:
+        items = []
+        while not isinstance(event := self._next(), SequenceEndEvent):
+            items.append(self._node(event, depth + 1))
+        return items
+
+    def _mapping(self, depth: int) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        merges: list[Any] = []
+        while not isinstance(event := self._next(), MappingEndEvent):
+            following = self._next()
+            key = self._key(event, following, depth)
+            value = self._node(following, depth + 1)
+            if key == "<<" and isinstance(event, ScalarEvent) and event.implicit[0]:
+                merges += self._merged(event, value)
+            elif key in fields and self._strict:
+                raise self._failed(event, f"mapping key {key!r} is already defined")
+            else:
+                fields[key] = value
+        for merge in merges:
+            for key, value in merge.items():
+                fields.setdefault(key, value)
+        return fields
+
+    def _key(self, event: Event, following: Event, depth: int) -> str:
+        """The key; following: the first event of its value."""
+        if isinstance(event, AliasEvent):
+            key = self._anchors.get(event.anchor or "")
+            if isinstance(key, str):
+                return key
+        if not isinstance(event, ScalarEvent):
+            raise self._failed(event, "a mapping key must be a scalar")
+        if event.anchor is not None:
+            self._anchors[event.anchor] = event.value
+        is_bare = depth > 0 and event.implicit[0] and not is_text(event.value)
+        return Key.of(event.value, is_bare=is_bare, is_blank=_is_blank(following))
+
+    def _merged(self, event: Event, value: Any) -> list[dict[str, Any]]:
+        values = value if isinstance(value, list) else [value]
+        if all(isinstance(item, dict) for item in values):
+            return values
+        raise self._failed(event, "a map merge needs a map or a list of maps")
+
+
+def _is_blank(event: Event) -> bool:
+    return isinstance(event, ScalarEvent) and event.implicit[0] and event.value == ""
+
+
+def _events(text: str, file: str, first_line: int) -> Callable[[], Event]:
+    parser = CParser(text)
+
+    def following() -> Event:
+        try:
+            event = parser.get_event()
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = first_line + (mark.line if mark else 0)
+            problem = getattr(error, "problem", None) or str(error)
+            raise MalformedYaml(f"{file}:{line}: malformed YAML: {problem}") from error
+        if event is None:
+            raise MalformedYaml(f"{file}: malformed YAML: it ends too early")
+        return event
+
+    return following
+
+
+def _tagged(tag: str, text: str) -> Any:
+    kind = tag.removeprefix(_TAG)
+    if kind == "binary":
+        return b64decode(text, validate=False).decode("utf-8", "replace")
+    if kind in ("int", "float", "bool", "null"):
+        return resolve(text)
+    return text
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + sum(map(_size, value.values()))
+    if isinstance(value, list):
+        return 1 + sum(map(_size, value))
+    return 1

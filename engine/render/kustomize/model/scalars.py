@@ -1,0 +1,197 @@
+"""Plain YAML scalars as kustomize reads them, with the spelling where it matters.
+
+kustomize reads resources with YAML 1.2 types (`yes` is a string there, `0644` a number) and moves
+scalars about by their text: an annotation `1.10` stays "1.10".  A value whose usual text is not
+what the file says is therefore kept in a subclass that remembers.
+Source: go.yaml.in/yaml/v3 resolve.go.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from engine.objects.scalars import NUMERIC
+from engine.objects.scalars import resolve as number_of
+from engine.render.kustomize.errors import KustomizeError
+
+_WORDS: dict[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_UNREPRESENTABLE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_TIME = re.compile(
+    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
+    r"(?:([Tt ])([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:\.([0-9]+))?(Z|[-+][0-9]{2}:[0-9]{2})?)?"
+)
+_INTEGRAL = 1e21
+"""From here on JSON writes a float with an exponent (encoding/json)."""
+
+
+class SpelledInt(int):
+    """An integer whose file says something else than its decimal digits."""
+
+    text: str
+
+
+class SpelledFloat(float):
+    """A number whose file spells it differently, `1.10`."""
+
+    text: str
+
+
+class SpelledText(str):
+    """A timestamp: the value is RFC 3339, the text what the file says."""
+
+    __slots__ = ("text",)
+    text: str
+
+    @classmethod
+    def of(cls, value: str, text: str) -> Self:
+        """The value, remembering its text."""
+        made = cls(value)
+        made.text = text
+        return made
+
+
+class Key(str):
+    """A mapping key of which kustomize remembers how it stands in the file.
+
+    is_bare: unquoted though it reads as a number or the like; no such key can be put out.
+    is_blank: nothing at all is written for its value, which is null for that reason.
+    A dict keeps the key object that it had first, as kustomize keeps the key's style.
+    """
+
+    __slots__ = ("is_bare", "is_blank")
+    is_bare: bool
+    is_blank: bool
+
+    @classmethod
+    def of(cls, text: str, *, is_bare: bool, is_blank: bool = False) -> str:
+        """The key, a plain string if there is nothing to remember."""
+        if not is_bare and not is_blank:
+            return text
+        made = cls(text)
+        made.is_bare, made.is_blank = is_bare, is_blank
+        return made
+
+
+def is_blank(key: str) -> bool:
+    """True if nothing was written for the value of this key."""
+    return isinstance(key, Key) and key.is_blank
+
+
+def resolve(text: str) -> Any:
+    """The value of a plain, untagged scalar.  Raises KustomizeError for infinities and NaN."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in NUMERIC:
+        return text
+    if _UNREPRESENTABLE.fullmatch(text):
+        raise KustomizeError(f"{text!r} has no JSON form")
+    return _timestamp(text) or _number(text)
+
+
+def is_text(plain_text: str) -> bool:
+    """True if an unquoted scalar is a string."""
+    value = None if _UNREPRESENTABLE.fullmatch(plain_text) else resolve(plain_text)
+    return isinstance(value, str) and not isinstance(value, SpelledText)
+
+
+def text_of(value: Any) -> str:
+    """The text of a scalar, "" for anything that is none."""
+    if isinstance(value, (SpelledInt, SpelledFloat, SpelledText)):
+        return value.text
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    return str(value) if isinstance(value, (int, float)) else ""
+
+
+def described(value: Any) -> str:
+    """What kind of value it is; never the value, which may be secret."""
+    if isinstance(value, dict):
+        return "a map"
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else "a scalar"
+
+
+def like(old: Any, text: str) -> Any:
+    """`text` in the place of `old`: a string stays a string, other types are read anew."""
+    return text if isinstance(old, str) and not isinstance(old, SpelledText) else resolve(text)
+
+
+def texts_of(value: Any) -> dict[str, str]:
+    """A map's scalars as text; empty for anything but a map."""
+    if not isinstance(value, dict):
+        return {}
+    return {
+        key: "" if is_blank(key) and item is None else text_of(item) for key, item in value.items()
+    }
+
+
+def unspelled(value: Any) -> Any:
+    """A copy that shares nothing and has forgotten every spelling.
+
+    Raises KustomizeError for a key that reads as something else than text.
+    """
+    if isinstance(value, dict):
+        return {_plain_key(key): unspelled(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unspelled(item) for item in value]
+    for spelled, plain in ((SpelledText, str), (SpelledInt, int), (SpelledFloat, float)):
+        if isinstance(value, spelled):
+            return plain(value)
+    return value
+
+
+def _plain_key(key: str) -> str:
+    if isinstance(key, Key):
+        if key.is_bare:
+            raise KustomizeError(f"the mapping key {str(key)!r} must be quoted")
+        return str(key)
+    return key
+
+
+def copied(value: Any) -> Any:
+    """A copy of the maps and lists; scalars are shared."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    return value
+
+
+def _number(text: str) -> Any:
+    """The number that the text is, with its spelling if JSON would write it otherwise."""
+    number = number_of(text)
+    if isinstance(number, float) and number.is_integer() and abs(number) < _INTEGRAL:
+        number = int(number)
+    if isinstance(number, str) or str(number) == text:
+        return number
+    spelled: SpelledInt | SpelledFloat = (
+        SpelledInt(number) if isinstance(number, int) else SpelledFloat(number or 0)
+    )
+    spelled.text = text
+    return spelled
+
+
+def _timestamp(text: str) -> str | None:
+    """RFC 3339 of a date or time, as Go writes it into JSON; None if the text is neither."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, between, hour, minute, second, fraction, zone = match.groups()
+    if (zone is None) is (between in ("T", "t")):
+        return None
+    parts = [int(part or 0) for part in (year, month, day, hour, minute, second)]
+    try:
+        instant = datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]  # six integers
+    except ValueError:
+        return None
+    dot = "." + fraction.rstrip("0") if fraction and fraction.strip("0") else ""
+    return SpelledText.of(f"{instant:%Y-%m-%dT%H:%M:%S}{dot}{zone or 'Z'}", text)

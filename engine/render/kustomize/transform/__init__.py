@@ -1,0 +1,1 @@
+"""What a kustomization does to resources, a module a kind of change."""

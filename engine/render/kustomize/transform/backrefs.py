@@ -1,0 +1,206 @@
+"""Repair references to resources whose names have changed.
+
+Source: kustomize api/filters/nameref, api/internal/accumulator/namereferencetransformer.go.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.render.kustomize.config.references import NameReference
+from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.model.fields import FieldSpec, change_fields
+from engine.render.kustomize.model.ids import Gvk, Id
+from engine.render.kustomize.model.resmap import ResMap
+from engine.render.kustomize.model.resource import Resource
+from engine.render.kustomize.model.scalars import described, text_of
+
+Alike = Callable[[Sequence[Resource]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A resource and its ids, which stay the same while references are repaired."""
+
+    resource: Resource
+    id: Id
+    previous: list[Id]
+
+    @classmethod
+    def of(cls, resource: Resource) -> "_Known":
+        return cls(resource, resource.id, resource.previous_ids)
+
+    @property
+    def original(self) -> Id:
+        return self.previous[0] if self.previous else self.id
+
+
+class _Index:
+    """All resources, by their earlier names and by the namespace that they began in."""
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        self.all = [_Known.of(resource) for resource in resources]
+        self.by_name: dict[str, list[_Known]] = defaultdict(list)
+        self.by_namespace: dict[str, list[_Known]] = defaultdict(list)
+        for known in self.all:
+            self.by_namespace[known.original.effective_namespace].append(known)
+            for name in {previous.name for previous in known.previous}:
+                self.by_name[name].append(known)
+
+
+def fix_references(resources: ResMap, references: Iterable[NameReference]) -> None:
+    """Write today's names wherever a resource is named by an earlier one.
+
+    Raises KustomizeError if an earlier name could mean several resources.
+    """
+    index = _Index(resources)
+    if not index.by_name:
+        return
+    by_kind: dict[str, list[tuple[FieldSpec, Gvk]]] = defaultdict(list)
+    for reference in references:
+        for spec in reference.referrers:
+            by_kind[spec.gvk.kind].append((spec, reference.target))
+    for referrer in index.all:
+        original = referrer.original.gvk
+        namespaces = _subject_namespaces(referrer.resource)
+        for spec, target in [*by_kind[original.kind], *by_kind[""]]:
+            if original.is_selected_by(spec.gvk):
+                _Repair(referrer, spec, target, index, namespaces).run()
+
+
+def _subject_namespaces(referrer: Resource) -> set[str]:
+    subjects = referrer.obj.get("subjects")
+    if referrer.kind != "RoleBinding" or not isinstance(subjects, list):
+        return set()
+    found = set()
+    for subject in subjects:
+        if not isinstance(subject, dict) or subject.get("kind") != "ServiceAccount":
+            continue
+        if "namespace" in subject:
+            if not isinstance(subject["namespace"], str):
+                raise KustomizeError(f"namespace of a subject is blank in {referrer.id}")
+            found.add(subject["namespace"])
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Repair:
+    """One field of one referrer, and the resources that it could name.
+
+    namespaces: those of a role binding's subjects.
+    """
+
+    referrer: _Known
+    spec: FieldSpec
+    target: Gvk
+    index: _Index
+    namespaces: set[str]
+
+    def run(self) -> None:
+        # The referrer's kind was selected by its first id; today's kind may be another.
+        spec = FieldSpec(self.spec.path, self.referrer.id.gvk, self.spec.create)
+        change_fields(self.referrer.resource, (spec,), self._field)
+
+    def _field(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [item if item is None else self._entry(item) for item in value]
+        return value if value is None else self._entry(value)
+
+    def _entry(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return self._map(value)
+        if isinstance(value, list):
+            raise KustomizeError(
+                f"a name or a map with a name was expected, got {described(value)}"
+            )
+        name = text_of(value)
+        referral = self._referral(name, self.index.by_name.get(name, ()), _same_names)
+        return value if referral is None else referral.name
+
+    def _map(self, value: dict[str, Any]) -> dict[str, Any]:
+        if "name" not in value:
+            raise KustomizeError("path config error; no 'name' field in node")
+        name = text_of(value["name"])
+        candidates: Iterable[_Known] = self.index.by_name.get(name, ())
+        if "namespace" in value:
+            candidates = self._in_namespace(candidates, text_of(value["namespace"]))
+        referral = self._referral(name, candidates, _same_names_and_namespaces)
+        if referral is None:
+            return value
+        value["name"] = referral.name
+        if referral.namespace:
+            value["namespace"] = referral.namespace
+        return value
+
+    def _in_namespace(self, candidates: Iterable[_Known], namespace: str) -> list[_Known]:
+        """Those that began in the namespace; if nothing did, those that are there now."""
+        if any(self._can_reach(known) for known in self.index.by_namespace.get(namespace, ())):
+            return [k for k in candidates if k.original.effective_namespace == namespace]
+        return [k for k in candidates if k.id.effective_namespace == namespace]
+
+    def _referral(self, name: str, candidates: Iterable[_Known], alike: Alike) -> Resource | None:
+        """The one resource that is meant, None if there is none."""
+        found = [known.resource for known in candidates if self._could_mean(known)]
+        if len(found) == 1:
+            return found[0]
+        found = [r for r in found if self._has_same_ends(r, is_empty_equal=True)]
+        if len(found) > 1:
+            found = [r for r in found if self._has_same_ends(r, is_empty_equal=False)]
+        if len(found) > 1 and not alike(found):
+            names = ", ".join(f"{r.id} ({r.position})" for r in found)
+            raise KustomizeError(f"found multiple possible referrals to {name!r}: {names}")
+        return found[0] if found else None
+
+    def _could_mean(self, known: _Known) -> bool:
+        """True if the kind is right and the resource near enough."""
+        wanted = [self.target]
+        if self.spec.path.endswith("roleRef/name") and (role := self._role()) is not None:
+            wanted.append(role)
+        is_right = all(any(id_.gvk.is_selected_by(gvk) for id_ in known.previous) for gvk in wanted)
+        return is_right and self._can_reach(known) and self._is_near(known)
+
+    def _role(self) -> Gvk | None:
+        role = self.referrer.resource.obj.get("roleRef")
+        if not isinstance(role, dict) or "apiGroup" not in role or "kind" not in role:
+            return None
+        return Gvk(group=text_of(role["apiGroup"]), kind=text_of(role["kind"]))
+
+    def _can_reach(self, known: _Known) -> bool:
+        """True if either has no namespace, or both the same, or it is one of a binding's."""
+        own, other = self.referrer.id, known.id
+        return (
+            own.is_cluster
+            or other.is_cluster
+            or own.effective_namespace == other.effective_namespace
+            or other.namespace in self.namespaces
+        )
+
+    def _is_near(self, known: _Known) -> bool:
+        own, other = self.referrer.id, known.id
+        if own.is_cluster or other.is_cluster or other.gvk.kind == "ServiceAccount":
+            return True
+        return own.effective_namespace == other.effective_namespace
+
+    def _has_same_ends(self, other: Resource, *, is_empty_equal: bool) -> bool:
+        own = self.referrer.resource
+        pairs = ((other.prefixes, own.prefixes), (other.suffixes, own.suffixes))
+        return all(
+            (is_empty_equal and not (mine and theirs)) or _same_end(mine, theirs)
+            for theirs, mine in pairs
+        )
+
+
+def _same_end(one: list[str], other: list[str]) -> bool:
+    shorter = min(len(one), len(other))
+    if not shorter:
+        return len(one) == len(other)
+    return one[-shorter:] == other[-shorter:]
+
+
+def _same_names(resources: Sequence[Resource]) -> bool:
+    return len({resource.name for resource in resources}) == 1
+
+
+def _same_names_and_namespaces(resources: Sequence[Resource]) -> bool:
+    return len({(resource.name, resource.namespace) for resource in resources}) == 1

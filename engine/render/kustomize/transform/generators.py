@@ -1,0 +1,196 @@
+"""ConfigMaps and Secrets made from literals, files and environment files.
+
+Source: kustomize api/internal/generators, api/kv, api/resmap/reswrangler.go.
+"""
+
+import posixpath
+from base64 import b64encode
+from collections.abc import Iterable
+from typing import Any
+
+from engine.render.kustomize.config.kustomization import Generator, GeneratorOptions
+from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.loader import Loader
+from engine.render.kustomize.model.resmap import ResMap
+from engine.render.kustomize.model.resource import Position, Resource
+from engine.render.kustomize.model.scalars import text_of
+from engine.render.kustomize.model.schemas import Schemas
+
+_LINE = 70
+"""kustomize breaks base64 text after so many characters."""
+
+
+def generate(
+    kind: str, generator: Generator, loader: Loader, schemas: Schemas, position: Position
+) -> Resource:
+    """The ConfigMap or Secret.  Raises KustomizeError."""
+    if not generator.name:
+        raise KustomizeError(f"a {kind} generator must have a name")
+    metadata: dict[str, Any] = {"name": generator.name}
+    if generator.namespace:
+        metadata["namespace"] = generator.namespace
+    obj: dict[str, Any] = {"apiVersion": "v1", "kind": kind, "metadata": metadata}
+    pairs = _pairs(generator, loader)
+    if kind == "Secret":
+        obj["type"] = generator.type or "Opaque"
+        obj["data"] = {key: _base64(value) for key, value in pairs.items()}
+    else:
+        for key, value in pairs.items():
+            field, text = _text_or_base64(value)
+            obj.setdefault(field, {})[key] = text
+    options = generator.options or GeneratorOptions()
+    _apply_options(obj, options)
+    return Resource(
+        obj,
+        position,
+        schemas,
+        behavior=generator.behavior,
+        wants_hash=not options.disable_name_suffix_hash,
+    )
+
+
+def with_global_options(
+    local: GeneratorOptions | None, all_: GeneratorOptions | None
+) -> GeneratorOptions:
+    """The options of one generator; its own labels and annotations win."""
+    one = local or GeneratorOptions()
+    if all_ is None:
+        return one
+    return GeneratorOptions(
+        labels={**(all_.labels or {}), **(one.labels or {})},
+        annotations={**(all_.annotations or {}), **(one.annotations or {})},
+        disable_name_suffix_hash=all_.disable_name_suffix_hash or one.disable_name_suffix_hash,
+        immutable=all_.immutable or one.immutable,
+    )
+
+
+def absorb(resources: ResMap, generated: Iterable[Resource]) -> None:
+    """Add what was generated, or let it replace or extend what is there, as `behavior` says.
+
+    Raises KustomizeError if the behavior does not fit what is there.
+    """
+    for resource in generated:
+        matches = resources.with_id(resource.id)
+        if len(matches) > 1:
+            raise KustomizeError(f"found multiple objects that could accept merge of {resource.id}")
+        if matches:
+            _absorb_one(resources, matches[0], resource)
+        elif resource.behavior in ("merge", "replace"):
+            raise KustomizeError(
+                f"id {resource.id} does not exist; cannot merge or replace ({resource.position})"
+            )
+        else:
+            resources.append_all([resource])
+
+
+def _absorb_one(resources: ResMap, old: Resource, new: Resource) -> None:
+    if new.behavior not in ("merge", "replace"):
+        raise KustomizeError(
+            f"id {new.id} exists; can not use behavior: {new.behavior or 'unspecified'!r}, "
+            f"behavior must be merge or replace ({new.position} and {old.position})"
+        )
+    if new.behavior == "merge":
+        for field in ("data", "binaryData"):
+            _merge_texts(new.obj, old.obj, field)
+        new.origin = old.origin or new.origin
+    take_identity(new, old)
+    resources.replace(old, new)
+
+
+def take_identity(new: Resource, old: Resource) -> None:
+    """Make `new` the successor of `old`: its name, history, labels and annotations."""
+    new.set_metadata("labels", {**old.labels, **new.labels})
+    new.set_metadata("annotations", {**old.annotations, **new.annotations})
+    new.set_metadata("name", old.name)
+    new.set_metadata("namespace", old.namespace)
+    new.history, new.prefixes, new.suffixes = old.history, old.prefixes, old.suffixes
+    new.behavior, new.variables = old.behavior, old.variables
+    new.transformations = old.transformations
+    new.wants_hash = new.wants_hash and old.wants_hash
+
+
+def _merge_texts(obj: dict[str, Any], old: dict[str, Any], field: str) -> None:
+    merged = {
+        key: text_of(value)
+        for fields in (old.get(field), obj.get(field))
+        for key, value in (fields.items() if isinstance(fields, dict) else ())
+    }
+    obj.pop(field, None)
+    if merged:
+        obj[field] = merged
+
+
+def _apply_options(obj: dict[str, Any], options: GeneratorOptions) -> None:
+    for field, values in (("labels", options.labels), ("annotations", options.annotations)):
+        if values:
+            obj["metadata"][field] = dict(values)
+    if options.immutable:
+        obj["immutable"] = True
+
+
+def _pairs(generator: Generator, loader: Loader) -> dict[str, bytes]:
+    """The data by key.  Raises KustomizeError if a key comes twice."""
+    envs = [*generator.envs, *([generator.env] if generator.env else [])]
+    sources: list[tuple[str, bytes]] = []
+    for env in envs:
+        sources += _environment(loader.read(env), env)
+    sources += [_literal(source, generator.name) for source in generator.literals]
+    for source in generator.files:
+        key, path = _file_source(source)
+        sources.append((key, loader.read(path)))
+    pairs: dict[str, bytes] = {}
+    for key, value in sources:
+        if key in pairs:
+            raise KustomizeError(f"generator {generator.name!r} illegally repeats the key {key!r}")
+        pairs[key] = value
+    return pairs
+
+
+def _literal(source: str, name: str) -> tuple[str, bytes]:
+    key, equals, value = source.partition("=")
+    if not equals or not key:
+        raise KustomizeError(f"invalid literal source of generator {name!r}, expected key=value")
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+    return key, (value[1:-1] if is_quoted else value).encode()
+
+
+def _file_source(source: str) -> tuple[str, str]:
+    parts = source.split("=")
+    if len(parts) == 1:
+        return posixpath.basename(source.rstrip("/")), source
+    if len(parts) > 2:
+        raise KustomizeError(f"source {source!r}: key name or file path contains '='")
+    key, path = parts
+    if not key or not path:
+        missing = "key name" if not key else "file path"
+        raise KustomizeError(f"source {source!r}: missing {missing}")
+    return key, path
+
+
+def _environment(content: bytes, file: str) -> list[tuple[str, bytes]]:
+    pairs = []
+    for number, raw in enumerate(content.split(b"\n"), 1):
+        try:
+            line = raw.removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8").lstrip()
+        except UnicodeDecodeError as error:
+            raise KustomizeError(f"{file}:{number}: line has invalid UTF-8 bytes") from error
+        if line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            if key:
+                pairs.append((key, value.encode()))
+    return pairs
+
+
+def _text_or_base64(value: bytes) -> tuple[str, str]:
+    try:
+        return "data", value.decode()
+    except UnicodeDecodeError:
+        return "binaryData", _base64(value)
+
+
+def _base64(value: bytes) -> str:
+    text = b64encode(value).decode()
+    if len(text) < _LINE:
+        return text
+    lines = [text[start : start + _LINE] for start in range(0, len(text), _LINE)]
+    return "".join(line + "\n" for line in lines)

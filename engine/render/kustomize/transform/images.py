@@ -1,0 +1,96 @@
+"""New names, tags and digests of images; how many replicas of a workload.
+
+Source: kustomize api/filters/imagetag, api/internal/image, api/filters/replicacount.
+"""
+
+import re
+from typing import Any
+
+from engine.render.kustomize.config.kustomization import Image, Replica
+from engine.render.kustomize.config.specs import Specs
+from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.model.fields import change_fields, put_scalar
+from engine.render.kustomize.model.resmap import ResMap
+from engine.render.kustomize.model.scalars import described, text_of
+
+_TAG = r"(:[a-zA-Z0-9_.{}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{}-]*)?"
+_CONTAINERS = ("containers", "initContainers")
+
+
+def set_image(resources: ResMap, image: Image, specs: Specs) -> None:
+    """Change the image wherever containers use it, and in the fields of `specs`."""
+    try:
+        pattern = re.compile(rf"^{image.name}{_TAG}\Z")
+    except re.error:
+        return  # an invalid name matches nothing
+
+    def change(value: Any) -> Any:
+        if value is None:
+            return value
+        if isinstance(value, (dict, list)):
+            raise KustomizeError(f"an image must be a scalar, got {described(value)}")
+        text = text_of(value)
+        return _renamed(text, image) if pattern.search(text) else value
+
+    for resource in resources:
+        if resource.kind != "CustomResourceDefinition":
+            _change_containers(resource.obj, change)
+            change_fields(resource, specs, change)
+
+
+def _change_containers(node: Any, change: Any) -> None:
+    """Change `image` in every list called containers or initContainers, however deep."""
+    if isinstance(node, list):
+        for item in node:
+            _change_containers(item, change)
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        _change_containers(value, change)
+        if key in _CONTAINERS and isinstance(value, list):
+            for item in value:
+                if isinstance(item, dict) and "image" in item:
+                    item["image"] = change(item["image"])
+                elif item is not None and not isinstance(item, dict):
+                    raise KustomizeError(f"a container must be a map, got {described(item)}")
+
+
+def _renamed(text: str, image: Image) -> str:
+    """A new tag or digest replaces tag and digest together."""
+    name, tag, digest = split_image(text)
+    if image.new_tag or image.digest:
+        tag, digest = image.new_tag, image.digest
+    elif image.tag_suffix:
+        tag, digest = tag + image.tag_suffix, ""
+    return (image.new_name or name) + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
+
+
+def split_image(text: str) -> tuple[str, str, str]:
+    """(name, tag, digest) of an image; a registry's port is part of the name."""
+    slash = max(text.find("/"), 0)
+    rest = text[slash:]
+    at, colon = rest.find("@"), rest.find(":")
+    if at < 0 and colon < 0:
+        return text, "", ""
+    if at >= 0 and (at < colon or colon < 0):
+        return text[: slash + at], "", rest[at + 1 :]
+    if at >= 0:
+        return text[: slash + colon], rest[colon + 1 : at], rest[at + 1 :]
+    return text[: slash + colon], rest[colon + 1 :], ""
+
+
+def set_replicas(resources: ResMap, replica: Replica, specs: Specs) -> None:
+    """Set the count of the workload of that name.  Raises KustomizeError if there is none."""
+    is_found = False
+    for spec in specs:
+        matches = resources.having(
+            lambda id_, spec=spec: id_.name == replica.name and id_.gvk.is_selected_by(spec.gvk)  # type: ignore[misc]  # bound now
+        )
+        is_found |= bool(matches)
+        for resource in matches:
+            change_fields(resource, (spec,), put_scalar(replica.count), str)
+    if not is_found:
+        kinds = ", ".join(str(spec.gvk) for spec in specs)
+        raise KustomizeError(
+            f"resource with name {replica.name!r} does not match a config with any of {kinds}"
+        )

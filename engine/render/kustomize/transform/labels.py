@@ -1,0 +1,33 @@
+"""Labels and annotations, in the metadata and as deep as the field specifications go.
+
+Source: kustomize api/filters/labels, api/filters/annotations,
+api/internal/target/kusttarget_configplugin.go.
+"""
+
+from collections.abc import Mapping
+
+from engine.render.kustomize.config.kustomization import Label
+from engine.render.kustomize.config.specs import Config, Specs, field_specs
+from engine.render.kustomize.model.fields import FieldSpec, change_fields, merge_specs, put_entry
+from engine.render.kustomize.model.resmap import ResMap
+
+METADATA_LABELS = FieldSpec("metadata/labels", create=True)
+
+
+def set_entries(resources: ResMap, entries: Mapping[str, str], specs: Specs) -> None:
+    """Set each entry in every map that `specs` names."""
+    for resource in resources:
+        for key, value in sorted(entries.items()):
+            change_fields(resource, specs, put_entry(key, value), dict)
+
+
+def label_specs(label: Label, config: Config) -> Specs:
+    """The fields that one entry of `labels` goes to.  Raises KustomizeError on contradictions."""
+    specs = merge_specs(field_specs(label.fields), config.labels)
+    if label.include_selectors:
+        return merge_specs(specs, config.common_labels)
+    if label.include_templates:
+        specs = merge_specs(specs, config.template_labels)
+    if label.include_volume_claim_templates:
+        specs = merge_specs(specs, config.volume_claim_template_labels)
+    return merge_specs(specs, (METADATA_LABELS,))

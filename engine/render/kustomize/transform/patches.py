@@ -1,0 +1,166 @@
+"""Patches: strategic merge and JSON 6902, by name or by selector.
+
+Source: kustomize api/internal/builtins/Patch*Transformer.go, api/resource/resource.go.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from engine.objects.patch import json_patch
+from engine.render.kustomize.config.kustomization import Patch, PatchOptions, Selector
+from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.loader import Loader
+from engine.render.kustomize.model.factory import resources_from
+from engine.render.kustomize.model.reading import read_one
+from engine.render.kustomize.model.resmap import ResMap
+from engine.render.kustomize.model.resource import Resource
+from engine.render.kustomize.model.scalars import copied, unspelled
+from engine.render.kustomize.model.schemas import Schemas
+from engine.render.kustomize.transform.generators import take_identity
+from engine.render.kustomize.transform.merge import merge
+from engine.render.kustomize.transform.selectors import select
+
+_OBJECT = re.compile(r" in [{\[].*", re.DOTALL)
+"""Where a message goes on to quote an object, which may be secret."""
+
+
+class PatchStep:
+    """One entry of `patches`, read and ready to run."""
+
+    def __init__(self, patch: Patch, loader: Loader, schemas: Schemas, name: str) -> None:
+        """name: what a patch in place is called.
+
+        Raises KustomizeError if it is neither a strategic merge nor a JSON patch.
+        """
+        text = patch.patch.strip()
+        if bool(text) == bool(patch.path):
+            raise KustomizeError("a patch must have one of 'patch' and 'path'")
+        content = text.encode() if text else loader.read(patch.path)
+        self._source = loader.join(patch.path) if patch.path else name
+        self._target = patch.target
+        self._merges, self._operations = _either(content, self._source, schemas)
+        options = patch.options or PatchOptions()
+        for item in self._merges:
+            item.allow_name_change = options.allow_name_change
+            item.allow_kind_change = options.allow_kind_change
+
+    def __call__(self, resources: ResMap) -> None:
+        """Patch the resources that are meant.  Raises KustomizeError if there is none."""
+        if self._operations is not None:
+            if self._target is None:
+                raise KustomizeError(f"must specify a target for JSON patch {self._source}")
+            for resource in select(resources, self._target):
+                resource.remember_id()
+                apply_operations(resource, self._operations, self._source)
+        elif self._target is None:
+            merge_by_id(resources, self._merges)
+        elif self._merges:
+            self._merge_selected(resources, self._target)
+        resources.touch()
+
+    def _merge_selected(self, resources: ResMap, target: Selector) -> None:
+        if len(self._merges) > 1:
+            raise KustomizeError(
+                "multiple strategic merge patches in one `patches` entry are not allowed together "
+                f"with `target`: {self._source}"
+            )
+        chosen = {resource.id.key for resource in select(resources, target)}
+        _merge_into(resources, chosen, self._merges[0])
+
+
+def merge_by_id(resources: ResMap, patches: Iterable[Resource]) -> None:
+    """Merge each patch into the resource of its id.  Raises KustomizeError if it has none."""
+    for patch in patches:
+        merge_one(_target(resources, patch), patch)
+
+
+def merge_each_by_id(resources: ResMap, patches: Iterable[Resource]) -> None:
+    """As `patchesStrategicMerge` does it: a target that another patch deleted is an error."""
+    for patch in patches:
+        target = _target(resources, patch)
+        _merge_into(resources, {target.id.key}, patch)
+
+
+def _target(resources: ResMap, patch: Resource) -> Resource:
+    found = resources.with_id(patch.original_id)
+    if len(found) != 1:
+        what = "multiple resources match" if found else "no resource matches"
+        raise KustomizeError(
+            f"{what} strategic merge patch {patch.original_id} ({patch.position}): "
+            "failed to find unique target"
+        )
+    return found[0]
+
+
+def _merge_into(resources: ResMap, keys: set[Any], patch: Resource) -> None:
+    """Merge into the resources of these ids; what the patch deletes is taken out."""
+    for resource in resources:
+        if resource.id.key not in keys:
+            continue
+        own = patch.copy()
+        take_identity(own, patch)
+        own.obj["apiVersion"] = resource.obj.get("apiVersion", "")
+        merge_one(resource, own)
+    resources.drop_emptied()
+    resources.check_ids()
+
+
+def merge_one(resource: Resource, patch: Resource) -> None:
+    """Merge one patch; name, namespace and kind stay unless the patch may change them."""
+    name, namespace, kind = resource.name, resource.namespace, resource.kind
+    if patch.allow_name_change or patch.allow_kind_change:
+        resource.remember_id()
+    try:
+        resource.obj = merge(resource.obj, patch.obj, resource.schemas.shape)
+    except KustomizeError as error:
+        raise KustomizeError(
+            f"patch {patch.position} of {resource.id} ({resource.position}): {error}"
+        ) from error
+    if not resource.obj:
+        return
+    if not patch.allow_kind_change:
+        resource.obj["kind"] = kind
+    if not patch.allow_name_change:
+        resource.set_metadata("name", name)
+    resource.set_metadata("namespace", namespace)
+
+
+def apply_operations(resource: Resource, operations: list[Any], source: str) -> None:
+    """Run a JSON patch.  Raises KustomizeError naming the operation that fails."""
+    try:
+        patched = json_patch(unspelled(resource.obj), operations)
+    except ValueError as error:
+        problem = _OBJECT.sub("", str(error))
+        raise KustomizeError(
+            f"{source}: JSON patch of {resource.id} ({resource.position}): {problem}"
+        ) from error
+    if not isinstance(patched, dict):
+        raise KustomizeError(f"{source}: JSON patch of {resource.id} leaves no object")
+    resource.obj = copied(patched)
+
+
+def operations_from(content: bytes, source: str) -> list[Any]:
+    """The operations of a JSON patch, in JSON or YAML.  Raises KustomizeError."""
+    operations = read_one(content, source)
+    if operations is None:
+        return []
+    if not isinstance(operations, list) or not all(isinstance(op, dict) for op in operations):
+        raise KustomizeError(f"{source}: a JSON patch must be a list of operations")
+    return [unspelled(operation) for operation in operations]
+
+
+def _either(
+    content: bytes, source: str, schemas: Schemas
+) -> tuple[list[Resource], list[Any] | None]:
+    """(strategic merge patches, None) or ([], operations)."""
+    try:
+        merges = resources_from(content, source, schemas)
+    except KustomizeError as merge_error:
+        try:
+            return [], operations_from(content, source)
+        except KustomizeError as error:
+            raise KustomizeError(
+                f"unable to parse SM or JSON patch from {source}: {merge_error}; {error}"
+            ) from error
+    return merges, None

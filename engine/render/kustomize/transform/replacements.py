@@ -1,0 +1,208 @@
+"""Values copied from one resource's field to fields of others.
+
+Source: kustomize api/filters/replacement.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from engine.render.kustomize.config.kustomization import (
+    FieldOptions,
+    Replacement,
+    Selector,
+    Source,
+    Target,
+)
+from engine.render.kustomize.config.typed import decode
+from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.loader import Loader
+from engine.render.kustomize.model.ids import Gvk, Id
+from engine.render.kustomize.model.reading import read_one
+from engine.render.kustomize.model.resmap import ResMap
+from engine.render.kustomize.model.resource import Resource
+from engine.render.kustomize.model.scalars import copied, like, text_of
+from engine.render.kustomize.transform.paths import Found, find, look_up, split_smart
+from engine.render.kustomize.transform.selectors import Pattern, pattern_of, selector_test
+from engine.render.kustomize.transform.structured import put_inside
+
+_DEFAULT_FIELD = "metadata.name"
+
+
+class ReplacementStep:
+    """The `replacements` of a kustomization, those in files read in."""
+
+    def __init__(self, replacements: Sequence[Replacement], loader: Loader) -> None:
+        """Raises KustomizeError for a file that holds something else."""
+        self._replacements = [item for entry in replacements for item in _with_files(entry, loader)]
+
+    def __call__(self, resources: ResMap) -> None:
+        """Copy all values, in order.  Raises KustomizeError if a field or resource is missing."""
+        for replacement in self._replacements:
+            if replacement.targets is None or (
+                replacement.source is None and replacement.source_value is None
+            ):
+                raise KustomizeError("replacements must specify a source and at least one target")
+            value = _value(resources, replacement)
+            for target in replacement.targets:
+                _replace(resources, target, value)
+        resources.touch()
+
+
+def _with_files(entry: Replacement, loader: Loader) -> list[Replacement]:
+    if not entry.path:
+        return [entry]
+    if entry.source is not None or entry.targets:
+        raise KustomizeError("cannot specify both path and inline replacement")
+    file = loader.join(entry.path)
+    content = read_one(loader.read(entry.path), file)
+    if isinstance(content, dict):
+        content = [content]
+    if not isinstance(content, list):
+        raise KustomizeError(f"{file}: unsupported replacement: a list or a map was expected")
+    items = [
+        decode(Replacement, item, f"{file}: invalid replacement", any_scalar=True)
+        for item in content
+    ]
+    return [msgspec.structs.replace(item, path="") for item in items]
+
+
+def _value(resources: Iterable[Resource], replacement: Replacement) -> Any:
+    source = replacement.source
+    if source is None:
+        return replacement.source_value
+    if replacement.source_value is not None:
+        raise KustomizeError("value and resource selectors are mutually exclusive")
+    path = source.field_path or _DEFAULT_FIELD
+    resource = _source(resources, source)
+    value = look_up(resource.obj, split_smart(path))
+    if value is None or value in ({}, []):
+        raise KustomizeError(
+            f"fieldPath `{path}` is missing for replacement source {resource.id} "
+            f"({resource.position})"
+        )
+    return _refined(value, source.options)
+
+
+def _source(resources: Iterable[Resource], source: Source) -> Resource:
+    found = [r for r in resources if any(_is_source(id_, source) for id_ in r.ids)]
+    if len(found) == 1:
+        return found[0]
+    described = " ".join(filter(None, (source.kind, source.namespace, source.name)))
+    if found:
+        raise KustomizeError(f"multiple matches for replacement source {described!r}")
+    raise KustomizeError(f"nothing selected by replacement source {described!r}")
+
+
+def _is_source(id_: Id, source: Source) -> bool:
+    if not id_.gvk.is_selected_by(Gvk(source.group, source.version, source.kind)):
+        return False
+    if source.name not in ("", id_.name):
+        return False
+    # Scope does not count here: what has no namespace is as good as in "default".
+    return source.namespace in ("", id_.namespace or "default")
+
+
+def _refined(value: Any, options: FieldOptions | None) -> Any:
+    if options is None or not options.delimiter:
+        return value
+    if isinstance(value, (dict, list)):
+        raise KustomizeError("delimiter option can only be used with scalars")
+    parts = text_of(value).split(options.delimiter)
+    if not 0 <= options.index < len(parts):
+        raise KustomizeError(
+            f"options.index {options.index} is out of bounds for a value of {len(parts)} parts"
+        )
+    return like(value, parts[options.index])
+
+
+def _replace(resources: Iterable[Resource], target: Target, value: Any) -> None:
+    if target.select is None:
+        raise KustomizeError("target must specify resources to select")
+    selected = pattern_of(target.select)
+    rejected = [pattern_of(item) for item in target.reject if _has_id(item)]
+    tests = [_tests(item) for item in (target.select, *target.reject)]
+    for resource in resources:
+        if not all(test(resource) for test in tests[0]):
+            continue
+        named = zip(target.reject, tests[1:], strict=True)
+        if any(_has_labels(item) and all(t(resource) for t in ts) for item, ts in named):
+            continue
+        ids = resource.ids
+        if any(_matches(pattern, id_) for pattern in rejected for id_ in ids):
+            continue
+        if any(_matches(selected, id_) for id_ in ids):
+            for path in target.field_paths or [_DEFAULT_FIELD]:
+                _put(resource, path, value, target.options or FieldOptions())
+
+
+def _matches(pattern: Pattern, id_: Id) -> bool:
+    return (
+        pattern.matches_gvk(id_.gvk)
+        and pattern.matches_name(id_.name)
+        and pattern.matches_namespace(id_.namespace)
+    )
+
+
+def _has_id(selector: Selector) -> bool:
+    fields = (selector.group, selector.version, selector.kind, selector.name, selector.namespace)
+    return any(fields)
+
+
+def _has_labels(selector: Selector) -> bool:
+    return bool(selector.label_selector or selector.annotation_selector)
+
+
+def _tests(selector: Selector) -> Any:
+    labels = selector_test(selector.label_selector)
+    annotations = selector_test(selector.annotation_selector)
+    return (lambda r: labels(r.labels)), (lambda r: annotations(r.annotations))
+
+
+def _put(resource: Resource, path: str, value: Any, options: FieldOptions) -> None:
+    def write(found: Found) -> None:
+        found.set(_written(found.value, value, options))
+
+    create = _form(value) if options.create else None
+    parts = split_smart(path)
+    try:
+        if put_inside(resource.obj, parts, write, create):
+            return
+        fields = find(resource.obj, parts, create)
+    except KustomizeError as error:
+        raise KustomizeError(_unfound(resource, path, create) + f": {error}") from error
+    if not fields:
+        raise KustomizeError(_unfound(resource, path, create))
+    for field in fields:
+        write(field)
+
+
+def _unfound(resource: Resource, path: str, create: type | None) -> str:
+    what = "find or create" if create else "find"
+    return (
+        f"unable to {what} field {path!r} in replacement target {resource.id} ({resource.position})"
+    )
+
+
+def _form(value: Any) -> type:
+    return type(value) if isinstance(value, (dict, list)) else str
+
+
+def _written(old: Any, value: Any, options: FieldOptions) -> Any:
+    """What the field is to hold: a scalar keeps its type, anything else is replaced whole."""
+    if options.delimiter:
+        if isinstance(old, (dict, list)):
+            raise KustomizeError("delimiter option can only be used with scalars")
+        parts = text_of(old).split(options.delimiter) if old is not None else [""]
+        text = text_of(value)
+        if options.index < 0:
+            parts.insert(0, text)
+        elif options.index >= len(parts):
+            parts.append(text)
+        else:
+            parts[options.index] = text
+        value = options.delimiter.join(parts)
+    if isinstance(old, (dict, list)) or isinstance(value, (dict, list)):
+        return copied(value)
+    return like(old, text_of(value))

@@ -1,0 +1,144 @@
+"""The transformers that a kustomization's own fields ask for, in kustomize's order.
+
+Source: kustomize api/internal/target/kusttarget_configplugin.go.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from engine.render.kustomize.config.kustomization import Image, Kustomization, Patch, Replica
+from engine.render.kustomize.config.specs import Config
+from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.loader import Loader
+from engine.render.kustomize.model.factory import resources_from
+from engine.render.kustomize.model.resmap import ResMap
+from engine.render.kustomize.model.resource import Resource
+from engine.render.kustomize.model.schemas import Schemas
+from engine.render.kustomize.transform.images import set_image, set_replicas
+from engine.render.kustomize.transform.labels import label_specs, set_entries
+from engine.render.kustomize.transform.names import add_prefix, add_suffix
+from engine.render.kustomize.transform.namespace import NamespaceChange, set_namespace
+from engine.render.kustomize.transform.patches import (
+    PatchStep,
+    apply_operations,
+    merge_each_by_id,
+    operations_from,
+)
+from engine.render.kustomize.transform.replacements import ReplacementStep
+from engine.render.kustomize.transform.selectors import select
+
+Transform = Callable[[ResMap], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A transformer by the name that kustomize has for it."""
+
+    kind: str
+    transform: Transform
+
+
+def steps_of(
+    kustomization: Kustomization, config: Config, loader: Loader, schemas: Schemas
+) -> list[Step]:
+    """Everything that the file asks for, read and checked.  Raises KustomizeError."""
+    return [
+        *_merges(kustomization, loader, schemas),
+        *(
+            Step("PatchTransformer", PatchStep(p, loader, schemas, f"patches[{i}]"))
+            for i, p in enumerate(kustomization.patches)
+        ),
+        *_renames(kustomization, config),
+        *_entries(kustomization, config),
+        *(
+            Step(
+                "PatchJson6902Transformer", json_patch_transform(p, loader, f"patchesJson6902[{i}]")
+            )
+            for i, p in enumerate(kustomization.patches_json6902)
+        ),
+        *(Step("ReplicaCountTransformer", _replicas(r, config)) for r in kustomization.replicas),
+        *(Step("ImageTagTransformer", _image(image, config)) for image in kustomization.images),
+        *_replacements(kustomization, loader),
+    ]
+
+
+def _merges(kustomization: Kustomization, loader: Loader, schemas: Schemas) -> Iterable[Step]:
+    paths = kustomization.patches_strategic_merge
+    if paths:
+        patches = [
+            patch
+            for i, path in enumerate(paths)
+            for patch in merge_patches(path, loader, schemas, f"patchesStrategicMerge[{i}]")
+        ]
+        if not patches:
+            raise KustomizeError("patchesStrategicMerge: patch appears to be empty")
+        yield Step("PatchStrategicMergeTransformer", partial(merge_each_by_id, patches=patches))
+
+
+def merge_patches(text: str, loader: Loader, schemas: Schemas, name: str) -> list[Resource]:
+    """The patches in a text that is YAML itself, and is then called `name`, or a file's path."""
+    try:
+        return resources_from(text.encode(), name, schemas)
+    except KustomizeError:
+        return resources_from(loader.read(text), loader.join(text), schemas)
+
+
+def _renames(kustomization: Kustomization, config: Config) -> Iterable[Step]:
+    if kustomization.namespace:
+        change = NamespaceChange(kustomization.namespace)
+        specs = config.namespace
+        yield Step("NamespaceTransformer", partial(set_namespace, change=change, specs=specs))
+    if kustomization.name_prefix:
+        prefix, specs = kustomization.name_prefix, config.name_prefix
+        yield Step("PrefixTransformer", partial(add_prefix, prefix=prefix, specs=specs))
+    if kustomization.name_suffix:
+        suffix, specs = kustomization.name_suffix, config.name_suffix
+        yield Step("SuffixTransformer", partial(add_suffix, suffix=suffix, specs=specs))
+
+
+def _entries(kustomization: Kustomization, config: Config) -> Iterable[Step]:
+    for label in kustomization.labels:
+        specs = label_specs(label, config)
+        yield Step("LabelTransformer", partial(set_entries, entries=label.pairs, specs=specs))
+    if kustomization.labels or kustomization.common_labels:
+        entries, specs = kustomization.common_labels, config.common_labels
+        yield Step("LabelTransformer", partial(set_entries, entries=entries, specs=specs))
+    if kustomization.common_annotations:
+        entries, specs = kustomization.common_annotations, config.common_annotations
+        yield Step("AnnotationsTransformer", partial(set_entries, entries=entries, specs=specs))
+
+
+def json_patch_transform(patch: Patch, loader: Loader, name: str) -> Transform:
+    """The JSON patch called `name`.  Raises KustomizeError if it says too little or too much."""
+    target = patch.target
+    if target is None or not target.name:
+        raise KustomizeError(f"{name}: must specify the target name")
+    if bool(patch.path) == bool(patch.patch):
+        raise KustomizeError(f"{name}: must specify a file path or a patch, and not both")
+    content = loader.read(patch.path) if patch.path else patch.patch.encode()
+    source = loader.join(patch.path) if patch.path else name
+    operations = operations_from(content, source)
+    if not operations:
+        raise KustomizeError(f"{source}: patch appears to be empty")
+
+    def transform(resources: ResMap) -> None:
+        for resource in select(resources, target):
+            apply_operations(resource, operations, source)
+        resources.touch()
+
+    return transform
+
+
+def _replicas(replica: Replica, config: Config) -> Transform:
+    return partial(set_replicas, replica=replica, specs=config.replicas)
+
+
+def _image(image: Image, config: Config) -> Transform:
+    return partial(set_image, image=image, specs=config.images)
+
+
+def _replacements(kustomization: Kustomization, loader: Loader) -> Iterable[Step]:
+    if kustomization.replacements:
+        transform = ReplacementStep(kustomization.replacements, loader)
+        yield Step("ReplacementTransformer", transform)

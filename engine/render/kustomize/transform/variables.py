@@ -1,0 +1,115 @@
+"""Replace `$(NAME)` in fields by what the vars read.
+
+Source: kustomize api/filters/refvar, api/internal/accumulator.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from engine.render.kustomize.accumulator import Accumulator
+from engine.render.kustomize.config.kustomization import Var
+from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.model.fields import change_fields
+from engine.render.kustomize.model.resource import Resource
+from engine.render.kustomize.model.scalars import SpelledText, text_of
+from engine.render.kustomize.transform.paths import look_up, split_smart
+
+_SLICE = re.compile(r"(.*)\[([0-9]+)\]")
+
+
+def resolve_variables(gathered: Accumulator) -> None:
+    """Replace all vars.  Raises KustomizeError if one reads something that is not there."""
+    values = {
+        name: _value(variable, gathered) for name, variable in sorted(gathered.variables.items())
+    }
+    if not values:
+        return
+
+    def change(value: Any) -> Any:
+        return _changed(value, values)
+
+    for resource in gathered.resources:
+        change_fields(resource, gathered.config.var_reference, change)
+    gathered.resources.touch()
+
+
+def _value(variable: Var, gathered: Accumulator) -> Any:
+    for resource in gathered.resources:
+        if variable.name in resource.variables:
+            return _read(variable, resource)
+    raise KustomizeError(
+        f"var {variable.name!r} cannot be mapped to a field in the set of known resources"
+    )
+
+
+def _read(variable: Var, resource: Resource) -> Any:
+    path = variable.fieldref.field_path or "metadata.name"
+    try:
+        value = look_up(resource.obj, _split(path))
+    except KustomizeError as error:
+        raise KustomizeError(f"var {variable.name!r}: {resource.id}: {error}") from error
+    if value is None:
+        raise KustomizeError(
+            f"field {path!r} specified in var {variable.name!r} not found in {resource.id} "
+            f"({resource.position})"
+        )
+    return value
+
+
+def _split(path: str) -> list[str]:
+    """`a.b[0]` is `a`, `b`, `0`."""
+    parts: list[str] = []
+    for part in split_smart(path):
+        match = _SLICE.fullmatch(part)
+        parts += [name for name in match.groups() if name] if match else [part]
+    return parts
+
+
+def _changed(value: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: expand(item, values) if _is_text(item) else item for key, item in value.items()
+        }
+    if isinstance(value, list):
+        if not all(_is_text(item) for item in value):
+            raise KustomizeError("invalid value type, a list of strings was expected")
+        return [expand(item, values) for item in value]
+    return expand(value, values) if _is_text(value) else value
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not isinstance(value, SpelledText)
+
+
+def expand(text: str, values: Mapping[str, Any]) -> Any:
+    """The text with each `$(NAME)` replaced, `$$` being `$`.
+
+    A text that is nothing but one reference becomes the value itself, whatever its type.
+    """
+    result, start = [], 0
+    while (dollar := text.find("$", start)) >= 0 and dollar + 1 < len(text):
+        result.append(text[start:dollar])
+        following = text[dollar + 1]
+        end = text.find(")", dollar + 2) if following == "(" else -1
+        if end >= 0:
+            name = text[dollar + 2 : end]
+            value = _mapped(name, values)
+            if text == f"$({name})":
+                return value
+            result.append(_printed(value))
+            start = end + 1
+        else:
+            result.append("$" if following == "$" else "$" + following)
+            start = dollar + 2
+    return "".join(result) + text[start:]
+
+
+def _mapped(name: str, values: Mapping[str, Any]) -> Any:
+    value = values.get(name)
+    is_usable = value is not None and not isinstance(value, (dict, list))
+    return value if is_usable else f"$({name})"
+
+
+def _printed(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else text_of(value)

@@ -1,0 +1,1 @@
+"""Checks of the installation: a file a check, each giving `check`."""

@@ -1,0 +1,228 @@
+"""A cluster in memory behind the engine's Client: enough of Kubernetes to apply and prune on.
+
+An apply merges and records what its manager sent; it knows no defaults and no admission.  What a
+test wants refused is said with `refuse`; `tests/cluster` has the real thing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from itertools import count
+from typing import Any, cast
+
+from engine.cluster import AlreadyExists, ApiError, Client, Conflict, Invalid, Resource, UnknownKind
+from engine.cluster.client import Listing
+from engine.cluster.errors import Cause, NotFound
+from engine.objects.patch import json_patch, merge_patch
+from engine.objects.ref import Object, Ref
+from engine.runtime import Priority
+
+
+class MemoryClient:
+    """Objects by Ref; `calls` tells what was asked, such as `apply ConfigMap/ns/a`."""
+
+    def __init__(self, *objects: Object, kinds: Sequence[Resource] = ()) -> None:
+        self.kinds = {(kind.group, kind.kind): kind for kind in (*KINDS, *kinds)}
+        self.objects: dict[Ref, dict[str, Any]] = {}
+        self.calls: list[str] = []
+        self.discovery = self
+        self.invalidated = 0
+        self._numbers = count(1)
+        self._refusals: dict[str, list[Exception]] = {}
+        self._before: dict[str, Callable[[], object]] = {}
+        for obj in objects:
+            self.put(obj)
+
+    def as_client(self) -> Client:
+        """The same, as the engine's types want it."""
+        return cast("Client", self)
+
+    def put(self, obj: Object) -> dict[str, Any]:
+        """Stores an object as somebody else's write."""
+        return self._stored(deepcopy(dict(obj)))
+
+    def refuse(self, call: str, *errors: Exception) -> None:
+        """The next requests like `dry-run ConfigMap/ns/a` fail with these."""
+        self._refusals.setdefault(call, []).extend(errors)
+
+    def before(self, call: str, work: Callable[[], object]) -> None:
+        """Once, right before such a request, this happens."""
+        self._before[call] = work
+
+    def writes(self) -> list[str]:
+        """What changed something."""
+        return [call for call in self.calls if call.split()[0] not in ("get", "dry-run", "list", "probe", "as")]
+
+    # As Discovery
+
+    async def resource(self, group: str, version: str | None, kind: str) -> Resource:
+        found = self.kinds.get((group, kind))
+        if found is None:
+            raise UnknownKind(f"no kind {kind!r} in {group}/{version}")
+        return found
+
+    def invalidate(self) -> None:
+        self.invalidated += 1
+
+    # As Client
+
+    def at(self, priority: Priority) -> "MemoryClient":
+        return self
+
+    def impersonating(self, user: str) -> "MemoryClient":
+        self.calls.append(f"as {user}")
+        return self
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> dict[str, Any] | None:
+        ref = _ref(resource, namespace, name)
+        self._call("get", ref)
+        return deepcopy(self.objects.get(ref))
+
+    async def list(self, resource: Resource, namespace: str = "", **query: Any) -> Listing:
+        self.calls.append(f"list {resource.kind}")
+        wanted = dict(
+            part.split("=") for part in query.get("label_selector", "").split(",") if part
+        )
+        items = [
+            deepcopy(obj)
+            for ref, obj in self.objects.items()
+            if (ref.group, ref.kind) == (resource.group, resource.kind)
+            and wanted.items() <= (obj["metadata"].get("labels") or {}).items()
+        ]
+        return Listing(tuple(items), "1")
+
+    async def create(self, resource: Resource, obj: Object, **write: Any) -> dict[str, Any]:
+        ref = _ref(resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+        self._call("probe" if write.get("dry_run") else "create", ref)
+        if ref in self.objects:
+            raise AlreadyExists(409, "AlreadyExists", f"{ref} already exists")
+        body = deepcopy(dict(obj))
+        return body if write.get("dry_run") else self._stored(body)
+
+    async def apply(
+        self, resource: Resource, obj: Object, *, manager: str, dry_run: bool = False, **_: Any
+    ) -> dict[str, Any]:
+        metadata = dict(obj["metadata"])
+        uid = metadata.pop("uid", "")
+        ref = _ref(resource, metadata.get("namespace", ""), metadata["name"])
+        self._call("dry-run" if dry_run else "apply", ref)
+        live = self.objects.get(ref)
+        if live is None and uid:
+            raise Conflict(409, "Conflict", "uid mismatch: no existing object was found")
+        if live is not None and uid and uid != live["metadata"]["uid"]:
+            text = "metadata.uid: Invalid value: field is immutable"
+            raise Invalid(422, "Invalid", text, (Cause("metadata.uid", "FieldValueInvalid", ""),))
+        result = merge_patch(live or {}, {**obj, "metadata": metadata})
+        fields = {"manager": manager, "operation": "Apply", "fieldsV1": _fields(obj)}
+        others = [
+            each
+            for each in (live or {}).get("metadata", {}).get("managedFields") or ()
+            if (each["manager"], each["operation"]) != (manager, "Apply")
+        ]
+        result["metadata"]["managedFields"] = [fields, *others]
+        if live is not None and result == live:
+            return deepcopy(live)
+        return result if dry_run else self._stored(result)
+
+    async def merge_patch(
+        self, resource: Resource, namespace: str, name: str, patch: Object, **write: Any
+    ) -> dict[str, Any]:
+        ref = _ref(resource, namespace, name)
+        self._call("patch", ref)
+        live = self.objects.get(ref)
+        if live is None:
+            raise NotFound(404, "NotFound", f"{ref} not found")
+        for key in ("uid", "resourceVersion"):
+            if patch["metadata"].get(key, live["metadata"][key]) != live["metadata"][key]:
+                raise Conflict(409, "Conflict", f"{key} differs")
+        return self._stored(merge_patch(live, patch))
+
+    async def json_patch(
+        self, resource: Resource, namespace: str, name: str, operations: Any, **_: Any
+    ) -> dict[str, Any]:
+        ref = _ref(resource, namespace, name)
+        self._call("json-patch", ref)
+        return self._stored(json_patch(self.objects[ref], operations))
+
+    async def delete(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        *,
+        uid: str = "",
+        resource_version: str = "",
+    ) -> None:
+        ref = _ref(resource, namespace, name)
+        self._call("delete", ref)
+        live = self.objects.get(ref)
+        if live is None:
+            return
+        metadata = live["metadata"]
+        if uid not in ("", metadata["uid"]) or resource_version not in (
+            "",
+            metadata["resourceVersion"],
+        ):
+            raise Conflict(409, "Conflict", "precondition failed")
+        if metadata.get("finalizers"):
+            self._stored({**live, "metadata": {**metadata, "deletionTimestamp": "now"}})
+        else:
+            del self.objects[ref]
+
+    def _call(self, verb: str, ref: Ref) -> None:
+        call = f"{verb} {ref}"
+        self.calls.append(call)
+        if work := self._before.pop(call, None):
+            work()
+        if errors := self._refusals.get(call):
+            raise errors.pop(0)
+
+    def _stored(self, obj: dict[str, Any]) -> dict[str, Any]:
+        number = str(next(self._numbers))
+        metadata = obj["metadata"]
+        metadata.setdefault("uid", f"uid-{number}")
+        metadata["resourceVersion"] = number
+        self.objects[Ref.of(obj)] = obj
+        return deepcopy(obj)
+
+
+def kind(api_version: str, name: str, plural: str, *, namespaced: bool = True) -> Resource:
+    """A served kind."""
+    group, _, version = api_version.rpartition("/")
+    return Resource(group, version, name, plural, namespaced)
+
+
+KINDS = (
+    kind("v1", "ConfigMap", "configmaps"),
+    kind("v1", "Secret", "secrets"),
+    kind("v1", "Pod", "pods"),
+    kind("v1", "ServiceAccount", "serviceaccounts"),
+    kind("v1", "Namespace", "namespaces", namespaced=False),
+    kind("apps/v1", "Deployment", "deployments"),
+    kind("apps/v1", "StatefulSet", "statefulsets"),
+    kind("batch/v1", "Job", "jobs"),
+    kind(
+        "apiextensions.k8s.io/v1",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        namespaced=False,
+    ),
+    kind("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "kustomizations"),
+)
+
+
+def invalid(text: str = "spec.x: Invalid value: may not change") -> ApiError:
+    """The refusal of a field."""
+    return Invalid(422, "Invalid", text)
+
+
+def _ref(resource: Resource, namespace: str, name: str) -> Ref:
+    return Ref(resource.group, resource.kind, namespace if resource.namespaced else "", name)
+
+
+def _fields(obj: Mapping[str, Any]) -> dict[str, Any]:
+    """What an apply of the object owns, as fieldsV1 (lists are leaves here)."""
+    return {
+        f"f:{key}": _fields(value) if isinstance(value, dict) else {}
+        for key, value in obj.items()
+        if key not in ("apiVersion", "kind", "name", "namespace", "uid")
+    }

@@ -1,0 +1,146 @@
+"""Kustomizations and a cluster in memory: one run at a time, without controllers and watches."""
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, cast
+
+import anyio
+
+from engine.api.meta import KUSTOMIZE_GROUP, REQUESTED_AT, SOURCE_GROUP
+from engine.cluster.mirror import Mirror
+from engine.objects.manifests import dump
+from engine.objects.ref import Object, Ref
+from engine.reconcile.artifacts import Artifacts
+from engine.reconcile.lifecycle import lifecycle
+from engine.reconcile.run import Engine, rfc3339
+from engine.reconcile.stories import KUSTOMIZATION
+from engine.reconcile.triggers import Triggers
+from engine.runtime import Priority, Requeue, Turn
+from engine.runtime.workqueue import Item
+from engine.settings import Settings
+from engine.source.artifact import Artifact
+from engine.source.depot import Depot
+from engine.source.tree import MemoryTree
+from engine.status.events import Recorder
+from engine.telemetry import Metrics
+from tests.support.clock import ImpatientClock
+from tests.support.memory_client import MemoryClient, kind
+
+SOURCE = Ref(SOURCE_GROUP, "GitRepository", "flux", "fleet")
+APP = Ref(KUSTOMIZE_GROUP, "Kustomization", "flux", "app")
+_KUSTOMIZATIONS = kind("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "kustomizations")
+
+
+@dataclass
+class Workshop:
+    """An engine's parts.  `events` holds what was told, `pushed` what was queued."""
+
+    client: MemoryClient = field(default_factory=MemoryClient)
+    settings: Settings = field(default_factory=Settings)
+    clock: ImpatientClock = field(default_factory=ImpatientClock)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    pushed: list[Ref] = field(default_factory=list)
+    turn: Turn[Ref] | None = None
+
+    def __post_init__(self) -> None:
+        mirror = Mirror()
+        triggers = Triggers(mirror)
+        triggers.serve(KUSTOMIZE_GROUP, "Kustomization", self._push)
+        self.engine = Engine(
+            client=self.client.as_client(),
+            mirror=mirror,
+            triggers=triggers,
+            settings=self.settings,
+            clock=self.clock,
+            random=Random(0),
+            recorder=Recorder(self._write, None, lambda: rfc3339(self.clock.wall()), "host"),
+            metrics=Metrics(),
+            artifacts=Artifacts(self._download),
+            depot=cast("Depot", None),
+            builders=anyio.CapacityLimiter(1),
+        )
+
+    def source(self, revision: str, /, **files: Object) -> None:
+        """The source now holds that revision: a file for each object."""
+        content = {f"app/{name}.yaml": dump(obj).encode() for name, obj in files.items()}
+        content["app/kustomization.yaml"] = dump(
+            {"resources": [f"{name}.yaml" for name in files]}
+        ).encode()
+        artifact = Artifact(revision, f"sha256:{revision}", MemoryTree(content))
+        self.engine.artifacts.put(SOURCE, artifact)
+        described = {"revision": revision, "digest": artifact.digest, "url": "http://x"}
+        self.tell(_object(SOURCE, {}, status={"artifact": described}))
+
+    def kustomization(self, ref: Ref = APP, /, **spec: Any) -> dict[str, Any]:
+        """Creates a Kustomization, or changes its spec."""
+        wanted = {
+            "interval": "10m",
+            "retryInterval": "1m",
+            "prune": True,
+            "path": "./app",
+            "sourceRef": {"kind": "GitRepository", "name": "fleet"},
+        }
+        old = self.client.objects.get(ref)
+        if old is None:
+            return self.tell(_object(ref, wanted | spec))
+        generation = old["metadata"]["generation"] + 1
+        metadata = {**old["metadata"], "generation": generation}
+        return self.tell({**old, "metadata": metadata, "spec": {**old["spec"], **spec}})
+
+    def request(self, token: str, ref: Ref = APP) -> None:
+        """What `flux reconcile` writes."""
+        self.annotate({REQUESTED_AT: token}, ref)
+
+    def annotate(self, annotations: dict[str, str], ref: Ref = APP) -> None:
+        old = self.client.objects[ref]
+        marks = {**(old["metadata"].get("annotations") or {}), **annotations}
+        self.tell({**old, "metadata": {**old["metadata"], "annotations": marks}})
+
+    def tell(self, obj: Object) -> dict[str, Any]:
+        """Somebody else writes an object, and the watch tells of it."""
+        stored = self.client.put(obj)
+        self.engine.triggers.changed(stored)
+        return stored
+
+    async def run(self, ref: Ref = APP) -> Requeue:
+        """One reconcile of one Kustomization."""
+        slots = anyio.CapacityLimiter(1)
+        self.turn = Turn(Item(ref, 0.0, Priority.INTERVAL, ("test",)), slots, lambda: None)
+        slots.acquire_on_behalf_of_nowait(self.turn)
+        requeue = await lifecycle(self.turn, KUSTOMIZATION, _KUSTOMIZATIONS, self.engine)
+        await self.engine.recorder.drain()
+        return requeue
+
+    def status(self, ref: Ref = APP) -> dict[str, Any]:
+        found: dict[str, Any] = self.client.objects[ref].get("status") or {}
+        return found
+
+    def said(self, type_: str = "Ready", ref: Ref = APP) -> str:
+        """`status reason: message` of a condition, "" if there is none."""
+        for each in self.status(ref).get("conditions") or ():
+            if each["type"] == type_:
+                return f"{each['status']} {each['reason']}: {each['message']}"
+        return ""
+
+    def told(self) -> list[str]:
+        """`type reason: message` of the events since the last call."""
+        lines = [f"{each['type']} {each['reason']}: {each['message']}" for each in self.events]
+        self.events.clear()
+        return lines
+
+    async def _write(self, body: dict[str, Any], count: int) -> None:
+        self.events.append(body)
+
+    async def _download(self, described: Object) -> Artifact:
+        raise AssertionError(f"nothing is downloaded here: {described}")
+
+    def _push(self, key: Ref, *, priority: Priority, reason: str, supersede: bool = False) -> None:
+        self.pushed.append(key)
+        if supersede and self.turn is not None and self.turn.key == key:
+            self.turn.supersede()
+
+
+def _object(ref: Ref, spec: Object, **rest: Any) -> dict[str, Any]:
+    metadata = {"name": ref.name, "namespace": ref.namespace, "generation": 1}
+    api_version = f"{ref.group}/v1"
+    return {"apiVersion": api_version, "kind": ref.kind, "metadata": metadata, "spec": spec, **rest}

@@ -1,0 +1,159 @@
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import orjson
+import pytest
+import yaml
+
+from tests.support.scripted_api import ScriptedApi, events, json, status
+from tests.unit.cli.listings import listing, watched
+
+Lockstep: TypeAlias = Callable[..., Awaitable[Any]]
+
+GROUP = "/apis/kustomize.toolkit.fluxcd.io/v1"
+HERE = f"{GROUP}/namespaces/flux-system/kustomizations"
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+
+def kustomization(name: str, version: str = "1", namespace: str = "flux-system") -> dict[str, Any]:
+    return {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": name,
+            "resourceVersion": version,
+            "managedFields": [{"manager": "kubectl"}],
+        },
+        "spec": {"suspend": False},
+        "status": {
+            "lastAppliedRevision": f"main@sha1:{SHA}",
+            "conditions": [
+                {"type": "Ready", "status": "True", "message": f"Applied revision: {SHA}"}
+            ],
+        },
+    }
+
+
+async def test_kustomizations_are_a_table(api: ScriptedApi, lockstep: Lockstep) -> None:
+    api.on("GET", HERE, listing(kustomization("apps"), kustomization("infrastructure")))
+    ended = await lockstep("get", "ks")
+
+    assert ended.out.splitlines() == [
+        "NAME             REVISION             SUSPENDED   READY   MESSAGE",
+        "apps             main@sha1:01234567   False       True    Applied revision: 01234567",
+        "infrastructure   main@sha1:01234567   False       True    Applied revision: 01234567",
+    ]
+
+
+async def test_of_all_namespaces_the_namespace_comes_first(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
+    api.on("GET", f"{GROUP}/kustomizations", listing(kustomization("apps", namespace="team")))
+    ended = await lockstep("get", "ks", "-A", "--no-header")
+
+    assert ended.out.split()[:2] == ["team", "apps"]
+
+
+async def test_one_object_is_shown_as_it_is_but_for_managers(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
+    api.on("GET", f"{HERE}/apps", json(kustomization("apps")))
+    as_yaml = await lockstep("get", "ks", "apps", "-o", "yaml")
+    as_json = await lockstep("get", "ks", "apps", "-o", "json")
+
+    wanted = kustomization("apps")
+    del wanted["metadata"]["managedFields"]
+    assert yaml.safe_load(as_yaml.out) == orjson.loads(as_json.out) == wanted
+
+
+async def test_several_objects_are_a_list(api: ScriptedApi, lockstep: Lockstep) -> None:
+    api.on("GET", HERE, listing(kustomization("apps"), kustomization("infra")))
+    shown = yaml.safe_load((await lockstep("get", "ks", "-o", "yaml")).out)
+
+    assert shown["kind"] == "List"
+    assert [each["metadata"]["name"] for each in shown["items"]] == ["apps", "infra"]
+
+
+async def test_labels_narrow_the_list(api: ScriptedApi, lockstep: Lockstep) -> None:
+    api.on("GET", HERE, listing())
+    await lockstep("get", "ks", "-l", "team=a")
+
+    assert api.asked("GET", HERE)[0].query["labelSelector"] == "team=a"
+
+
+async def test_among_all_kinds_those_that_are_not_served_are_left_out(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
+    api.on("GET", HERE, listing(kustomization("apps")))
+    ended = await lockstep("get", "all", "--no-header")
+
+    assert ended.status == 0
+    assert ended.out.startswith("kustomization/apps   main@sha1:01234567")
+
+
+async def test_no_objects_are_no_error(api: ScriptedApi, lockstep: Lockstep) -> None:
+    api.on("GET", HERE, listing())
+    ended = await lockstep("get", "ks")
+
+    assert (ended.status, ended.out) == (0, "")
+    assert ended.err == "no Kustomization objects found in namespace 'flux-system'\n"
+
+
+async def test_a_missing_object_is_an_error(lockstep: Lockstep) -> None:
+    ended = await lockstep("get", "ks", "apps", "-n", "team")
+
+    assert ended.status == 1
+    assert ended.err == (
+        "Error: there is no Kustomization 'apps' in namespace 'team'; "
+        "`lockstep get kustomizations -A` lists them all\n"
+    )
+
+
+async def test_a_missing_definition_is_an_error_that_says_how_to_install_it(
+    lockstep: Lockstep,
+) -> None:
+    ended = await lockstep("get", "ks")
+
+    assert (ended.status, ended.out) == (1, "")
+    assert (
+        "is not served in kustomize.toolkit.fluxcd.io/v1; `lockstep run --install-crds`"
+        in ended.err
+    )
+
+
+async def test_a_refusal_is_one_line(api: ScriptedApi, lockstep: Lockstep) -> None:
+    api.on("GET", HERE, status(403, "kustomizations is forbidden", reason="Forbidden"))
+    ended = await lockstep("get", "ks")
+
+    assert ended.status == 1
+    assert ended.err.startswith("Error: kustomizations is forbidden; ask for that permission")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ks", "apps", "-A"),
+        ("all", "apps"),
+        ("all", "-w"),
+        ("ks", "-w", "-o", "yaml"),
+    ],
+)
+async def test_what_contradicts_itself_is_refused(
+    lockstep: Lockstep, arguments: tuple[str, ...]
+) -> None:
+    assert (await lockstep("get", *arguments)).status == 2
+
+
+async def test_watching_shows_what_is_there_and_then_each_change(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
+    changed = {"type": "MODIFIED", "object": kustomization("apps", "6")}
+    gone = {"type": "ERROR", "object": {"kind": "Status", "code": 403, "message": "no more"}}
+    first = listing(kustomization("apps"), kustomization("other"))
+    api.on("GET", HERE, watched(first, events(changed, gone)))
+    ended = await lockstep("get", "ks", "apps", "-w")
+
+    assert [line.split()[0] for line in ended.out.splitlines()] == ["NAME", "apps", "apps"]
+    assert ended.err.startswith("Error: no more")

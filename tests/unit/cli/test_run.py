@@ -1,0 +1,87 @@
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from anyio import to_thread
+
+from engine.cli.run import Addresses
+from tests.support.scripted_api import ScriptedApi
+
+FREE = ["--storage-addr", "--metrics-addr", "--health-addr"]
+
+
+@contextmanager
+def engine(url: str, folder: Path, *flags: str) -> Iterator[subprocess.Popen[str]]:
+    """`lockstep run` as a process, on free ports."""
+    path = folder / "kubeconfig.yaml"
+    config = {
+        "clusters": [{"name": "it", "cluster": {"server": url}}],
+        "contexts": [{"name": "it", "context": {"cluster": "it"}}],
+        "current-context": "it",
+    }
+    path.write_text(json.dumps(config))
+    ports = [argument for flag in FREE for argument in (flag, "127.0.0.1:0")]
+    command = [sys.executable, "-m", "engine", "run", "--kubeconfig", str(path)]
+    storage = ["--storage-path", str(folder / "data")]
+    process = subprocess.Popen(
+        [*command, *ports, *storage, *flags], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> list[dict[str, str]]:
+    """The lines of the log up to the first that holds `text`."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(json.loads(line))
+        if text in lines[-1]["msg"]:
+            return lines
+    raise AssertionError(f"the log ended without {text!r}: {lines}")
+
+
+@pytest.mark.limit(60)
+async def test_sigterm_ends_it_with_status_0_after_telling_its_addresses(
+    api: ScriptedApi, tmp_path: Path
+) -> None:
+    with engine(api.url, tmp_path) as process:
+        lines = await to_thread.run_sync(read_until, process, "serving metrics")
+        process.send_signal(signal.SIGTERM)
+        status = await to_thread.run_sync(process.wait, 50)
+
+    messages = [line["msg"] for line in lines]
+    assert status == 0
+    assert messages[0].endswith(f"reconciling in {api.url}")
+    assert messages[1].startswith("serving health on 127.0.0.1:")
+
+
+@pytest.mark.limit(60)
+async def test_a_port_that_is_taken_is_one_line_and_status_1(
+    api: ScriptedApi, tmp_path: Path
+) -> None:
+    taken = api.url.removeprefix("http://")
+    with engine(api.url, tmp_path, f"--health-addr={taken}") as process:
+        _, error = await to_thread.run_sync(process.communicate)
+
+    assert process.returncode == 1
+    assert error.splitlines()[-1].startswith(f"Error: cannot listen on {taken}")
+
+
+def test_an_address_is_logged_when_it_is_known(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="lockstep"):
+        addresses = Addresses()
+        addresses["health"] = "127.0.0.1:1"
+
+    assert caplog.messages == ["serving health on 127.0.0.1:1"]
+    assert addresses == {"health": "127.0.0.1:1"}

@@ -1,0 +1,63 @@
+from engine.plan.drift import Difference, differences, is_owned_alike
+from tests.support.build import config, made
+
+
+def test_only_what_an_apply_would_change_is_told() -> None:
+    live = config("a", data={"x": "1", "y": "2"}, status={"n": 1}, resourceVersion="1")
+    wanted = config("a", data={"x": "1", "z": "3"}, labels={"app": "web"})
+
+    assert differences(live, wanted) == [
+        Difference(".data.y", "2", None),
+        Difference(".data.z", None, "3"),
+        Difference(".metadata.labels.app", None, "web"),
+    ]
+
+
+def test_lists_are_compared_by_place_and_by_length() -> None:
+    live = made("Deployment", "a", spec={"args": ["a", "b"], "ports": [1]})
+    wanted = made("Deployment", "a", spec={"args": ["a", "c"], "ports": [1, 2]})
+
+    assert differences(live, wanted) == [
+        Difference(".spec.args[1]", "b", "c"),
+        Difference(".spec.ports", [1], [1, 2]),
+    ]
+
+
+def test_a_number_is_not_a_truth_value() -> None:
+    assert differences(config("a", x=1), config("a", x=True)) == [Difference(".x", 1, True)]
+
+
+def test_the_order_of_an_autoscalers_metrics_is_no_drift() -> None:
+    cpu, memory = {"name": "cpu"}, {"name": "memory"}
+    live = made("HorizontalPodAutoscaler", "a", spec={"metrics": [cpu, memory]})
+    wanted = made("HorizontalPodAutoscaler", "a", spec={"metrics": [memory, cpu]})
+
+    assert differences(live, wanted) == []
+
+
+def test_the_values_of_a_secret_do_not_show() -> None:
+    last = {"kubectl.kubernetes.io/last-applied-configuration": '{"data":{"p":"aHVudGVyMg=="}}'}
+    live = made("Secret", "a", data={"p": "aHVudGVyMg=="}, type="Opaque", annotations=last)
+    wanted = made("Secret", "a", data={"p": "c2VjcmV0", "q": "eA=="}, type="x")
+
+    found = differences(live, wanted)
+
+    assert [(each.path, each.live, each.desired) for each in found] == [
+        (".data.p", "***", "***"),
+        (".data.q", None, "***"),
+        (".metadata.annotations.kubectl.kubernetes.io/last-applied-configuration", "***", None),
+        (".type", "Opaque", "x"),
+    ]
+
+
+def test_a_field_that_we_no_longer_own_is_noticed() -> None:
+    def with_fields(**fields: object) -> dict[str, object]:
+        status = {"manager": "us", "operation": "Apply", "subresource": "status", "fieldsV1": {}}
+        ours = {"manager": "us", "operation": "Apply", "fieldsV1": fields}
+        return config("a", managedFields=[status, ours])
+
+    whole, part = with_fields(a={}, b={}), with_fields(a={})
+
+    assert is_owned_alike(whole, with_fields(b={}, a={}), "us")
+    assert not is_owned_alike(part, whole, "us")
+    assert is_owned_alike(part, whole, "somebody else")

@@ -1,0 +1,107 @@
+import pytest
+
+from engine.errors import BuildFailed
+from engine.objects.ref import Object, Ref
+from engine.plan import make_plan
+from engine.plan.inventory import Inventory
+from engine.plan.policy import Policy
+from tests.support.build import OWNER, by_ref, config, made, marked, owned
+
+POLICY = Policy(OWNER)
+
+
+def inventory(*objects: Object) -> Inventory:
+    return {Ref.of(obj): "v1" for obj in objects}
+
+
+def planned(desired: list[Object], live: list[Object], owns: list[Object]) -> str:
+    return str(make_plan(desired, by_ref(*live), inventory(*owns), POLICY))
+
+
+def test_what_is_absent_is_created_and_what_exists_is_configured() -> None:
+    new, old = config("new"), config("old")
+
+    assert planned([old, new], [old], [old]) == (
+        "ConfigMap/ns/new create\nConfigMap/ns/old configure"
+    )
+
+
+def test_what_left_git_is_deleted_after_everything_else() -> None:
+    gone = owned(config("gone"))
+
+    assert (
+        planned([config("a")], [gone], [gone]) == "ConfigMap/ns/a create\nConfigMap/ns/gone delete"
+    )
+
+
+@pytest.mark.parametrize(
+    ("live", "why"),
+    [
+        ([], "keep (it is gone)"),
+        ([config("a")], "keep (it belongs to another owner)"),
+        ([marked(owned(config("a")), prune="Disabled")], "keep (it is protected)"),
+        ([marked(owned(config("a")), reconcile="disabled")], "keep (it is protected)"),
+        ([marked(owned(config("a")), ssa="ignore")], "keep (it is protected)"),
+    ],
+)
+def test_only_what_is_ours_and_unprotected_is_deleted(live: list[Object], why: str) -> None:
+    assert planned([], live, [config("a")]) == f"ConfigMap/ns/a {why}"
+
+
+def test_without_prune_what_left_git_is_left_alone() -> None:
+    gone = owned(config("gone"))
+    plan = make_plan([], by_ref(gone), inventory(gone), Policy(OWNER, prune=False))
+
+    assert str(plan) == "ConfigMap/ns/gone orphan (prune is off)"
+
+
+def test_what_could_not_be_read_is_judged_when_it_is_deleted() -> None:
+    gone = config("gone")
+    plan = make_plan([], {}, inventory(gone), POLICY, [Ref.of(gone)])
+
+    assert str(plan) == "ConfigMap/ns/gone delete (it could not be read)"
+
+
+def test_an_object_known_by_two_names_is_not_deleted_by_the_old_one() -> None:
+    new = made("Ingress", "web", api_version="networking.k8s.io/v1", uid="1")
+    old = owned(made("Ingress", "web", api_version="extensions/v1beta1", uid="1"))
+
+    assert planned([new], [new, old], [old]) == (
+        "Ingress/ns/web configure\nIngress/ns/web keep (it is desired by another name)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("desired", "live", "wanted"),
+    [
+        (marked(config("a"), reconcile="disabled"), [], "skip (reconcile is disabled)"),
+        (marked(config("a"), ssa="Ignore"), [config("a")], "skip (reconcile is disabled)"),
+        (config("a"), [marked(config("a"), ssa="ignore")], "skip (reconcile is disabled)"),
+        (marked(config("a"), ssa="IfNotPresent"), [], "create"),
+        (marked(config("a"), ssa="IfNotPresent"), [config("a")], "skip (it exists)"),
+        (config("a"), [marked(config("a"), ssa="IfNotPresent")], "configure"),
+        (marked(config("a"), ssa="Merge"), [config("a")], "configure"),
+    ],
+)
+def test_annotations_decide_about_single_objects(
+    desired: Object, live: list[Object], wanted: str
+) -> None:
+    assert planned([desired], live, []) == f"ConfigMap/ns/a {wanted}"
+
+
+def test_a_label_counts_as_an_annotation_does() -> None:
+    desired = config("a", labels={"kustomize.toolkit.fluxcd.io/reconcile": "disabled"})
+
+    assert planned([desired], [], []) == "ConfigMap/ns/a skip (reconcile is disabled)"
+
+
+def test_an_object_defined_twice_fails_the_build() -> None:
+    with pytest.raises(BuildFailed, match="ConfigMap/ns/a is defined twice"):
+        planned([config("a"), config("a")], [], [])
+
+
+def test_the_new_inventory_holds_skipped_objects_too_in_the_order_of_applying() -> None:
+    skipped = marked(made("Namespace", "z", ""), reconcile="disabled")
+    plan = make_plan([config("a"), skipped], {}, {}, POLICY)
+
+    assert [ref.id for ref in plan.inventory()] == ["_z__Namespace", "ns_a__ConfigMap"]

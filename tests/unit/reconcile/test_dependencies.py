@@ -1,0 +1,97 @@
+from typing import Any
+
+from engine.api.meta import KUSTOMIZE_GROUP
+from engine.objects.ref import Ref
+from tests.support.build import config
+from tests.support.reconciling import APP, Workshop
+
+BASE = Ref(KUSTOMIZE_GROUP, "Kustomization", "flux", "base")
+
+
+def shop_with(**base: Any) -> Workshop:
+    """A Kustomization `app` that depends on `base`, which has this status."""
+    shop = Workshop()
+    shop.source("main@sha1:2", a=config("a"))
+    shop.kustomization(APP, dependsOn=[{"name": "base"}])
+    if base:
+        shop.tell({**shop.kustomization(BASE), "status": status(**base)})
+    shop.pushed.clear()
+    return shop
+
+
+def status(ready: str = "True", generation: int = 1, applied: str = "main@sha1:2") -> Any:
+    return {
+        "observedGeneration": generation,
+        "lastAppliedRevision": applied,
+        "conditions": [{"type": "Ready", "status": ready}],
+    }
+
+
+async def failure(shop: Workshop) -> str:
+    await shop.run()
+    return shop.said()
+
+
+async def test_a_dependency_that_is_ready_at_the_revision_lets_it_go_on() -> None:
+    shop = shop_with(ready="True")
+
+    await shop.run()
+
+    assert shop.said().startswith("True ")
+
+
+async def test_the_condition_says_which_dependency_lacks_what() -> None:
+    prefix = "False DependencyNotReady: dependency 'flux/base'"
+
+    assert await failure(shop_with()) == (
+        f'{prefix} not found: kustomizations.kustomize.toolkit.fluxcd.io "base" not found'
+    )
+    assert await failure(shop_with(ready="False")) == f"{prefix} is not ready"
+    assert await failure(shop_with(generation=0)) == f"{prefix} is not ready"
+    assert await failure(shop_with(applied="x@1")) == f"{prefix} revision is not up to date"
+
+
+async def test_a_wait_is_told_as_flux_tells_it_and_retried() -> None:
+    shop = shop_with(ready="False")
+
+    requeue = await shop.run()
+
+    assert requeue.after == 30
+    assert shop.told() == [
+        "Normal DependencyNotReady: Dependencies do not meet ready condition, retrying in 30s"
+    ]
+
+
+async def test_a_dependency_of_another_source_needs_only_be_ready() -> None:
+    shop = shop_with(applied="x@1")
+    shop.kustomization(BASE, sourceRef={"kind": "GitRepository", "name": "other"})
+    shop.tell({**shop.client.objects[BASE], "status": status(generation=2, applied="x@1")})
+
+    await shop.run()
+
+    assert shop.said().startswith("True ")
+
+
+async def test_a_dependency_that_becomes_ready_wakes_who_waits_for_it() -> None:
+    shop = shop_with(ready="False")
+    await shop.run()
+    shop.pushed.clear()
+
+    shop.tell({**shop.client.objects[BASE], "status": status()})
+
+    assert shop.pushed == [APP]
+
+
+async def test_one_that_becomes_ready_while_the_other_runs_wakes_it_too() -> None:
+    shop = shop_with(ready="True")
+    await shop.run()
+    assert shop.said().startswith("True ")
+    shop.tell({**shop.client.objects[BASE], "status": status(ready="False")})
+    shop.pushed.clear()
+    ready = {**shop.client.objects[BASE], "status": status()}
+    shop.client.before("patch Kustomization/flux/app", lambda: shop.tell(ready))
+
+    await shop.run()
+
+    assert shop.said().startswith("False DependencyNotReady")
+    assert APP in shop.pushed

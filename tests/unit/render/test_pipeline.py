@@ -1,0 +1,228 @@
+from typing import Any
+
+import pytest
+
+from engine.api.applier import CommonMetadata, Patch
+from engine.api.decode import decode
+from engine.api.kustomize import Kustomization
+from engine.errors import ArtifactFailed, BuildFailed
+from engine.render import Lacking, Remotes, Request, render
+from engine.source.tree import MemoryTree
+
+
+def config_map(name: str, **data: str) -> str:
+    lines = "".join(f"  {key}: {value}\n" for key, value in data.items())
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n{lines}"
+
+
+def tree(files: dict[str, str]) -> MemoryTree:
+    return MemoryTree({path: text.encode() for path, text in files.items()})
+
+
+def objects(files: dict[str, str], request: Request | None = None) -> list[dict[str, Any]]:
+    return [dict(made.obj) for made in render(tree(files), request or Request()).objects]
+
+
+def test_a_plain_folder_renders_in_file_order_with_its_origins() -> None:
+    files = {"b.yaml": config_map("b"), "a.yaml": config_map("a") + "---\n" + config_map("c")}
+
+    rendered = render(tree(files), Request(target_namespace="prod"))
+
+    assert [(str(made.ref), made.origin) for made in rendered.objects] == [
+        ("ConfigMap/prod/a", "a.yaml:1"),
+        ("ConfigMap/prod/c", "a.yaml:7"),
+        ("ConfigMap/prod/b", "b.yaml:1"),
+    ]
+
+
+def test_the_digest_is_that_of_the_yaml_stream() -> None:
+    one = render(tree({"a.yaml": config_map("a", x="1")}), Request())
+    same = render(tree({"a.yaml": "# a comment\n" + config_map("a", x="1")}), Request())
+    other = render(tree({"a.yaml": config_map("a", x="2")}), Request())
+
+    assert one.digest == same.digest != other.digest
+    assert one.digest.startswith("sha256:")
+
+
+def test_variables_are_replaced_and_typed_anew() -> None:
+    files = {"a.yaml": config_map("a", x="${x}", y="'${x}'")}
+
+    (made,) = objects(files, Request(variables={"x": "5"}))
+
+    assert made["data"] == {"x": 5, "y": 5}
+
+
+@pytest.mark.parametrize("field", ["labels", "annotations"])
+def test_substitution_can_be_turned_off_for_an_object(field: str) -> None:
+    text = config_map("a", x="${x}").replace(
+        "\ndata:", f"\n  {field}:\n    kustomize.toolkit.fluxcd.io/substitute: disabled\ndata:"
+    )
+
+    (made,) = objects({"a.yaml": text}, Request(variables={"x": "5"}))
+
+    assert made["data"] == {"x": "${x}"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "always", "wanted"),
+    [(None, False, "${x:=d}"), ({}, False, "${x:=d}"), ({}, True, "d"), ({"y": ""}, False, "d")],
+)
+def test_substitution_needs_variables_or_the_strategy_always(
+    variables: dict[str, str] | None, always: bool, wanted: str
+) -> None:
+    request = Request(variables=variables, always=always)
+
+    (made,) = objects({"a.yaml": config_map("a", x="${x:=d}")}, request)
+
+    assert made["data"]["x"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"y": "1"}, r"post build failed for ConfigMap/a \(a.yaml:1\): .*\"x\" at 3:6"),
+        ({"not-a-name": "1"}, "'not-a-name' var name is invalid"),
+        ({"x": "{"}, "YAMLToJSON"),
+    ],
+)
+def test_a_failed_substitution_names_the_object_and_the_cause(
+    variables: dict[str, str], message: str
+) -> None:
+    with pytest.raises(BuildFailed, match=message):
+        objects({"a.yaml": config_map("a", x="${x}")}, Request(variables=variables))
+
+
+def test_an_encrypted_object_is_marked_and_left_alone() -> None:
+    text = config_map("a", x="${x}") + "sops:\n  mac: ENC\n"
+
+    (made,) = render(tree({"a.yaml": text}), Request(variables={"x": "1"})).objects
+
+    assert made.encrypted
+    assert made.obj["data"] == {"x": "${x}"}
+
+
+def test_lists_are_expanded_and_kustomizations_dropped() -> None:
+    items = '{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}'
+    kustomization = (
+        "apiVersion: kustomize.config.k8s.io/v1\nkind: Kustomization\nmetadata: {name: k}"
+    )
+
+    made = objects(
+        {"a.yaml": f"apiVersion: v1\nkind: List\nitems: [{items}]", "b.yaml": kustomization}
+    )
+
+    assert [obj["kind"] for obj in made] == ["Secret"]
+
+
+def test_common_metadata_wins_over_the_objects_own() -> None:
+    text = config_map("a").replace("\ndata:", "\n  labels: {a: old, b: kept}\ndata:")
+    common = CommonMetadata(labels={"a": "new"}, annotations={"c": "d"})
+
+    (made,) = objects({"a.yaml": text}, Request(common_metadata=common))
+
+    assert made["metadata"]["labels"] == {"a": "new", "b": "kept"}
+    assert made["metadata"]["annotations"] == {"c": "d"}
+
+
+def test_two_objects_of_one_ref_are_reported_with_both_places() -> None:
+    other = config_map("a").replace("apiVersion: v1", "apiVersion: v2")
+
+    with pytest.raises(BuildFailed, match=r"ConfigMap/a is there twice: a.yaml:1 and b.yaml:1"):
+        objects({"a.yaml": config_map("a"), "b.yaml": other})
+
+
+def test_patches_of_the_spec_come_after_the_files_own() -> None:
+    patch = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: spec}"
+    files = {
+        "kustomization.yaml": "resources: [a.yaml]\npatches:\n- path: p.yaml\n",
+        "a.yaml": config_map("a", x="base"),
+        "p.yaml": patch.replace("spec", "file"),
+    }
+
+    (made,) = objects(files, Request(patches=(Patch(patch=patch),)))
+
+    assert made["data"] == {"x": "spec"}
+
+
+def test_the_error_tells_the_chain_the_line_and_the_nearest_name() -> None:
+    files = {
+        "apps/kustomization.yaml": "resources:\n- ../base\n",
+        "base/kustomization.yaml": "resources:\n- service.yaml\n- deploy.yml\n",
+        "base/service.yaml": config_map("s"),
+        "base/deploy.yaml": config_map("d"),
+    }
+
+    with pytest.raises(BuildFailed) as caught:
+        objects(files, Request(path="apps"))
+
+    assert str(caught.value) == (
+        "kustomize build failed: apps/kustomization.yaml:2: resource '../base': "
+        "base/kustomization.yaml:3: resource 'deploy.yml': "
+        "no such file 'base/deploy.yml'; there is 'deploy.yaml'"
+    )
+
+
+def test_a_missing_path_is_a_fault_of_the_artifact() -> None:
+    with pytest.raises(ArtifactFailed, match="kustomization path not found"):
+        objects({}, Request(path="nowhere"))
+
+
+def test_all_that_a_build_lacks_is_asked_for_at_once_and_used_the_next_time() -> None:
+    base, file = "https://git.example.com/org/repo//base?ref=v1", "https://example.com/a.yaml"
+    ssh = "git@git.example.com:org/other"
+    source = tree({"kustomization.yaml": f"resources:\n- {base}\n- {file}\n- {ssh}\n"})
+
+    with pytest.raises(Lacking) as caught:
+        render(source, Request())
+    needs = caught.value.needs
+    remotes = Remotes(
+        bases={
+            base: tree(
+                {"base/kustomization.yaml": "resources: [x.yaml]", "base/x.yaml": config_map("x")}
+            ),
+            ssh: tree(
+                {
+                    "kustomization.yaml": "namePrefix: p-\nresources: [y.yaml]",
+                    "y.yaml": config_map("y"),
+                }
+            ),
+        },
+        files={file: config_map("f").encode()},
+    )
+    rendered = render(source, Request(), remotes)
+
+    assert needs.bases | needs.files == {base, file, ssh}
+    assert [made.ref.name for made in rendered.objects] == ["x", "f", "p-y"]
+    assert rendered.inputs.remotes == {base, file, ssh}
+
+
+def test_remote_bases_can_be_forbidden() -> None:
+    source = {"kustomization.yaml": "resources:\n- https://git.example.com/org/repo//base\n"}
+
+    with pytest.raises(BuildFailed, match=r"kustomization.yaml:2: .*no-remote-bases"):
+        objects(source, Request(no_remote_bases=True))
+
+
+def test_a_request_is_made_of_a_kustomization() -> None:
+    ks = decode(
+        Kustomization,
+        {
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+            "kind": "Kustomization",
+            "metadata": {"name": "apps", "namespace": "flux-system"},
+            "spec": {
+                "interval": "1m",
+                "prune": True,
+                "path": "./apps",
+                "sourceRef": {"kind": "GitRepository", "name": "x"},
+                "targetNamespace": "prod",
+                "postBuild": {"substituteStrategy": "Always"},
+            },
+        },
+    )
+
+    request = Request.of(ks, {"a": "b"}, strict=False)
+
+    assert request == Request(
+        path="./apps", target_namespace="prod", variables={"a": "b"}, always=True, strict=False
+    )

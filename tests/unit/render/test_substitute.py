@@ -1,0 +1,63 @@
+import pytest
+
+from engine.render.substitute import SubstitutionError, substitute
+
+VARIABLES = {"name": "web", "path": "a/b/c", "empty": "", "greeting": "Hello World", "n": "2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("plain $name $(name) text", "plain $name $(name) text"),
+        ("${name}", "web"),
+        ("$${name} costs $$5", "${name} costs $5"),
+        ("${empty:-default}", "default"),
+        ("${unset:=${name}-x}", "web-x"),
+        ("${name:+other}", "web"),
+        ("${#greeting}", "11"),
+        ("${greeting:6}", "World"),
+        ("${greeting:${n}:3}", "llo"),
+        ("${greeting: -5}", "Hello World"),
+        ("${greeting^^} ${greeting,,}", "HELLO WORLD hello world"),
+        ("${name^} ${greeting,}", "Web hello World"),
+        ("${path#*/} ${path##*/} ${path%/*} ${path%%/*}", "b/c c a/b a"),
+        ("${path/\\//-} ${path//\\//-}", "a-b/c a-b-c"),
+        ("${path/#a/X} ${path/%c/X} ${path/b}", None),
+    ],
+)
+def test_variables_are_replaced_as_flux_does(text: str, wanted: str | None) -> None:
+    if wanted is None:
+        with pytest.raises(SubstitutionError):
+            substitute(text, VARIABLES, True)
+    else:
+        assert substitute(text, VARIABLES, True) == wanted
+
+
+def test_an_unset_variable_is_named_with_its_place_in_strict_mode() -> None:
+    with pytest.raises(SubstitutionError, match=r'\(strict mode\): "nope" at 2:4'):
+        substitute("a: b\nc: ${nope}", VARIABLES, True)
+
+
+def test_an_unset_variable_reads_as_empty_otherwise() -> None:
+    assert substitute("a${nope}b", {}, False) == "ab"
+
+
+@pytest.mark.parametrize("text", ["${", "${}", "${name", "${name!}", "${name:}", "${#}", "${a b}"])
+def test_bad_syntax_is_an_error_with_its_place(text: str) -> None:
+    with pytest.raises(SubstitutionError, match=r" at 1:\d+"):
+        substitute(text, VARIABLES, True)
+
+
+def test_arguments_are_evaluated_even_where_they_are_not_needed() -> None:
+    with pytest.raises(SubstitutionError, match='"nope"'):
+        substitute("${name:-${nope}}", VARIABLES, True)
+
+
+def test_a_negative_length_is_an_error_not_a_crash() -> None:
+    with pytest.raises(SubstitutionError, match="negative length -2"):
+        substitute("${greeting:4:-2}", VARIABLES, True)
+
+
+def test_nesting_is_bounded() -> None:
+    with pytest.raises(SubstitutionError, match="nested deeper"):
+        substitute("${a:-" * 200 + "}" * 200, {}, False)
