@@ -45,7 +45,7 @@ crds: setup ## helm/crds from the models
 	$(BIN)/python -m engine.api.crd
 
 golden: setup ## rewrite what golden tests expect, and show the difference
-	LOCKSTEP_GOLDEN=write $(BIN)/pytest -q tests/golden
+	GOLDEN=rewrite $(BIN)/pytest -q tests/golden
 	@git --no-pager diff --stat tests/golden
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -36,6 +36,10 @@ def _mapping(value: Mapping[str, Any], node: Node, schemas: Schemas) -> dict[str
     rest = node.get("additionalProperties")
     if isinstance(rest, dict):
         for name, given in value.items():
-            if name not in properties:
+            if name in properties:
+                continue
+            if given is None and not rest.get("nullable"):
+                del out[name]
+            else:
                 out[name] = defaulted(given, rest, schemas)
     return out

@@ -14,6 +14,7 @@ import anyio
 from engine.api import Kind
 from engine.api.duration import format_duration
 from engine.api.meta import PROGRESSING, READY, REQUESTED_AT
+from engine.cli import steps
 from engine.cli.columns import ready_of, revision_of
 from engine.cli.kinds import resource_of
 from engine.cli.problems import Problem
@@ -137,6 +138,8 @@ def _told(event: Event, awaited: Awaited) -> Object | None:
     """The object of an event, None if the event is about the watch itself."""
     if isinstance(event.problem, NotFound):
         raise event.problem
+    if event.problem is not None:
+        steps.warning(f"{event.problem}; trying again")
     if event.type is EventType.DELETED:
         return _existing(None, awaited)
     return event.obj if event.type in (EventType.ADDED, EventType.MODIFIED) else None

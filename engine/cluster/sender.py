@@ -100,13 +100,12 @@ class Sender:
     async def _try(self, request: Request) -> Answer:
         headers = await self.line.transport.headers(request, self.headers)
         async with self.line.limiter.slot(self.priority) as slot:
-            if request.mutating and self.fence is not None:
-                self.fence()
+            fence = self.fence if request.mutating else None
             began = self.line.clock.monotonic()
             status = 0
             try:
                 with self._span(request):
-                    answer = await self.line.transport.send(request, headers)
+                    answer = await self.line.transport.send(request, headers, fence)
                 status = answer.status
             finally:
                 self._account(request, status, began)

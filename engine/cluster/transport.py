@@ -2,12 +2,14 @@
 
 import asyncio.sslproto
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 import aiohttp
 import anyio
+from aiohttp.connector import Connection
 from yarl import URL
 
 from engine.cluster.endpoint import Endpoint
@@ -44,6 +46,23 @@ class Answer:
     body: bytes = field(repr=False)
 
 
+_FENCE: ContextVar[Callable[[], None] | None] = ContextVar("fence", default=None)
+
+
+class _FencedRequest(aiohttp.ClientRequest):
+    """Asks the fence when the connection stands.
+
+    A process that was frozen while it connected would else write with a Lease that ran out.
+    """
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Sends, unless the fence objects."""
+        fence = _FENCE.get()
+        if fence is not None:
+            fence()
+        return await super().send(conn)
+
+
 class NotSent(Unreachable):
     """No connection came about, so the API server knows nothing of the request."""
 
@@ -65,6 +84,7 @@ class Transport:
         )
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+            request_class=_FencedRequest,
             auto_decompress=True,
             trust_env=False,  # it costs 0.5 ms a request; the endpoint knows its proxy
         )
@@ -82,8 +102,17 @@ class Transport:
             proof = await self.endpoint.credentials.headers(self._clock.monotonic())
         return {**self._fixed, **identity, **proof}
 
-    async def send(self, request: Request, headers: Mapping[str, str]) -> Answer:
-        """The whole answer, whatever its status.  Raises Unreachable if none comes."""
+    async def send(
+        self,
+        request: Request,
+        headers: Mapping[str, str],
+        fence: Callable[[], None] | None = None,
+    ) -> Answer:
+        """The whole answer, whatever its status.  Raises Unreachable if none comes.
+
+        fence: called right before the first byte goes out; what it raises forbids that.
+        """
+        _FENCE.set(fence)
         # A write is bounded in all, so that it has ended before a Lease could be taken over.
         bounds = self._total if request.mutating else self._silence
         with _translated(request, self.endpoint.host):
@@ -95,6 +124,7 @@ class Transport:
 
         Raises ApiError if it is a refusal, Unreachable if there is no answer.
         """
+        _FENCE.set(None)  # of an earlier write of this task
         with (
             _translated(request, self.endpoint.host),
             anyio.fail_after(self.endpoint.request_timeout),

@@ -20,12 +20,11 @@ from engine.apiserver import Server, serve
 from engine.cluster import connected
 from engine.cluster.connect import from_kubeconfig
 from engine.cluster.endpoint import Endpoint
-from engine.demo.fleet import KUSTOMIZATIONS, NAMESPACE
+from engine.demo.fleet import KUSTOMIZATIONS
 from engine.demo.news import Line, Tone, lines_of
 from engine.demo.show import Show, columns, showing
 from engine.demo.steps import STEPS, Step
 from engine.demo.world import FOLLOWED, NotAsTold, World
-from engine.installation import install_crds
 from engine.objects.manifests import dump
 from engine.objects.ref import Object
 from engine.runtime import Clock, SystemClock
@@ -168,10 +167,7 @@ async def _world(folder: Path, clock: Clock, show: Show) -> AsyncIterator[World]
         world = World(
             client, state, repositories / "fleet.git", git.repository_url("fleet.git"), clock
         )
-        await install_crds(client)
-        await world.apply(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-        )
+        await world.furnish()
 
         def listen(obj: Object | None, before: Object | None) -> None:
             for line in lines_of(obj, before):
@@ -218,8 +214,10 @@ def _logging(file: Path, options: Demo) -> Iterator[None]:
     with file.open("w") as stream:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(stream)
-        yield
-        logger.removeHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
 
 
 def summary(played: Sequence[Played]) -> str:

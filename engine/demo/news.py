@@ -69,4 +69,8 @@ def _of_event(event: Object) -> Iterator[Line]:
             yield Line(about, each)
         return
     counts = Counter(each.rpartition(" ")[2] for each in told)
-    yield Line(about, ", ".join(f"{count} objects {what}" for what, count in counts.items()))
+    yield Line(about, ", ".join(_counted(count, what) for what, count in counts.items()))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} object{'s' if count != 1 else ''} {what}"

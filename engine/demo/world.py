@@ -15,6 +15,7 @@ from engine.app import State
 from engine.cluster import Client, Resource
 from engine.cluster.watch import EventType, Watch
 from engine.demo.fleet import KUSTOMIZATIONS, NAMESPACE, Files
+from engine.installation import install_crds
 from engine.objects.ref import Object, Ref
 from engine.runtime import Clock
 from engine.source.author import commit_files
@@ -67,6 +68,12 @@ class World:
     _news: anyio.Event = field(default_factory=anyio.Event)
 
     # What somebody does
+
+    async def furnish(self) -> None:
+        """Prepares an empty cluster as `flux install` does, but for the controllers."""
+        await install_crds(self.client)
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+        await self.apply(namespace)
 
     def commit(self, changed: Files, message: str) -> str:
         """The id of a new commit on main."""

@@ -101,7 +101,7 @@ async def _fetched_here(source: Source, ks: Kustomization, run: Run) -> None:
         with run.turn.until_superseded(), anyio.move_on_after(ks.timeout):
             await artifacts.arrival(source.ref)
     held = artifacts.get(source.ref)
-    if held is not None and held.digest != digest or run.turn.superseded.is_set():
+    if (held is not None and held.digest != digest) or run.turn.superseded.is_set():
         raise Outdated(f"{source.ref} holds another artifact than {digest}")
     if held is None:
         pause = run.engine.settings.requeue_dependency

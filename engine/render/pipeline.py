@@ -87,7 +87,7 @@ def _built(
             bases=remotes.bases,
             files=remotes.files,
         )
-        return build(recorder, folder, Options(reach)).resources
+        return build(recorder, folder, Options(reach, adds_schemas=True)).resources
     except (KustomizeError, TooManyFiles) as error:
         raise BuildFailed(f"kustomize build failed: {error}") from error
 

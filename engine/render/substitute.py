@@ -71,12 +71,15 @@ class _Parser:
     def parts(self) -> list[str | _Call]:
         """The whole text: literal parts and calls."""
         parts: list[str | _Call] = []
-        while self._at < len(self._text):
+        while (dollar := self._text.find("$", self._at)) >= 0:
+            parts.append(self._text[self._at : dollar])
+            self._at = dollar
             if self._is_open():
                 parts.append(self._call(0))
             else:
-                parts.append(self._token(lambda _, __: True, stops_at_call=True, escapes="$"))
-        return parts
+                parts.append("$")
+                self._at += 2 if self._is_escaped("$") else 1
+        return [*parts, self._text[self._at :]]
 
     def _is_open(self) -> bool:
         return self._text.startswith("${", self._at)

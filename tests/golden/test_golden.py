@@ -1,8 +1,8 @@
 """Whole renders against recorded results.
 
 A case is a folder of `cases/`: `in/` is the source's tree, `spec.yaml` (if there is one) the
-Kustomization's spec, `want.yaml` or `want-error.txt` the result.  `GOLDEN=rewrite pytest tests/golden`
-records anew: read the diff.
+Kustomization's spec, `want.yaml` or `want-error.txt` the result.
+`GOLDEN=rewrite pytest tests/golden` records anew: read the diff.
 """
 
 import os

@@ -142,12 +142,13 @@ def kustomize_build(
     folders = frozenset(options["empty_dirs"])
     path = posixpath.normpath(build_path)
     reach = Reach(root_only=options["loadRestrictor"] == "rootOnly", mount=options["root"])
-    asked = Options(reach, options["reorder"], options["managedByLabel"])
+    is_flux = options["target"] == "flux"
+    asked = Options(reach, options["reorder"], options["managedByLabel"], adds_schemas=is_flux)
     built = build(MemoryTree(files, folders), "" if path == "." else path, asked)
     return [resource.obj for resource in built.resources]
 
 
-def envsubst(template: str, variables: dict[str, str], strict: bool) -> str:  # noqa: FBT001 (given)
+def envsubst(template: str, variables: dict[str, str], strict: bool) -> str:
     """The template with its variables replaced."""
     from engine.render.substitute import substitute
 

@@ -27,7 +27,7 @@ class MemoryClient:
         self.discovery = self
         self.invalidated = 0
         self._numbers = count(1)
-        self._refusals: dict[str, list[Exception]] = {}
+        self._refusals: dict[str, list[Exception | None]] = {}
         self._before: dict[str, Callable[[], object]] = {}
         for obj in objects:
             self.put(obj)
@@ -40,8 +40,8 @@ class MemoryClient:
         """Stores an object as somebody else's write."""
         return self._stored(deepcopy(dict(obj)))
 
-    def refuse(self, call: str, *errors: Exception) -> None:
-        """The next requests like `dry-run ConfigMap/ns/a` fail with these."""
+    def refuse(self, call: str, *errors: Exception | None) -> None:
+        """The next requests like `dry-run ConfigMap/ns/a` fail with these; None: it is allowed."""
         self._refusals.setdefault(call, []).extend(errors)
 
     def before(self, call: str, work: Callable[[], object]) -> None:
@@ -50,7 +50,11 @@ class MemoryClient:
 
     def writes(self) -> list[str]:
         """What changed something."""
-        return [call for call in self.calls if call.split()[0] not in ("get", "dry-run", "list", "probe", "as")]
+        return [
+            call
+            for call in self.calls
+            if call.split()[0] not in ("get", "dry-run", "list", "probe", "as")
+        ]
 
     # As Discovery
 
@@ -174,7 +178,9 @@ class MemoryClient:
         if work := self._before.pop(call, None):
             work()
         if errors := self._refusals.get(call):
-            raise errors.pop(0)
+            error = errors.pop(0)
+            if error is not None:
+                raise error
 
     def _stored(self, obj: dict[str, Any]) -> dict[str, Any]:
         number = str(next(self._numbers))

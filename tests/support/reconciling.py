@@ -19,7 +19,6 @@ from engine.runtime import Priority, Requeue, Turn
 from engine.runtime.workqueue import Item
 from engine.settings import Settings
 from engine.source.artifact import Artifact
-from engine.source.depot import Depot
 from engine.source.tree import MemoryTree
 from engine.status.events import Recorder
 from engine.telemetry import Metrics
@@ -56,7 +55,7 @@ class Workshop:
             recorder=Recorder(self._write, None, lambda: rfc3339(self.clock.wall()), "host"),
             metrics=Metrics(),
             artifacts=Artifacts(self._download),
-            depot=cast("Depot", None),
+            depot=cast("Any", None),
             builders=anyio.CapacityLimiter(1),
         )
 

@@ -15,7 +15,7 @@ from engine.render.kustomize.model.origins import ORIGIN, TRANSFORMATIONS, Origi
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Resource
 from engine.render.kustomize.model.scalars import unspelled
-from engine.render.kustomize.target import Build, Target
+from engine.render.kustomize.target import Build, BuildSchemas, Target
 from engine.render.kustomize.transform.backrefs import fix_references
 from engine.render.kustomize.transform.labels import METADATA_LABELS, set_entries
 from engine.render.kustomize.transform.names import add_hashes
@@ -49,12 +49,14 @@ class Options:
     """What the command line decides.
 
     reorder: "none" keeps the input order, "legacy" or "unspecified" sort by kind; a kustomization's
-    `sortOptions` always win.
+    `sortOptions` always win.  adds_schemas: an OpenAPI document of a kustomization adds to the
+    built-in one, as in Flux, and does not take its place.
     """
 
     reach: Reach = field(default_factory=Reach)
     reorder: str = "none"
     managed_by_label: bool = False
+    adds_schemas: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def build(tree: Tree, path: str, options: Options) -> Built:
     be fetched first.
     """
     recorder = tree if isinstance(tree, Recorder) else Recorder(tree)
-    shared = Build()
+    shared = Build(schemas=BuildSchemas(keeps_built_in=options.adds_schemas))
     try:
         resources = _resources(Loader(recorder, path, options.reach), shared, options)
     except Lacking as lacking:

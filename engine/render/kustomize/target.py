@@ -37,8 +37,9 @@ _OPENAPI = "v1.21.2"
 class BuildSchemas:
     """The schemas in force: the first kustomization that names an OpenAPI document decides."""
 
-    def __init__(self) -> None:
-        """Begins with the built-in ones."""
+    def __init__(self, *, keeps_built_in: bool = False) -> None:
+        """Begins with the built-in ones; keeps_built_in: a document only adds to them."""
+        self._keeps_built_in = keeps_built_in
         self._schemas: Schemas = BuiltInSchemas()
         self._is_set = False
 
@@ -61,7 +62,7 @@ class BuildSchemas:
         if path is not None:
             if not isinstance(content, dict):
                 raise KustomizeError(f"{loader.join(path)}: invalid schema file")
-            self._schemas = OpenApiSchemas(content)
+            self._schemas = OpenApiSchemas(content, keeps_built_in=self._keeps_built_in)
         elif version and version != _OPENAPI:
             raise KustomizeError(f"the specified OpenAPI version is not built in: {version!r}")
         self._is_set = bool(path is not None or version)

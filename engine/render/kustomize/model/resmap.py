@@ -69,7 +69,13 @@ class ResMap:
 
     def with_id(self, wanted: Id) -> list[Resource]:
         """The resources that are or were called so."""
-        return self.having(lambda candidate: candidate.key == wanted.key)
+        return [
+            resource
+            for resource in self._resources
+            if resource.obj
+            and (resource.name == wanted.name or wanted.name in resource.previous_names)
+            and any(candidate.key == wanted.key for candidate in resource.ids)
+        ]
 
     def check_ids(self) -> None:
         """Raise KustomizeError if two resources have come to the same id."""

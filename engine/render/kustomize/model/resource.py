@@ -95,6 +95,11 @@ class Resource:
         ]
 
     @property
+    def previous_names(self) -> list[str]:
+        """The names that the resource had, oldest first."""
+        return [name for _, name, _ in self.history]
+
+    @property
     def original_id(self) -> Id:
         """The first identity."""
         previous = self.previous_ids

@@ -148,13 +148,14 @@ class _Narrowed:
 
 
 class OpenApiSchemas:
-    """The kinds of an OpenAPI v2 document that the kustomization names, and none else to merge.
+    """The kinds of an OpenAPI v2 document that the kustomization names.
 
-    Scopes of built-in kinds stay known.
+    Scopes of built-in kinds stay known; how they merge only if asked for.
     """
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: Mapping[str, Any], *, keeps_built_in: bool = False) -> None:
         """document: an OpenAPI document with `definitions`."""
+        self._keeps_built_in = keeps_built_in
         definitions = document.get("definitions")
         self._definitions = definitions if isinstance(definitions, dict) else {}
         self._built_in = BuiltInSchemas()
@@ -168,10 +169,12 @@ class OpenApiSchemas:
         return self._built_in.is_cluster_scoped(api_version, kind)
 
     def shape(self, obj: Any) -> Shape | None:
-        """The type of an object, None if the document does not have it."""
+        """The type of an object, None if it is not known."""
         gvk = _gvk(obj)
         node = self._kinds.get(gvk) if gvk else None
-        return None if node is None else _Node(node, self._definitions)
+        if node is not None:
+            return _Node(node, self._definitions)
+        return self._built_in.shape(obj) if self._keeps_built_in else None
 
 
 @dataclass(frozen=True, slots=True)

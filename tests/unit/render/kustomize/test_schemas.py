@@ -64,3 +64,9 @@ def test_a_document_of_ones_own_says_how_its_kinds_merge() -> None:
     assert field.items is not None
     assert field.items.property("id") is not None
     assert schemas.shape({"apiVersion": "v1", "kind": "Pod"}) is None
+
+
+def test_a_document_can_also_add_to_what_is_built_in() -> None:
+    schemas = OpenApiSchemas({}, keeps_built_in=True)
+
+    assert schemas.shape({"apiVersion": "v1", "kind": "Pod"}) is not None

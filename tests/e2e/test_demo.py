@@ -1,0 +1,230 @@
+"""`lockstep demo` as a process: what it tells, how it ends, and that nothing is left."""
+
+import io
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from urllib.request import urlopen
+
+import pytest
+
+from engine.apiserver import serve
+from engine.app import State
+from engine.cluster import connected
+from engine.cluster.connect import from_kubeconfig
+from engine.demo.show import Lines
+from engine.demo.steps import start
+from engine.demo.world import NotAsTold, World
+from engine.runtime import SystemClock
+from engine.source.author import create_repository
+
+TOLD = (
+    r"^1\. The engine starts, and a cluster comes up from Git$",
+    r"git push +main is [0-9a-f]{8} \"Start the fleet\"$",
+    r"apps +dependency 'flux-system/infrastructure' is not ready$",
+    r"done +22 objects of 4 Kustomizations are live, after ",
+    r"^2\. A commit goes live$",
+    r"containers\[0\]\.image registry\.example\.com/web:1\.4\.0 -> registry\.example\.com/web:1\.5\.0$",
+    r"^3\. A manual edit is corrected$",
+    r"kubectl-edit +Deployment/shop/web: \.spec\.replicas 3 -> 1$",
+    r"live +Deployment/shop/web: \.spec\.replicas 1 -> 3$",
+    r"done +kustomize-controller owns \.spec\.replicas again, after ",
+    r"^4\. A removed app is pruned$",
+    r"apps +Deployment/shop/reports deleted$",
+    r"^5\. A broken manifest is reported, the rest goes on$",
+    r"! apps +kustomize build failed: .*apps/base/api/deployment\.yaml:7: malformed YAML",
+    r"monitoring +Deployment/monitoring/grafana configured$",
+    r"^6\. The next commit repairs it$",
+    r"live +Deployment/shop/api: \.spec\.replicas 1 -> 2$",
+    r"^STEP +TIME +REQUESTS +READ +WRITE$",
+    r"^A manual edit is corrected +\d+\.\d+ s +\d+ +\d+ +\d+$",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a demo runs: a home and a folder of temporary files, both empty."""
+
+    home: Path
+    temporary: Path
+
+    def left(self) -> list[str]:
+        """What is in them."""
+        return [str(each) for folder in (self.home, self.temporary) for each in folder.rglob("*")]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    made = Place(tmp_path / "home", tmp_path / "tmp")
+    made.home.mkdir()
+    made.temporary.mkdir()
+    return made
+
+
+@contextmanager
+def running(
+    place: Place, *options: str, stdout: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[str]]:
+    """The process, the leader of a session of its own."""
+    variables = {"TMPDIR": str(place.temporary), "HOME": str(place.home), "TERM": "xterm"}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "LOCKSTEP_"))}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engine", "demo", *options],
+        env=environment | variables,
+        cwd=place.home,
+        stdout=stdout,
+        stderr=subprocess.PIPE if stdout == subprocess.PIPE else stdout,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    """The lines up to the one that holds `words`."""
+    assert process.stdout is not None
+    text = ""
+    for line in process.stdout:
+        text += line
+        if words in line:
+            return text
+    raise AssertionError(f"{words!r} was not told:\n{text}")
+
+
+def is_alone(process: subprocess.Popen[str]) -> bool:
+    """Whether no process of its session is left."""
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_the_demo_tells_its_story_in_order_and_leaves_nothing(place: Place) -> None:
+    with running(place) as process:
+        told, complaints = process.communicate()
+
+    assert (process.returncode, complaints) == (0, ""), told
+    rest = told
+    for pattern in TOLD:
+        found = re.search(pattern, rest, re.MULTILINE)
+        assert found, f"{pattern} is not told after what comes before it in TOLD:\n{told}"
+        rest = rest[found.end() :]
+    assert place.left() == []
+    assert is_alone(process)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("moment", ["Seconds since the start", "3. A manual edit is corrected"])
+def test_a_signal_in_the_middle_leaves_nothing(
+    place: Place, moment: str, number: signal.Signals
+) -> None:
+    with running(place) as process:
+        read_until(process, moment)
+        assert place.left()
+        process.send_signal(number)
+        _, complaints = process.communicate()
+
+    assert (process.returncode, complaints) == (128 + number, "")
+    assert place.left() == []
+    assert is_alone(process)
+
+
+def test_a_reader_that_has_enough_leaves_nothing(place: Place) -> None:
+    with running(place) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        process.wait()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        process.stdout = None  # `communicate` would read it
+
+    assert process.returncode == 1
+    assert place.left() == []
+
+
+async def test_kept_it_can_be_reached_until_ctrl_c_removes_it(place: Place) -> None:
+    with running(place, "--keep") as process:
+        told = read_until(process, "The log of the engine: ")
+        kubeconfig = re.search(r"export KUBECONFIG=(.+)", told)
+        url = re.search(r"The fleet is at (\S+) ", told)
+        log = re.search(r"The log of the engine: (.+)", told)
+        assert kubeconfig and url and log
+        endpoint = from_kubeconfig(Path(kubeconfig[1]))
+        async with connected(endpoint, SystemClock(), Random(0)) as client:
+            resource = await client.resource("apps/v1", "Deployment")
+            web = await client.get(resource, "shop", "web")
+        with urlopen(f"{url[1]}/info/refs?service=git-upload-pack") as answer:
+            advertised = answer.read()
+        logged = Path(log[1]).read_text()
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+
+    assert web is not None
+    assert web["spec"]["replicas"] == 3
+    assert b"refs/heads/main" in advertised
+    assert "BuildFailed" in logged
+    assert process.returncode == 0
+    assert place.left() == []
+    assert is_alone(process)
+
+
+def test_verbose_shows_the_log_of_the_engine_on_standard_error(place: Place) -> None:
+    with running(place, "--verbose") as process:
+        told, logged = process.communicate()
+
+    assert process.returncode == 0
+    assert "Kustomization/flux-system/apps: BuildFailed" in logged
+    assert "BuildFailed" not in told
+
+
+def test_a_terminal_shows_a_table_that_is_kept_up_to_date(place: Place) -> None:
+    reader, writer = pty.openpty()
+    with running(place, stdout=writer) as process:
+        os.close(writer)
+        seen = b""
+        try:
+            while piece := os.read(reader, 65536):
+                seen += piece
+        except OSError:  # the other end is closed
+            pass
+        os.close(reader)
+        process.wait()
+
+    screen = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
+    assert process.returncode == 0
+    assert re.search(r"KUSTOMIZATION +READY +REVISION +MESSAGE", screen)
+    assert re.search(r"apps +False +main@sha1:[0-9a-f]{8} +kustomize build failed", screen)
+    assert screen.count("STEP  ") == 1
+    assert place.left() == []
+
+
+async def test_an_engine_that_does_nothing_is_not_as_told(tmp_path: Path) -> None:
+    clock, out = SystemClock(), io.StringIO()
+    async with (
+        serve() as server,
+        connected(from_kubeconfig(server.kubeconfig()), clock, Random(0)) as client,
+    ):
+        create_repository(tmp_path / "fleet.git")
+        url = "http://127.0.0.1:1/fleet.git"
+        world = World(client, State(), tmp_path / "fleet.git", url, clock, patience=0.1)
+        await world.furnish()
+
+        with pytest.raises(NotAsTold, match=r"waited 0\.1 s for apps, .* to be Ready at"):
+            await start(world, Lines(clock, out))
+
+    assert "flux bootstrap" in out.getvalue()

@@ -1,0 +1,291 @@
+"""The real flux CLI against an engine; its twin is tests/cluster/test_flux_contract.py.
+
+FLUX_BIN names the binary (`make walk`); it is in no registry.
+"""
+
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.objects.manifests import load
+from tests.support.apiserver import ApiServer, api_server_of
+from tests.support.fleet import (
+    Fleet,
+    condition_of,
+    config_map,
+    fleet_at,
+    has_reason,
+    is_ready,
+)
+from tests.support.flux import FLUX_BIN, flux_at
+from tests.support.kubectl import Program
+
+pytestmark = pytest.mark.skipif(not FLUX_BIN, reason="set FLUX_BIN to a flux binary")
+
+
+@pytest.fixture(params=["embedded_api_server", "control_plane"], ids=["embedded", "real"])
+def api_server(request: pytest.FixtureRequest) -> ApiServer:
+    server = request.getfixturevalue(request.param)
+    assert isinstance(server, ApiServer)
+    return server
+
+
+@pytest.fixture
+async def embedded_api_server(tmp_path: Path) -> AsyncIterator[ApiServer]:
+    from engine.apiserver import serve
+
+    async with serve() as embedded:
+        yield api_server_of("embedded", embedded.kubeconfig(), tmp_path)
+
+
+@pytest.fixture
+async def fleet(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[Fleet]:
+    """A fleet in a namespace of its own, with one source and one Kustomization, `app`."""
+    name = f"flux-cli-{secrets.token_hex(3)}"
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    async with api_server.session() as session:
+        async with session.post("/api/v1/namespaces", json=manifest) as response:
+            response.raise_for_status()
+        async with fleet_at(api_server, name, tmp_path) as fleet:
+            fleet.commit({"app/web.yaml": config_map("web", color="blue")}, "Paint it blue")
+            await fleet.source()
+            await fleet.kustomization("app", path="./app")
+            yield fleet
+        async with session.delete(f"/api/v1/namespaces/{name}") as response:
+            assert response.status in (200, 202)
+
+
+@pytest.fixture
+def flux(api_server: ApiServer, fleet: Fleet, tmp_path: Path) -> Program:
+    return flux_at(api_server, fleet.namespace, tmp_path)
+
+
+@asynccontextmanager
+async def ready(fleet: Fleet) -> AsyncIterator[None]:
+    """An engine that has applied everything."""
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        yield
+
+
+def rows(table: str) -> list[list[str]]:
+    """The cells of the CLI's table, stripped; its separator is a tab."""
+    return [[cell.strip() for cell in line.split("\t")] for line in table.splitlines() if line]
+
+
+def short(commit: str) -> str:
+    """A revision as the CLI shortens it."""
+    return f"main@sha1:{commit[:8]}"
+
+
+async def test_get_shows_status_revision_and_message(fleet: Fleet, flux: Program) -> None:
+    commit = fleet.commit({"app/other.yaml": config_map("other")})
+
+    async with ready(fleet):
+        kustomizations = await flux("get", "kustomizations", "-A")
+        one = await flux("get", "ks", "app", "--show-source", "--no-header")
+        sources = await flux("get", "sources", "git")
+        everything = await flux("get", "all")
+        failing = await flux("get", "ks", "--status-selector", "ready=false", "--no-header")
+
+    assert rows(kustomizations.out)[0][:6] == [
+        "NAMESPACE",
+        "NAME",
+        "REVISION",
+        "SUSPENDED",
+        "READY",
+        "MESSAGE",
+    ]
+    message = f"Applied revision: {short(commit)}"
+    wanted = [fleet.namespace, "app", short(commit), "False", "True", message]
+    assert wanted in [row[:6] for row in rows(kustomizations.out)]
+    assert rows(one.out)[0][:2] == ["app", f"GitRepository/{fleet.namespace}/fleet"]
+    stored = f"stored artifact for revision '{short(commit)}'"
+    assert ["fleet", short(commit), "False", "True", stored] in [r[:5] for r in rows(sources.out)]
+    assert "kustomization/app" in everything.out
+    assert "gitrepository/fleet" in everything.out
+    assert failing.out.strip() == ""
+
+
+async def test_reconcile_with_source_applies_the_newest_commit(fleet: Fleet, flux: Program) -> None:
+    async with ready(fleet):
+        commit = fleet.commit({"app/web.yaml": config_map("web", color="red")})
+        done = await flux("reconcile", "kustomization", "app", "--with-source")
+        live = await fleet.get("ConfigMap", "web")
+        again = await flux("reconcile", "source", "git", "fleet")
+
+    assert f"fetched revision main@sha1:{commit}" in done.err + done.out
+    assert f"applied revision main@sha1:{commit}" in done.err + done.out
+    assert f"fetched revision main@sha1:{commit}" in again.err + again.out
+    assert live is not None
+    assert live["data"] == {"color": "red"}
+
+
+async def test_reconcile_of_what_fails_waits_and_says_so(fleet: Fleet, flux: Program) -> None:
+    async with ready(fleet):
+        await fleet.patch("Kustomization", "app", {"spec": {"path": "./nowhere"}})
+        await fleet.until("Kustomization", "app", has_reason("ArtifactFailed"))
+        done = await flux("reconcile", "ks", "app", "--timeout=5s", status=1)
+        shown = await flux("get", "ks", "app", "--no-header")
+
+    assert "context deadline exceeded" in done.err
+    assert rows(shown.out)[0][3] == "False"
+    assert "kustomization path not found: './nowhere'" in shown.out
+
+
+async def test_reconcile_of_what_cannot_succeed_ends_at_once(fleet: Fleet, flux: Program) -> None:
+    fleet.settings["no_cross_namespace_refs"] = True
+    source = {"kind": "GitRepository", "name": "fleet", "namespace": "kube-system"}
+    await fleet.kustomization("stray", path="./app", sourceRef=source)
+
+    async with ready(fleet):
+        await fleet.until("Kustomization", "stray", has_reason("AccessDenied"))
+        done = await flux("reconcile", "ks", "stray", status=1)
+
+    assert "cross-namespace references have been blocked" in done.err
+
+
+async def test_suspend_and_resume(fleet: Fleet, flux: Program) -> None:
+    async with ready(fleet):
+        suspended = await flux("suspend", "kustomization", "app")
+        shown = await flux("get", "ks", "app", "--no-header")
+        refused = await flux("reconcile", "ks", "app", status=1)
+        commit = fleet.commit({"app/web.yaml": config_map("web", color="red")})
+        await flux("reconcile", "source", "git", "fleet")
+        resumed = await flux("resume", "kustomization", "app")
+        await flux("suspend", "source", "git", "fleet")
+        await flux("resume", "source", "git", "fleet")
+
+    assert "kustomization suspended" in suspended.err + suspended.out
+    assert rows(shown.out)[0][2] == "True"
+    assert "resource is suspended" in refused.err
+    assert f"applied revision main@sha1:{commit}" in resumed.err + resumed.out
+
+
+async def test_events(fleet: Fleet, flux: Program) -> None:
+    fleet.commit({"bad/x.yaml": "{ broken"})
+    await fleet.kustomization("bad", path="./bad")
+
+    async with ready(fleet):
+        await fleet.until("Kustomization", "bad", has_reason("BuildFailed"))
+    app = await flux("events", "--for", "Kustomization/app")
+    warnings = await flux("events", "--types", "Warning")
+    everywhere = await flux("events", "-A")
+
+    cells = [row[1:4] for row in rows(app.out)]
+    assert ["Normal", "ReconciliationSucceeded", "Kustomization/app"] in cells
+    assert ["Normal", "NewArtifact", "GitRepository/fleet"] in cells  # what it refers to
+    assert [row[1:4] for row in rows(warnings.out)][1:] == [
+        ["Warning", "BuildFailed", "Kustomization/bad"]
+    ]
+    assert fleet.namespace in everywhere.out
+
+
+async def test_tree_shows_what_belongs_to_what(fleet: Fleet, flux: Program) -> None:
+    nested: dict[str, Any] = {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": "nested"},
+        "spec": {
+            "interval": "1h",
+            "prune": True,
+            "path": "./nested",
+            "sourceRef": {"kind": "GitRepository", "name": "fleet"},
+            "targetNamespace": fleet.namespace,
+        },
+    }
+    fleet.commit({"app/nested.yaml": nested, "nested/x.yaml": config_map("x")})
+
+    async with ready(fleet):
+        await fleet.until("Kustomization", "nested", is_ready)
+        tree = await flux("tree", "kustomization", "app", "-o", "json")
+
+    found = json.loads(tree.out or tree.err)
+    assert found["resource"]["Name"] == "app"
+    names = {each["resource"]["Name"]: each for each in found["resources"]}
+    assert names.keys() == {"web", "nested"}
+    assert [each["resource"]["Name"] for each in names["nested"]["resources"]] == ["x"]
+
+
+async def test_trace_leads_from_an_object_to_its_commit(fleet: Fleet, flux: Program) -> None:
+    commit = fleet.commit({"app/other.yaml": config_map("other")})
+
+    async with ready(fleet):
+        dynamic = await flux("trace", "configmap", "web")
+        static = await flux("trace", "web", "--kind=ConfigMap", "--api-version=v1")
+
+    for done in (dynamic, static):
+        text = done.out + done.err
+        assert "Managed by Flux" in text
+        assert "Kustomization:   app" in text
+        assert "GitRepository:   fleet" in text
+        assert text.count(f"main@sha1:{commit}") >= 3
+
+
+async def test_export_gives_what_can_be_applied_again(fleet: Fleet, flux: Program) -> None:
+    async with ready(fleet):
+        kustomization = await flux("export", "kustomization", "app")
+        source = await flux("export", "source", "git", "fleet")
+
+    exported = load(kustomization.out)
+    assert exported["metadata"] == {"name": "app", "namespace": fleet.namespace}
+    assert exported["spec"]["path"] == "./app"
+    assert load(source.out)["spec"]["url"] == f"{fleet.git_url}/fleet"
+
+
+async def test_create_waits_until_ready(fleet: Fleet, flux: Program) -> None:
+    fleet.commit({"more/x.yaml": config_map("x")})
+
+    async with ready(fleet):
+        source = await flux(
+            "create", "source", "git", "second", f"--url={fleet.git_url}/fleet", "--branch=main"
+        )
+        done = await flux(
+            *("create", "kustomization", "more", "--source=GitRepository/second"),
+            *("--path=./more", "--prune=true", f"--target-namespace={fleet.namespace}"),
+        )
+        live = await fleet.get("ConfigMap", "x")
+
+    assert "fetched revision" in source.err + source.out
+    assert "applied revision" in (done.err + done.out).lower()
+    assert live is not None
+
+
+async def test_delete_prunes(fleet: Fleet, flux: Program) -> None:
+    async with ready(fleet):
+        await flux("delete", "kustomization", "app", "--silent")
+        await fleet.until_gone("Kustomization", "app")
+        await flux("delete", "source", "git", "fleet", "--silent")
+        await fleet.until_gone("GitRepository", "fleet")
+
+    assert await fleet.get("ConfigMap", "web") is None
+
+
+async def test_stats_debug_and_diff(fleet: Fleet, flux: Program) -> None:
+    commit = fleet.commit({"app/other.yaml": config_map("other", key="value")})
+
+    async with ready(fleet):
+        ks = await fleet.until("Kustomization", "app", is_ready)
+        stats = await flux("stats")
+        status = await flux("debug", "kustomization", "app", "--show-status")
+        history = await flux("debug", "kustomization", "app", "--show-history")
+        folder = fleet.folder / "local"
+        folder.mkdir()
+        folder.joinpath("web.yaml").write_text(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {color: green}\n"
+        )
+        diff = await flux("diff", "kustomization", "app", f"--path={folder}", status=1)
+        build = await flux("build", "kustomization", "app", f"--path={folder}")
+
+    counts = {row[0]: row[1:4] for row in rows(stats.out)}
+    assert counts["GitRepository"] == ["1", "0", "0"]
+    assert counts["Kustomization"] == ["1", "0", "0"]
+    assert load(status.out)["conditions"][0]["message"] == condition_of(ks)["message"]
+    assert commit in history.out
+    assert "green" in diff.out
+    assert load(build.out)["data"] == {"color": "green"}

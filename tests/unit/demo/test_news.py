@@ -1,0 +1,51 @@
+"""What is told of changed objects."""
+
+from typing import Any
+
+import pytest
+
+from engine.demo.news import Line, Tone, lines_of, shortened
+
+SHA = "1f0a3c22" + "0" * 32
+
+
+def kustomization(status: str, message: str, reason: str = "ReconciliationSucceeded") -> Any:
+    ready = {"type": "Ready", "status": status, "reason": reason, "message": message}
+    metadata = {"name": "apps", "namespace": "flux-system"}
+    return {"kind": "Kustomization", "metadata": metadata, "status": {"conditions": [ready]}}
+
+
+def event(*told: str, reason: str = "Progressing") -> Any:
+    about = {"kind": "Kustomization", "name": "apps"}
+    return {"kind": "Event", "reason": reason, "involvedObject": about, "message": "\n".join(told)}
+
+
+GOOD = kustomization("True", f"Applied revision: main@sha1:{SHA}")
+BAD = kustomization("False", "a.yaml:3: no", "BuildFailed")
+WAITING = kustomization("False", "dependency 'x' is not ready", "DependencyNotReady")
+UNDER_WAY = kustomization("Unknown", "Reconciliation in progress", "Progressing")
+
+
+@pytest.mark.parametrize(
+    ("obj", "before", "wanted"),
+    [
+        (GOOD, None, [Line("apps", "Applied revision: main@sha1:1f0a3c22", Tone.GOOD)]),
+        (GOOD, UNDER_WAY, [Line("apps", "Applied revision: main@sha1:1f0a3c22", Tone.GOOD)]),
+        (GOOD, GOOD, []),
+        (UNDER_WAY, GOOD, []),
+        (BAD, GOOD, [Line("apps", "a.yaml:3: no", Tone.BAD)]),
+        (WAITING, None, [Line("apps", "dependency 'x' is not ready", Tone.PLAIN)]),
+        (None, GOOD, []),
+        ({**GOOD, "kind": "GitRepository"}, None, [Line("source apps", "Applied revision: main@sha1:1f0a3c22", Tone.GOOD)]),
+        ({"kind": "Deployment"}, None, []),
+        (event("ConfigMap/a/b created"), None, [Line("apps", "ConfigMap/a/b created")]),
+        (event(*["X/a created"] * 4, "X/b configured"), None, [Line("apps", "4 objects created, 1 object configured")]),
+        (event("done", reason="ReconciliationSucceeded"), None, []),
+    ],
+)  # fmt: skip
+def test_news_of_an_object(obj: Any, before: Any, wanted: list[Line]) -> None:
+    assert list(lines_of(obj, before)) == wanted
+
+
+def test_a_long_message_becomes_one_line_with_short_hashes() -> None:
+    assert shortened(f"one\n  two {SHA}") == "one two 1f0a3c22"
