@@ -87,7 +87,14 @@ async def measured(scenario: str, **options: Any) -> dict[str, Any]:
         "workload": asdict(workload),
         "machine": environment,
         **asdict(outcome),
+        "seconds": rounded(outcome.seconds),
+        "figures": rounded(outcome.figures),
     }
+
+
+def rounded(figures: dict[str, float]) -> dict[str, float]:
+    """To thousandths: what lies behind is noise."""
+    return {name: round(figure, 3) for name, figure in figures.items()}
 
 
 def default_path(result: dict[str, Any]) -> Path:

@@ -93,7 +93,7 @@ class Usage:
 
     def since(self, earlier: "Usage") -> "Usage":
         """What was used in between; the peak is that of the whole life."""
-        return Usage(self.cpu - earlier.cpu, self.peak_bytes)
+        return Usage(round(self.cpu - earlier.cpu, 2), self.peak_bytes)
 
 
 def usage(pid: int) -> Usage:

@@ -66,6 +66,11 @@ class State:
     client: Client | None = None
     controllers: Mapping[tuple[str, str], Controller[Ref]] = field(default_factory=dict)
 
+    def serves(self, name: str, address: str) -> None:
+        """Notes and logs an address that is listened on."""
+        self.addresses[name] = address
+        logger.info("serving %s on %s", name, address)
+
 
 async def run(
     settings: Settings, endpoint: Endpoint, stop: anyio.Event, state: State | None = None
@@ -80,11 +85,11 @@ async def run(
         listen = stack.enter_async_context
         client = await listen(_client(settings, endpoint, clock, series))
         routes = probes(lambda: state.waiting_for)
-        state.addresses["health"] = await listen(listening(settings.health_addr, routes))
+        state.serves("health", await listen(listening(settings.health_addr, routes)))
         routes = metrics(series)
-        state.addresses["metrics"] = await listen(listening(settings.metrics_addr, routes))
+        state.serves("metrics", await listen(listening(settings.metrics_addr, routes)))
         if settings.install_crds:
-            await install_crds(client)
+            await install_crds(client, settings.runtime_namespace)
         leases = _leases(settings, client, clock)
         async with anyio.create_task_group() as keeping:
             if leases is not None:
@@ -112,7 +117,7 @@ async def _engine(
         ) as served,
         poster(settings.events_addr, clock) as post,
     ):
-        state.addresses["artifacts"] = served
+        state.serves("artifacts", served)
         depot.storage.address = settings.storage_adv_addr or reachable(served)
         recorder = Recorder(
             event_writer(client), post, lambda: rfc3339(clock.wall()), socket.gethostname()

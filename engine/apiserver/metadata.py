@@ -84,7 +84,7 @@ def check_metadata(obj: Object, resource: Resource) -> Iterator[Cause]:
     yield from check_labels(metadata.get("labels"), "metadata.labels")
     yield from _check_annotations(metadata.get("annotations") or {})
     yield from _check_owners(metadata.get("ownerReferences") or ())
-    yield from _check_finalizers(metadata.get("finalizers") or ())
+    yield from _check_finalizers(metadata.get("finalizers") or (), custom=resource.custom)
 
 
 def check_labels(labels: Mapping[str, Any] | None, path: str) -> Iterator[Cause]:
@@ -123,10 +123,17 @@ def _check_owners(owners: Sequence[Mapping[str, Any]]) -> Iterator[Cause]:
         )
 
 
-def _check_finalizers(finalizers: Sequence[str]) -> Iterator[Cause]:
-    for finalizer in finalizers:
+_STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
+
+
+def _check_finalizers(finalizers: Sequence[str], *, custom: bool) -> Iterator[Cause]:
+    """A CRD's objects may have a finalizer of any name, as Flux's own shows."""
+    for i, finalizer in enumerate(finalizers):
         for fault in qualified_name_faults(finalizer):
             yield invalid_value("metadata.finalizers", finalizer, fault)
+        if not custom and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            text = "name is neither a standard finalizer name nor is it fully qualified"
+            yield invalid_value(f"metadata.finalizers[{i}]", finalizer, text)
 
 
 def check_metadata_update(new: Object, old: Object) -> Iterator[Cause]:

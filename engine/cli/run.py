@@ -29,15 +29,6 @@ class RunCommand(SectionedCommand):
         return super().parse_args(ctx, plain_flags(args, ctx))
 
 
-class Addresses(dict[str, str]):
-    """What the engine serves and where; each address is logged when it is known."""
-
-    def __setitem__(self, name: str, address: str) -> None:
-        """Notes the address, and tells it."""
-        logger.info("serving %s on %s", name, address)
-        super().__setitem__(name, address)
-
-
 @click.command(
     "run",
     cls=RunCommand,
@@ -71,7 +62,7 @@ async def serve(settings: Settings, endpoint: Endpoint) -> int:
     """Runs the engine until a signal ends it; the exit status.  Raises what `app.run` raises."""
     logger.info("lockstep %s, reconciling in %s", version("lockstep"), endpoint.host)
     stop = anyio.Event()
-    state = app.State(addresses=Addresses())
+    state = app.State()
     finished = False
     async with anyio.create_task_group() as both:
         both.start_soon(partial(_obey, stop, both.cancel_scope, settings))

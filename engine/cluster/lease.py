@@ -229,7 +229,8 @@ class Leases:
                         await self._look(lease)
                         continue
             except (ApiError, TimeoutError) as error:
-                log.warning("lease %s/%s: %s", self._namespace, lease.name, error)
+                why = str(error) or f"no answer within {self._terms.retry_period:g} s"
+                log.warning("lease %s/%s: %s", self._namespace, lease.name, why)
                 free = lease.holder == lease.identity
             if not free and blocker is None:
                 blocker = lease

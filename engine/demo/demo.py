@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from shlex import quote
 from tempfile import TemporaryDirectory
 
 import anyio
@@ -74,10 +75,12 @@ class Demo:
     """How it is shown.
 
     keep: goes on after the story, until a signal.   verbose: the engine's log on standard error.
+    steps: the story.
     """
 
     keep: bool = False
     verbose: bool = False
+    steps: Sequence[Step] = STEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ async def _in_folder(folder: Path, options: Demo, end: _End) -> None:
         show.text(_OPENING)
         async with _world(folder, clock, show) as world:
             try:
-                played = [await _played(step, world, show) for step in STEPS]
+                played = [await _played(step, options, world, show) for step in options.steps]
             except NotAsTold as problem:
                 show.text(_complaint(problem, log))
                 end.story = 1
@@ -138,12 +141,12 @@ async def _in_folder(folder: Path, options: Demo, end: _End) -> None:
             end.story = 0
             if options.keep:
                 where = "standard error" if options.verbose else str(log)
-                show.text(_KEPT.format(folder=folder, url=world.url, log=where))
+                show.text(_KEPT.format(folder=quote(str(folder)), url=world.url, log=where))
                 await anyio.sleep_forever()
 
 
-async def _played(step: Step, world: World, show: Show) -> Played:
-    number = STEPS.index(step) + 1
+async def _played(step: Step, options: Demo, world: World, show: Show) -> Played:
+    number = options.steps.index(step) + 1
     show.title(f"{number}. {step.title}")
     before = world.requests()
     told = await step.play(world, show)

@@ -11,6 +11,7 @@ from engine.demo.world import ready_of
 from engine.objects.ref import Object
 
 _HEX = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{32}\b")
+_WAITING = ("dependency '", "Source artifact not found")  # how a start, or a new commit, begins
 _LISTED = 4  # objects that are named one by one; more are counted
 
 
@@ -52,7 +53,7 @@ def _of_condition(obj: Object, before: Object) -> Iterator[Line]:
         return  # under way
     if (ready["status"], ready["message"]) == (old.get("status"), old.get("message")):
         return
-    is_waiting = ready["reason"] == "DependencyNotReady"
+    is_waiting = ready["message"].startswith(_WAITING)
     tone = Tone.GOOD if ready["status"] == "True" else Tone.PLAIN if is_waiting else Tone.BAD
     name = obj["metadata"]["name"]
     about = f"source {name}" if obj["kind"] == "GitRepository" else name

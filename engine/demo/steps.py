@@ -57,7 +57,7 @@ async def release(world: World, show: Show) -> Told:
     commit = _commit(world, show, fleet.release(world.files), "Promote web 1.5.0 to prod")
     await _push(world, show)
     seconds = await _applied(world, mark, commit, KUSTOMIZATIONS)
-    changed = _fields(world, show, before, _WEB)
+    changed = await _changed(world, show, before, _WEB)
     _expect(
         any(path.endswith(".image") and str(new).endswith(":1.5.0") for path, _, new in changed),
         f"{_WEB} should run web:1.5.0, but what changed is {changed}",
@@ -83,7 +83,7 @@ async def drift(world: World, show: Show) -> Told:
     await world.until(f"{_WEB} to be set back", is_set_back)
     seconds = world.since(mark)
     await world.until("apps to finish", lambda: world.has_ended("apps", mark))
-    _fields(world, show, edited, _WEB)
+    await _changed(world, show, edited, _WEB)
     owner = owner_of(world.live(_WEB), "spec", "replicas")
     return Told(seconds, f"{owner} owns .spec.replicas again")
 
@@ -114,11 +114,10 @@ async def mistake(world: World, show: Show) -> Told:
     )
     seconds = await _applied(world, mark, commit, set(KUSTOMIZATIONS) - {"apps"})
     await world.until("apps to finish", lambda: world.has_ended("apps", mark))
-    _fields(world, show, grafana, _GRAFANA)
+    await _changed(world, show, grafana, _GRAFANA)
     message, place = ready_of(world.kustomization("apps"))["message"], f"{fleet.BROKEN_FILE}:{line}"
     _expect(place in message, f"apps should name {place}, but says: {message}")
     _expect(world.live(_API) == api, f"{_API} should stay as it was while apps cannot be built")
-    _expect(world.live(_GRAFANA) != grafana, f"{_GRAFANA} should have the new theme")
     return Told(seconds, f"{place} is named; monitoring went on")
 
 
@@ -128,7 +127,7 @@ async def repair(world: World, show: Show) -> Told:
     commit = _commit(world, show, fleet.repair(world.files), "Repair the manifest of api")
     await _push(world, show)
     seconds = await _applied(world, mark, commit, KUSTOMIZATIONS)
-    _fields(world, show, api, _API)
+    await _changed(world, show, api, _API)
     _expect(world.live(_API)["spec"]["replicas"] == 2, f"{_API} should have two replicas")
     return Told(seconds, "everything is Ready again")
 
@@ -170,11 +169,17 @@ async def _applied(world: World, mark: Mark, commit: str, names: Iterable[str]) 
     return seconds
 
 
-def _fields(world: World, show: Show, before: Object, ref: Ref) -> list[tuple[str, Any, Any]]:
-    """Tells which fields of an object are not what they were: (path, old, new)."""
-    changed = [
-        (each.path, each.live, each.desired) for each in differences(before, world.live(ref))
-    ]
+async def _changed(
+    world: World, show: Show, before: Object, ref: Ref
+) -> list[tuple[str, Any, Any]]:
+    """Tells which fields of an object are not what they were, once some are: (path, old, new).
+
+    Awaited, as each kind has a watch of its own: its Kustomization may be known to be Ready first.
+    """
+    found = await world.until(
+        f"{ref} to change", lambda: list(differences(before, world.live(ref))) or None
+    )
+    changed = [(each.path, each.live, each.desired) for each in found]
     for path, old, new in changed:
         show.tell(Line("live", f"{ref}: {path} {old} -> {new}", Tone.GOOD))
     return changed

@@ -61,8 +61,9 @@ async def lifecycle(turn: Turn[Ref], story: Story, resource: Resource, engine: E
     ):
         try:
             return await _attempt(run, story)
-        except LeaseLost:
-            return Requeue()
+        except LeaseLost as lost:  # perhaps only renewed late: then the run is still owed
+            logger.debug("not written: %s", lost, extra=_about(run))
+            return Requeue(failed=True, reason="the Lease")
         except Outdated as stale:
             logger.debug("outdated: %s", stale, extra=_about(run))
             return Requeue(after=0.2, reason="outdated")
@@ -171,7 +172,7 @@ async def _set_finalizers(run: Run, finalizers: list[str]) -> None:
         metadata.get("namespace", ""),
         metadata["name"],
         patch,
-        field_manager=run.controller,
+        field_manager=run.manager,
     )
     if finalizers or not metadata.get("deletionTimestamp"):
         run.engine.triggers.changed(run.obj)

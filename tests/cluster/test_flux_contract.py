@@ -211,14 +211,9 @@ async def test_the_cli_lists_by_name_and_over_all_namespaces(fleet: Fleet, flux:
     assert fleet.namespace in {each["metadata"]["namespace"] for each in everywhere}
 
 
-async def test_a_tree_is_read_off_the_inventory(fleet: Fleet) -> None:
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": {"name": "system:reader"},
-        "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}],
-    }
-    nested = {
+def nested(fleet: Fleet) -> Object:
+    """A Kustomization that another one applies."""
+    return {
         "apiVersion": f"{KUSTOMIZE}/v1",
         "kind": "Kustomization",
         "metadata": {"name": "nested"},
@@ -230,7 +225,17 @@ async def test_a_tree_is_read_off_the_inventory(fleet: Fleet) -> None:
             "targetNamespace": fleet.namespace,
         },
     }
-    commit = fleet.commit({"app/more.yaml": [role, nested], "nested/x.yaml": config_map("x")})
+
+
+async def test_a_tree_is_read_off_the_inventory(fleet: Fleet) -> None:
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "system:reader"},
+        "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}],
+    }
+    files = {"app/more.yaml": [role, nested(fleet)], "nested/x.yaml": config_map("x")}
+    commit = fleet.commit(files)
 
     async with fleet.engine():
         obj = await fleet.until("Kustomization", "app", is_at(commit))
@@ -242,6 +247,29 @@ async def test_a_tree_is_read_off_the_inventory(fleet: Fleet) -> None:
         (fleet.namespace, "nested", KUSTOMIZE, "Kustomization"),
     ]
     assert parsed(below) == [(fleet.namespace, "x", "", "ConfigMap")]
+
+
+async def test_a_kustomization_that_another_one_applies_keeps_what_the_cli_wrote(
+    fleet: Fleet, flux: FluxTwin
+) -> None:
+    fleet.commit({"app/more.yaml": nested(fleet), "nested/x.yaml": config_map("x")})
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "nested", is_ready)
+        before = await flux.reconcile("Kustomization", "nested")
+        await flux.reconcile("Kustomization", "app")
+        same = await flux.get("Kustomization", "nested")
+        marked = {**nested(fleet), "metadata": {"name": "nested", "labels": {"a": "b"}}}
+        fleet.commit({"app/more.yaml": marked})
+        await flux.reconcile("GitRepository", "fleet")
+        await flux.reconcile("Kustomization", "app")
+        after = await flux.get("Kustomization", "nested")
+
+    assert before["metadata"]["finalizers"] == [FINALIZER]
+    assert same["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+    assert after["metadata"]["labels"]["a"] == "b"
+    assert after["metadata"]["finalizers"] == [FINALIZER]
+    assert handled(after) == handled(before)
 
 
 def parsed(ks: Object) -> list[tuple[str, str, str, str]]:
@@ -355,6 +383,18 @@ async def test_a_deleted_object_leaves_when_its_finalizer_has_pruned(
     assert ready["metadata"]["finalizers"] == [FINALIZER]
     assert source["metadata"]["finalizers"] == [FINALIZER]
     assert await fleet.get("ConfigMap", "web") is None
+
+
+async def test_deleting_a_suspended_kustomization_leaves_its_objects(
+    fleet: Fleet, flux: FluxTwin
+) -> None:
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        await flux.suspend("Kustomization", "app")
+        await flux.delete("Kustomization", "app")
+        await fleet.until_gone("Kustomization", "app")
+
+    assert await fleet.get("ConfigMap", "web") is not None
 
 
 async def test_the_leases_of_flux_are_held_and_given_back(fleet: Fleet) -> None:

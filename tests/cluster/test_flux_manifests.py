@@ -167,6 +167,7 @@ spec:
     substituteFrom:
       - kind: ConfigMap
         name: cluster-vars
+        optional: false
       - kind: Secret
         name: cluster-secrets
         optional: true
@@ -228,8 +229,10 @@ async def test_manifests_of_users_become_ready(
         for field in ("labels", "annotations"):
             written = wanted["metadata"].get(field, {})
             assert changed(obj["metadata"].get(field, {}), written) == []
-    lines = [line for line in again.out.splitlines() if "toolkit.fluxcd.io" in line]
-    assert all(line.endswith(("unchanged", "serverside-applied")) for line in lines)
+    told = {line.rpartition(" ")[0]: line.rpartition(" ")[2] for line in again.out.splitlines()}
+    for name in ("gitrepository.source", "kustomization.kustomize"):
+        verbs = {verb for what, verb in told.items() if what.startswith(f"{name}.toolkit")}
+        assert verbs == {"serverside-applied" if options else "unchanged"}, again.out
     check_applied(web, job)
 
 

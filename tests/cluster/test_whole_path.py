@@ -52,3 +52,59 @@ async def test_a_new_commit_goes_live_and_what_left_git_is_pruned(fleet: Fleet) 
     assert live is not None
     assert live["data"] == {"v": "2"}
     assert await fleet.get("ConfigMap", "old") is None
+
+
+async def test_kustomizations_from_git_keep_their_finalizer_and_are_no_drift(fleet: Fleet) -> None:
+    spec = {
+        "interval": "1h",
+        "prune": True,
+        "path": "./app",
+        "sourceRef": {"kind": "GitRepository", "name": "fleet"},
+    }
+    child = {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": "child", "namespace": fleet.namespace},
+        "spec": spec,
+    }
+    fleet.commit({"root/child.yaml": child, "app/web.yaml": config_map("web", fleet.namespace)})
+    await fleet.source()
+    await fleet.kustomization("root", path="./root")
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "root", is_ready)
+        before = await fleet.until("Kustomization", "child", is_ready)
+        await fleet.request("Kustomization", "root", "again")
+        await fleet.until(
+            "Kustomization",
+            "root",
+            lambda ks: ks["status"].get("lastHandledReconcileAt") == "again",
+        )
+
+    after = await fleet.get("Kustomization", "child")
+    assert after is not None
+    assert after["metadata"]["finalizers"] == ["finalizers.fluxcd.io"]
+    assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+
+
+async def test_a_reconcile_in_which_nothing_changed_writes_nothing_but_its_answer(
+    fleet: Fleet,
+) -> None:
+    fleet.commit({"app/web.yaml": config_map("web", color="blue")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app")
+
+    async with fleet.engine() as state:
+        await fleet.until("Kustomization", "app", is_ready)
+        web = await fleet.get("ConfigMap", "web")
+        assert state.client is not None
+        before = state.client.statistics().requests
+        await fleet.request("Kustomization", "app", "again")
+        await fleet.until(
+            "Kustomization", "app", lambda ks: ks["status"].get("lastHandledReconcileAt") == "again"
+        )
+        after = state.client.statistics().requests
+
+    assert web == await fleet.get("ConfigMap", "web")
+    patches = "patch", "kustomizations.kustomize.toolkit.fluxcd.io"
+    assert after[patches] - before[patches] == 1

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,15 +15,18 @@ from pathlib import Path
 from random import Random
 from urllib.request import urlopen
 
+import orjson
 import pytest
 
 from engine.apiserver import serve
 from engine.app import State
 from engine.cluster import connected
 from engine.cluster.connect import from_kubeconfig
-from engine.demo.show import Lines
-from engine.demo.steps import start
+from engine.demo import Demo, demo
+from engine.demo.show import Lines, Show
+from engine.demo.steps import Step, Told, start
 from engine.demo.world import NotAsTold, World
+from engine.objects.manifests import load
 from engine.runtime import SystemClock
 from engine.source.author import create_repository
 
@@ -30,9 +34,9 @@ TOLD = (
     r"^1\. The engine starts, and a cluster comes up from Git$",
     r"git push +main is [0-9a-f]{8} \"Start the fleet\"$",
     r"apps +dependency 'flux-system/infrastructure' is not ready$",
-    r"done +22 objects of 4 Kustomizations are live, after ",
+    r"done +21 objects of 4 Kustomizations are live, after ",
     r"^2\. A commit goes live$",
-    r"containers\[0\]\.image registry\.example\.com/web:1\.4\.0 -> registry\.example\.com/web:1\.5\.0$",
+    r"live +Deployment/shop/web: .*\.image \S+/web:1\.4\.0 -> \S+/web:1\.5\.0$",
     r"^3\. A manual edit is corrected$",
     r"kubectl-edit +Deployment/shop/web: \.spec\.replicas 3 -> 1$",
     r"live +Deployment/shop/web: \.spec\.replicas 1 -> 3$",
@@ -157,30 +161,37 @@ def test_a_reader_that_has_enough_leaves_nothing(place: Place) -> None:
     assert place.left() == []
 
 
-async def test_kept_it_can_be_reached_until_ctrl_c_removes_it(place: Place) -> None:
+def test_kept_it_can_be_reached_until_ctrl_c_removes_it(place: Place) -> None:
     with running(place, "--keep") as process:
         told = read_until(process, "The log of the engine: ")
-        kubeconfig = re.search(r"export KUBECONFIG=(.+)", told)
+        server = load(named(r"export KUBECONFIG=(.+)", told).read_bytes())["clusters"][0]["cluster"]
+        web = orjson.loads(got(f"{server['server']}/apis/apps/v1/namespaces/shop/deployments/web"))
         url = re.search(r"The fleet is at (\S+) ", told)
-        log = re.search(r"The log of the engine: (.+)", told)
-        assert kubeconfig and url and log
-        endpoint = from_kubeconfig(Path(kubeconfig[1]))
-        async with connected(endpoint, SystemClock(), Random(0)) as client:
-            resource = await client.resource("apps/v1", "Deployment")
-            web = await client.get(resource, "shop", "web")
-        with urlopen(f"{url[1]}/info/refs?service=git-upload-pack") as answer:
-            advertised = answer.read()
-        logged = Path(log[1]).read_text()
+        assert url is not None
+        advertised = got(f"{url[1]}/info/refs?service=git-upload-pack")
+        logged = named(r"The log of the engine: (.+)", told).read_text()
         process.send_signal(signal.SIGINT)
         process.communicate()
 
-    assert web is not None
     assert web["spec"]["replicas"] == 3
     assert b"refs/heads/main" in advertised
     assert "BuildFailed" in logged
     assert process.returncode == 0
     assert place.left() == []
     assert is_alone(process)
+
+
+def named(pattern: str, told: str) -> Path:
+    """The file that the demo names."""
+    found = re.search(pattern, told)
+    assert found is not None, told
+    return Path(found[1])
+
+
+def got(url: str) -> bytes:
+    with urlopen(url) as answer:
+        content: bytes = answer.read()
+    return content
 
 
 def test_verbose_shows_the_log_of_the_engine_on_standard_error(place: Place) -> None:
@@ -228,3 +239,22 @@ async def test_an_engine_that_does_nothing_is_not_as_told(tmp_path: Path) -> Non
             await start(world, Lines(clock, out))
 
     assert "flux bootstrap" in out.getvalue()
+
+
+async def test_what_did_not_come_out_as_told_ends_it_with_the_log_and_status_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    async def fail(world: World, show: Show) -> Told:
+        raise NotAsTold("the moon did not rise")
+
+    status = await demo(Demo(steps=[Step("The start", start), Step("The moon rises", fail)]))
+
+    told = capsys.readouterr().out
+    assert status == 1
+    assert "2. The moon rises" in told
+    assert "Not as told: the moon did not rise\nThe engine logged last:\n" in told
+    assert "info  Kustomization/flux-system/apps: Applied revision" in told
+    assert "STEP" not in told
+    assert Place(tmp_path, tmp_path).left() == []

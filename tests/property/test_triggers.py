@@ -35,6 +35,11 @@ class Wakes(RuleBasedStateMachine):
             depends_on = [{"name": "base"}] if name == "app" else []
             spec = {"sourceRef": {"kind": "Bucket", "name": "s"}, "dependsOn": depends_on}
             self.write(name, KUSTOMIZE_GROUP, "Kustomization", generation=1, spec=spec, status={})
+        self.all_is_told()
+        for name in NAMES:  # from here on everything is news
+            self.run_begins(name)
+            self.run_ends(name)
+        self.all_is_told()
 
     def push(self, key: Ref, *, priority: Priority, reason: str, supersede: bool = False) -> None:
         self.queued.add(key)
@@ -59,9 +64,11 @@ class Wakes(RuleBasedStateMachine):
         artifact = {"artifact": {"revision": revision}}
         self.write("s", SOURCE_GROUP, "Bucket", generation=1, spec={}, status=artifact)
 
-    @rule(name=st.sampled_from(NAMES))
-    def change_spec(self, name: str) -> None:
+    @rule(name=st.sampled_from(NAMES), is_told=st.booleans())
+    def change_spec(self, name: str, is_told: bool) -> None:
         self.rewrite(name, generation=self.truth[name]["metadata"]["generation"] + 1)
+        if is_told:
+            self.all_is_told()
 
     @precondition(lambda self: self.late)
     @rule(chance=st.randoms(use_true_random=False))
@@ -72,9 +79,14 @@ class Wakes(RuleBasedStateMachine):
         self.late.remove(obj)
         self.triggers.changed(obj)
 
+    def all_is_told(self) -> None:
+        while self.late:
+            self.triggers.changed(self.late.pop(0))
+
     @rule(name=st.sampled_from(NAMES))
     def run_begins(self, name: str) -> None:
-        if REFS[name] not in self.queued or name in self.running:
+        """Queued, or as the interval is over."""
+        if name in self.running:
             return
         self.queued.discard(REFS[name])
         found = self.mirror.get(REFS[name])

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,6 +72,13 @@ class Injector(asyncio.SelectorEventLoop):
                 os.kill(os.getpid(), signal.SIGKILL)
         return super().call_soon(callback, *args, context=context)
 
+    def show(self) -> None:
+        """Writes where each task waits: for an engine that hangs."""
+        for task in asyncio.all_tasks(self):
+            sys.stderr.write(f"{task.get_name()}\n")
+            for frame in awaited(task.get_coro()):
+                sys.stderr.write(f"  {frame}\n")
+
     async def lifecycle(
         self, turn: Turn[Ref], story: Story, resource: Resource, engine: Engine
     ) -> Requeue:
@@ -79,6 +86,15 @@ class Injector(asyncio.SelectorEventLoop):
         IN_RUN.set(True)
         self.is_armed = self.is_armed or "a manual request" in turn.reasons
         return await lifecycle(turn, story, resource, engine)
+
+
+def awaited(coroutine: Any) -> Iterator[str]:
+    """The chain of what a coroutine waits for, a line each."""
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        if frame is not None:
+            yield f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_qualname}"
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
 
 
 def work(order: Order) -> int:
@@ -92,6 +108,7 @@ def work(order: Order) -> int:
     endpoint = replace(endpoint, request_timeout=order.request_timeout)
     loop = Injector()
     loop.kill_at = order.kill_at
+    signal.signal(signal.SIGUSR1, lambda *_: loop.show())
     app.lifecycle = loop.lifecycle  # the only seam that knows where a run begins
     try:
         return anyio.run(

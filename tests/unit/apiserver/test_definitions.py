@@ -207,3 +207,11 @@ def test_versions_are_ordered_as_kubernetes_orders_them() -> None:
         "v1alpha1",
         "foo",
     ]
+
+
+def test_a_finalizer_as_flux_names_it_is_accepted(things: Client) -> None:
+    metadata = {"name": "t", "finalizers": ["finalizers.fluxcd.io"]}
+
+    code, _ = things.create(THINGS, {**thing(), "metadata": metadata})
+
+    assert code == 201

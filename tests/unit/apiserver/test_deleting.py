@@ -148,3 +148,10 @@ def test_every_namespace_has_a_default_service_account(client: Client) -> None:
     client.create("/api/v1/namespaces", {"metadata": {"name": "n"}})
 
     assert names(client, "/api/v1/namespaces/n/serviceaccounts") == ["default"]
+
+
+def test_a_built_in_kind_wants_a_qualified_finalizer(client: Client) -> None:
+    code, status = client.create(MAPS, {"metadata": {"name": "a", "finalizers": ["bad"]}})
+
+    assert code == 422
+    assert status["details"]["causes"][0]["field"] == "metadata.finalizers[0]"

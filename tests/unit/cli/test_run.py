@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from anyio import to_thread
 
-from engine.cli.run import Addresses
+from engine.app import State
 from tests.support.scripted_api import ScriptedApi
 
 FREE = ["--storage-addr", "--metrics-addr", "--health-addr"]
@@ -80,8 +80,8 @@ async def test_a_port_that_is_taken_is_one_line_and_status_1(
 
 def test_an_address_is_logged_when_it_is_known(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="lockstep"):
-        addresses = Addresses()
-        addresses["health"] = "127.0.0.1:1"
+        state = State()
+        state.serves("health", "127.0.0.1:1")
 
     assert caplog.messages == ["serving health on 127.0.0.1:1"]
-    assert addresses == {"health": "127.0.0.1:1"}
+    assert state.addresses == {"health": "127.0.0.1:1"}

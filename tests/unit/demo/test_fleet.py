@@ -1,4 +1,4 @@
-"""The demo's repository holds together: each of its states builds, but for the one that must not."""
+"""The demo's repository holds together: all of it builds, but for the one mistake."""
 
 from collections.abc import Callable, Mapping
 

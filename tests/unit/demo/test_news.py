@@ -23,26 +23,28 @@ def event(*told: str, reason: str = "Progressing") -> Any:
 GOOD = kustomization("True", f"Applied revision: main@sha1:{SHA}")
 BAD = kustomization("False", "a.yaml:3: no", "BuildFailed")
 WAITING = kustomization("False", "dependency 'x' is not ready", "DependencyNotReady")
+MANY = event(*["ConfigMap/a/b created"] * 4, "ConfigMap/a/c configured")
+APPLIED = "Applied revision: main@sha1:1f0a3c22"
 UNDER_WAY = kustomization("Unknown", "Reconciliation in progress", "Progressing")
 
 
 @pytest.mark.parametrize(
     ("obj", "before", "wanted"),
     [
-        (GOOD, None, [Line("apps", "Applied revision: main@sha1:1f0a3c22", Tone.GOOD)]),
-        (GOOD, UNDER_WAY, [Line("apps", "Applied revision: main@sha1:1f0a3c22", Tone.GOOD)]),
+        (GOOD, None, [Line("apps", APPLIED, Tone.GOOD)]),
+        (GOOD, UNDER_WAY, [Line("apps", APPLIED, Tone.GOOD)]),
         (GOOD, GOOD, []),
         (UNDER_WAY, GOOD, []),
         (BAD, GOOD, [Line("apps", "a.yaml:3: no", Tone.BAD)]),
         (WAITING, None, [Line("apps", "dependency 'x' is not ready", Tone.PLAIN)]),
         (None, GOOD, []),
-        ({**GOOD, "kind": "GitRepository"}, None, [Line("source apps", "Applied revision: main@sha1:1f0a3c22", Tone.GOOD)]),
+        ({**GOOD, "kind": "GitRepository"}, None, [Line("source apps", APPLIED, Tone.GOOD)]),
         ({"kind": "Deployment"}, None, []),
         (event("ConfigMap/a/b created"), None, [Line("apps", "ConfigMap/a/b created")]),
-        (event(*["X/a created"] * 4, "X/b configured"), None, [Line("apps", "4 objects created, 1 object configured")]),
+        (MANY, None, [Line("apps", "4 objects created, 1 object configured")]),
         (event("done", reason="ReconciliationSucceeded"), None, []),
     ],
-)  # fmt: skip
+)
 def test_news_of_an_object(obj: Any, before: Any, wanted: list[Line]) -> None:
     assert list(lines_of(obj, before)) == wanted
 

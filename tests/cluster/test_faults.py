@@ -1,0 +1,229 @@
+"""Whatever the API server, the Git server or the disk do, the engine comes to what Git says."""
+
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import anyio
+import pytest
+from anyio.abc import SocketAttribute
+
+from engine.objects.ref import Object
+from tests.support.apiserver import ApiServer
+from tests.support.crash import World, world_at
+from tests.support.engines import EngineProcess, Engines, engine_processes
+from tests.support.fleet import condition_of, fleet_at, has_reason, is_at, is_ready
+from tests.support.proxy import (
+    Effect,
+    Fault,
+    FaultProxy,
+    fault_proxy,
+    hang,
+    lose,
+    lose_answer,
+    refuse,
+    slow,
+)
+
+READY = "ready: every object is known"
+WRITES = "POST|PATCH|DELETE"
+BUSY = refuse(429, "TooManyRequests", Retry_After="1")
+
+
+@pytest.fixture
+async def proxy(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[FaultProxy]:
+    async with fault_proxy(api_server, tmp_path) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def engines() -> AsyncIterator[Engines]:
+    async with engine_processes() as engines:
+        yield engines
+
+
+@pytest.fixture
+async def world(
+    api_server: ApiServer, namespace: str, tmp_path: Path, engines: Engines
+) -> AsyncIterator[World]:
+    """A World in which nothing runs yet."""
+    async with (
+        fleet_at(api_server, namespace, tmp_path) as fleet,
+        world_at(fleet, engines, ["app"]) as world,
+    ):
+        yield world
+
+
+async def started(world: World, proxy: FaultProxy) -> EngineProcess:
+    """An engine behind the proxy that has applied the first commit."""
+    engine = await world.engines.start(world.fleet, kubeconfig=proxy.kubeconfig)
+    await engine.says(READY)
+    await world.is_converged()
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("effect", "method", "times"),
+    [
+        pytest.param(BUSY, "", 3, id="429"),
+        pytest.param(refuse(500, "InternalError"), WRITES, 3, id="500"),
+        pytest.param(refuse(503, "ServiceUnavailable"), "", 8, id="503"),
+        pytest.param(lose, "", 8, id="connection lost"),
+        pytest.param(lose_answer, WRITES, 4, id="answer lost"),
+        pytest.param(hang, WRITES, 1, id="no answer to a write"),
+        pytest.param(hang, "GET", 1, id="no answer to a read"),
+        pytest.param(slow(0.5), "", 12, id="slow answers"),
+    ],
+)
+async def test_a_change_is_applied_through(
+    world: World, proxy: FaultProxy, effect: Effect, method: str, times: int
+) -> None:
+    engine = await started(world, proxy)
+    fault = Fault(effect, times, method, f"/namespaces/{world.fleet.namespace}/")
+    proxy.faults.append(fault)
+    world.change()
+    await world.ask()
+    await world.is_converged()
+
+    assert fault.seen
+    proxy.faults.clear()
+    await world.check()
+    assert await engine.end(signal.SIGTERM) == 0
+
+
+async def test_what_happens_while_watches_are_cut_is_seen_once_they_are_back(
+    world: World, proxy: FaultProxy
+) -> None:
+    await started(world, proxy)
+    proxy.faults.append(Fault(refuse(503, "ServiceUnavailable"), path="watch=true"))
+    assert proxy.cut_watches() > 1
+    world.change()
+    await world.ask()
+    await anyio.sleep(0.5)
+    proxy.faults.clear()
+    await world.is_converged()
+
+    await world.check()
+
+
+async def test_a_run_that_met_a_lease_renewed_late_is_made_up_for(
+    world: World, proxy: FaultProxy
+) -> None:
+    engine = await started(world, proxy)
+    proxy.faults.append(Fault(refuse(503, "ServiceUnavailable"), path="/leases/"))
+    await engine.says("not held")  # nothing may be written, and yet it is not lost
+    world.change()
+    await world.ask()
+    await engine.says("not written: lease")
+    proxy.faults.clear()
+    await world.is_converged()
+
+    await world.check()
+    assert not engine.ended.is_set()
+
+
+async def test_a_git_server_that_hangs_fails_its_source_and_holds_up_no_other(
+    world: World, engines: Engines
+) -> None:
+    fleet = world.fleet
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as silent:
+        port = silent.extra(SocketAttribute.local_port)
+        for number in range(6):  # more than fetches at a time
+            url = f"http://127.0.0.1:{port}/fleet"
+            await fleet.source(f"hangs-{number}", url=url, timeout="2s")
+        await engines.start(fleet)
+        await world.is_converged()
+        await world.check()
+        failed = await fleet.until("GitRepository", "hangs-0", has_reason("GitOperationFailed"))
+        assert "2s" in condition_of(failed)["message"]
+
+    await fleet.patch("GitRepository", "hangs-0", {"spec": {"url": f"{fleet.git_url}/fleet"}})
+    await fleet.until("GitRepository", "hangs-0", is_ready)
+
+
+async def test_a_git_server_that_is_down_changes_nothing_and_is_tried_again(
+    world: World, engines: Engines
+) -> None:
+    fleet = world.fleet
+    await engines.start(fleet)
+    await world.is_converged()
+    await fleet.patch("GitRepository", "fleet", {"spec": {"url": "http://127.0.0.1:1/fleet"}})
+    failed = await fleet.until("GitRepository", "fleet", has_reason("GitOperationFailed"))
+    assert failed["status"]["artifact"]["revision"] == f"main@sha1:{world.commit}"
+    await world.check()
+
+    world.change()
+    await fleet.patch("GitRepository", "fleet", {"spec": {"url": f"{fleet.git_url}/fleet"}})
+    await world.is_converged()
+    await world.check()
+
+
+async def test_artifacts_come_back_after_the_storage_was_lost(
+    world: World, engines: Engines
+) -> None:
+    fleet = world.fleet
+    engine = await engines.start(fleet)
+    await world.is_converged()
+    before = await fleet.until("Kustomization", "app", is_at(world.commit))
+    assert await engine.end(signal.SIGTERM) == 0
+    shutil.rmtree(fleet.folder / "storage")
+    again = await engines.start(fleet)
+    address = await again.address("artifacts")
+
+    def is_served(source: Object) -> bool:
+        return is_ready(source) and address in source["status"]["artifact"]["url"]
+
+    source = await fleet.until("GitRepository", "fleet", is_served)
+    url = source["status"]["artifact"]["url"]
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        assert answer.status == 200
+    after = await fleet.get("Kustomization", "app")
+    assert after is not None
+    assert condition_of(after) == condition_of(before)  # it never said that anything was wrong
+    world.change()
+    await world.ask()
+    await world.is_converged()
+    await world.check()
+
+
+async def test_a_signal_to_stop_lets_an_apply_end_and_gives_the_leases_back(
+    world: World, proxy: FaultProxy
+) -> None:
+    engine = await started(world, proxy)
+    proxy.faults.append(Fault(slow(0.3), method="PATCH", path="/configmaps/"))
+    world.change()
+    await world.ask()
+    while not proxy.faults[0].seen:
+        await anyio.sleep(0.02)
+    assert await engine.end(signal.SIGTERM) == 0
+
+    await world.is_converged()  # by the run that was under way
+    await world.check()
+    lease = await world.fleet.get("Lease", "kustomize-controller-leader-election")
+    assert lease is not None
+    assert not lease["spec"].get("holderIdentity")
+
+
+async def test_a_signal_to_stop_ends_an_apply_that_does_not_end_after_the_grace(
+    world: World, proxy: FaultProxy
+) -> None:
+    engine = await world.engines.start(
+        world.fleet, kubeconfig=proxy.kubeconfig, graceful_shutdown_timeout=1.0
+    )
+    await world.is_converged()
+    proxy.faults.append(Fault(hang, method="PATCH", path="/configmaps/"))
+    world.change()
+    await world.ask()
+    while not proxy.faults[0].seen:
+        await anyio.sleep(0.02)
+    with anyio.fail_after(10):
+        await engine.end(signal.SIGTERM)
+
+    ended = anyio.current_time()
+    proxy.faults.clear()
+    await world.engines.start(world.fleet)
+    await world.is_converged()
+    await world.check()
+    assert proxy.writes(since=ended) == []

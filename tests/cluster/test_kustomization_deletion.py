@@ -1,0 +1,91 @@
+"""What becomes of the objects when their Kustomization is deleted."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.objects.ref import Object
+from tests.support.apiserver import ApiServer
+from tests.support.fleet import Fleet, config_map, fleet_at, is_ready
+
+
+@pytest.fixture
+async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    async with fleet_at(api_server, namespace, tmp_path) as fleet:
+        yield fleet
+
+
+@pytest.mark.parametrize(
+    ("spec", "stays"),
+    [
+        ({}, False),
+        ({"prune": False}, True),
+        ({"prune": False, "deletionPolicy": "Delete"}, False),
+        ({"prune": False, "deletionPolicy": "WaitForTermination"}, False),
+        ({"deletionPolicy": "Orphan"}, True),
+    ],
+)
+async def test_the_policy_decides(fleet: Fleet, spec: dict[str, Any], stays: bool) -> None:
+    fleet.commit({"app/a.yaml": config_map("a")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app", **spec)
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        await fleet.delete("Kustomization", "app")
+        await fleet.until_gone("Kustomization", "app")
+
+    assert (await fleet.get("ConfigMap", "a") is not None) is stays
+
+
+async def test_a_suspended_one_leaves_its_objects(fleet: Fleet) -> None:
+    fleet.commit({"app/a.yaml": config_map("a")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app")
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        await fleet.patch("Kustomization", "app", {"spec": {"suspend": True}})
+        await fleet.delete("Kustomization", "app")
+        await fleet.until_gone("Kustomization", "app")
+
+    assert await fleet.get("ConfigMap", "a") is not None
+
+
+async def test_termination_is_waited_for(fleet: Fleet) -> None:
+    held = {**config_map("a"), "metadata": {"name": "a", "finalizers": ["example.com/hold"]}}
+    fleet.commit({"app/a.yaml": held})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app", deletionPolicy="WaitForTermination")
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        await fleet.delete("Kustomization", "app")
+        await fleet.until("ConfigMap", "a", is_terminating)
+        still_there = await fleet.get("Kustomization", "app")
+        await fleet.patch("ConfigMap", "a", {"metadata": {"finalizers": None}})
+        await fleet.until_gone("Kustomization", "app")
+
+    assert still_there is not None
+
+
+async def test_one_that_was_deleted_while_no_engine_ran_is_finished_by_the_next(
+    fleet: Fleet,
+) -> None:
+    fleet.commit({"app/a.yaml": config_map("a")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app")
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+    await fleet.delete("Kustomization", "app")
+
+    async with fleet.engine():
+        await fleet.until_gone("Kustomization", "app")
+
+    assert await fleet.get("ConfigMap", "a") is None
+
+
+def is_terminating(obj: Object) -> bool:
+    return bool(obj["metadata"].get("deletionTimestamp"))

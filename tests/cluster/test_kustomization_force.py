@@ -1,0 +1,92 @@
+"""Fields that cannot be changed in place."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.apiserver import ApiServer
+from tests.support.fleet import (
+    Fleet,
+    condition_of,
+    config_map,
+    fleet_at,
+    has_reason,
+    is_at,
+    is_ready,
+)
+
+
+@pytest.fixture
+async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    async with fleet_at(api_server, namespace, tmp_path) as fleet:
+        yield fleet
+
+
+def fixed(value: str) -> dict[str, Any]:
+    return {**config_map("fixed", x=value), "immutable": True}
+
+
+async def test_without_force_the_refusal_is_told(fleet: Fleet) -> None:
+    fleet.commit({"app/a.yaml": fixed("1")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app")
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        fleet.commit({"app/a.yaml": fixed("2")})
+        await fleet.request("GitRepository", "fleet", "1")
+        ks = await fleet.until("Kustomization", "app", has_reason("ReconciliationFailed"))
+
+    assert "field is immutable" in condition_of(ks)["message"]
+
+
+async def test_with_force_the_object_is_replaced(fleet: Fleet) -> None:
+    fleet.commit({"app/a.yaml": fixed("1")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app", force=True)
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        old = await fleet.get("ConfigMap", "fixed")
+        commit = fleet.commit({"app/a.yaml": fixed("2")})
+        await fleet.request("GitRepository", "fleet", "1")
+        await fleet.until("Kustomization", "app", is_at(commit))
+        new = await fleet.get("ConfigMap", "fixed")
+
+    assert old is not None
+    assert new is not None
+    assert new["data"] == {"x": "2"}
+    assert new["metadata"]["uid"] != old["metadata"]["uid"]
+
+
+async def test_an_annotation_forces_a_single_object(fleet: Fleet) -> None:
+    def forced(value: str) -> dict[str, Any]:
+        annotations = {"kustomize.toolkit.fluxcd.io/force": "enabled"}
+        return {**fixed(value), "metadata": {"name": "fixed", "annotations": annotations}}
+
+    fleet.commit({"app/a.yaml": forced("1")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app")
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        commit = fleet.commit({"app/a.yaml": forced("2")})
+        await fleet.request("GitRepository", "fleet", "1")
+        await fleet.until("Kustomization", "app", is_at(commit))
+
+
+async def test_an_object_that_is_invalid_in_itself_is_not_deleted(fleet: Fleet) -> None:
+    fleet.commit({"app/a.yaml": fixed("1")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app", force=True)
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        before = await fleet.get("ConfigMap", "fixed")
+        fleet.commit({"app/a.yaml": {**fixed("2"), "data": {"not/a/key": "2"}}})
+        await fleet.request("GitRepository", "fleet", "1")
+        await fleet.until("Kustomization", "app", has_reason("ReconciliationFailed"))
+
+    assert await fleet.get("ConfigMap", "fixed") == before

@@ -1,0 +1,69 @@
+"""What `status.inventory` records."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.apiserver import ApiServer
+from tests.support.fleet import Fleet, config_map, fleet_at, has_reason, is_at, is_ready
+
+
+@pytest.fixture
+async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    async with fleet_at(api_server, namespace, tmp_path) as fleet:
+        yield fleet
+
+
+async def test_entries_are_in_the_order_of_applying(fleet: Fleet) -> None:
+    secret = {**config_map("s"), "kind": "Secret"}
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a"}}
+    fleet.commit({"app/a.yaml": [secret, config_map("b"), config_map("a"), account]})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app")
+
+    async with fleet.engine():
+        ks = await fleet.until("Kustomization", "app", is_ready)
+
+    ids = [entry["id"] for entry in ks["status"]["inventory"]["entries"]]
+    wanted = ["a__ServiceAccount", "a__ConfigMap", "b__ConfigMap", "s__Secret"]
+    assert ids == [f"{fleet.namespace}_{each}" for each in wanted]
+
+
+async def test_colons_and_the_cluster_scope_are_written_as_flux_does(fleet: Fleet) -> None:
+    name = f"{fleet.namespace}:reader"
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": [],
+    }
+    fleet.commit({"app/a.yaml": role})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app")
+
+    async with fleet.engine():
+        ks = await fleet.until("Kustomization", "app", is_ready)
+        await fleet.delete("Kustomization", "app")
+        await fleet.until_gone("Kustomization", "app")
+
+    wanted = f"_{fleet.namespace}__reader_rbac.authorization.k8s.io_ClusterRole"
+    assert ks["status"]["inventory"]["entries"] == [{"id": wanted, "v": "v1"}]
+
+
+async def test_objects_made_by_a_run_that_failed_are_tracked_and_pruned_later(
+    fleet: Fleet,
+) -> None:
+    bad = {**config_map("bad"), "kind": "Secret", "data": {"x": "not base64!"}}
+    fleet.commit({"app/a.yaml": config_map("a"), "app/b.yaml": bad})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app")
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", has_reason("ReconciliationFailed"))
+        assert await fleet.get("ConfigMap", "a") is not None
+        commit = fleet.commit({"app/a.yaml": None, "app/b.yaml": config_map("c")})
+        await fleet.request("GitRepository", "fleet", "1")
+        await fleet.until("Kustomization", "app", is_at(commit))
+
+    assert await fleet.get("ConfigMap", "a") is None

@@ -1,0 +1,155 @@
+"""Health of what was applied."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.objects.ref import Object
+from tests.support.apiserver import ApiServer
+from tests.support.fleet import (
+    Fleet,
+    condition_of,
+    config_map,
+    fleet_at,
+    has_reason,
+    is_at,
+    is_ready,
+)
+
+
+@pytest.fixture
+async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    async with fleet_at(api_server, namespace, tmp_path) as fleet:
+        yield fleet
+
+
+async def test_objects_without_a_status_are_healthy_at_once(fleet: Fleet) -> None:
+    fleet.commit({"app/a.yaml": config_map("a")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app", wait=True)
+
+    async with fleet.engine():
+        ks = await fleet.until("Kustomization", "app", is_ready)
+
+    healthy = condition_of(ks, "Healthy")
+    assert (healthy["status"], healthy["reason"]) == ("True", "Succeeded")
+    assert healthy["message"].startswith("Health check passed in ")
+
+
+async def test_an_object_is_waited_for_until_it_says_that_it_is_ready(fleet: Fleet) -> None:
+    fleet.commit({"app/a.yaml": unready("web")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app", wait=True, timeout="5m")
+
+    async with fleet.engine():
+        waiting = await fleet.until("Kustomization", "app", is_checking)
+        await tell(fleet, "web", "Ready")
+        await fleet.until("Kustomization", "app", is_ready)
+
+    assert condition_of(waiting)["status"] == "Unknown"
+    assert condition_of(waiting, "Reconciling")["message"].endswith("with a timeout of 5m0s")
+    assert waiting["status"]["inventory"]["entries"]
+
+
+async def test_a_failed_object_fails_before_the_time_is_over(fleet: Fleet) -> None:
+    fleet.commit({"app/a.yaml": unready("web")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app", wait=True, timeout="5m")
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_checking)
+        await tell(fleet, "web", "Stalled")
+        ks = await fleet.until("Kustomization", "app", has_reason("HealthCheckFailed"))
+
+    name = f"OCIRepository/{fleet.namespace}/web"
+    wanted = f"failed early due to stalled resources: [{name} status: 'Failed'"
+    assert wanted in condition_of(ks)["message"]
+    assert condition_of(ks, "Healthy")["reason"] == "HealthCheckFailed"
+    assert "lastAppliedRevision" not in ks["status"]
+
+
+async def test_a_new_commit_ends_the_wait_for_the_old_one(fleet: Fleet) -> None:
+    fleet.commit({"app/a.yaml": unready("web")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app", wait=True, timeout="5m")
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_checking)
+        commit = fleet.commit({"app/a.yaml": config_map("a")})
+        await fleet.request("GitRepository", "fleet", "1")
+        ks = await fleet.until("Kustomization", "app", is_at(commit))
+
+    assert condition_of(ks, "Healthy")["status"] == "True"
+    assert await fleet.get("OCIRepository", "web") is None
+
+
+@pytest.mark.alive
+async def test_a_deployment_is_waited_for_until_its_pods_run(fleet: Fleet) -> None:
+    fleet.commit({"app/a.yaml": deployment("web")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app", wait=True, timeout="5m")
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+
+    live = await fleet.get("Deployment", "web")
+    assert live is not None
+    assert live["status"]["availableReplicas"] == 1
+
+
+async def test_a_named_check_may_be_outside_of_the_kustomization(fleet: Fleet) -> None:
+    check = {"apiVersion": "v1", "kind": "ConfigMap", "name": "b", "namespace": fleet.namespace}
+    fleet.commit({"app/a.yaml": config_map("a")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app", healthChecks=[check], timeout="5m")
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_checking)
+        maps = await fleet.resource("ConfigMap")
+        await fleet.client.create(maps, config_map("b", fleet.namespace))
+        await fleet.until("Kustomization", "app", is_ready)
+
+
+def is_checking(obj: Object) -> bool:
+    return condition_of(obj, "Reconciling").get("message", "").startswith("Running health checks")
+
+
+async def tell(fleet: Fleet, name: str, condition: str) -> None:
+    """What the controller of that object would write."""
+    said = {"type": condition, "status": "True", "reason": "Test", "message": ""}
+    said |= {"lastTransitionTime": "2026-01-01T00:00:00Z"}
+    await fleet.client.merge_patch(
+        await fleet.resource("OCIRepository"),
+        fleet.namespace,
+        name,
+        {"status": {"observedGeneration": 1, "conditions": [said]}},
+        subresource="status",
+    )
+
+
+def unready(name: str) -> dict[str, Any]:
+    """An object that nobody reconciles here: it is not ready before a test says so."""
+    return {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "OCIRepository",
+        "metadata": {"name": name},
+        "spec": {"interval": "1h", "url": "oci://example.test/app"},
+    }
+
+
+def deployment(name: str) -> dict[str, Any]:
+    labels = {"app": name}
+    containers = [{"name": "app", "image": "example.test/app:1"}]
+    template = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": template,
+        },
+    }
