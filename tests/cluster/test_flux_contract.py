@@ -2,9 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
-import anyio
 import pytest
 
 from engine.api.meta import FINALIZER, KUSTOMIZE_OWNER_NAME, KUSTOMIZE_OWNER_NAMESPACE
@@ -21,10 +19,10 @@ from tests.support.fleet import (
     is_at,
     is_ready,
 )
-from tests.support.flux import POLL, FluxError, FluxTwin, flux_twin, handled
+from tests.support.flux import FluxError, FluxTwin, flux_twin, handled
 from tests.support.flux_types import misfits
 
-KUSTOMIZE, SOURCE = "kustomize.toolkit.fluxcd.io", "source.toolkit.fluxcd.io"
+KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
 
 
 @pytest.fixture
@@ -293,80 +291,6 @@ async def test_an_object_is_traced_to_its_commit(fleet: Fleet, flux: FluxTwin) -
     ks = await flux.get("Kustomization", labels[KUSTOMIZE_OWNER_NAME])
     source = await flux.get("GitRepository", ks["spec"]["sourceRef"]["name"])
     assert source["status"]["artifact"]["revision"] == ks["status"]["lastAppliedRevision"]
-
-
-async def seen(flux: FluxTwin, kind: str, name: str, reason: str) -> Object:
-    """The event of that reason once it is written: events trail the status."""
-    while True:
-        for event in await flux.events(kind, name):
-            if event["reason"] == reason:
-                return event
-        await anyio.sleep(POLL)
-
-
-EVENTS: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
-    "objects changed": (
-        "Kustomization",
-        "Progressing",
-        "ConfigMap/{namespace}/web created",
-        "kustomize-controller",
-        {f"{KUSTOMIZE}/revision": "{revision}"},
-    ),
-    "a run ended well": (
-        "Kustomization",
-        "ReconciliationSucceeded",
-        "Reconciliation finished in ",
-        "kustomize-controller",
-        {f"{KUSTOMIZE}/revision": "{revision}", f"{KUSTOMIZE}/commit_status": "update"},
-    ),
-    "a new artifact": (
-        "GitRepository",
-        "NewArtifact",
-        "stored artifact for commit 'Paint it blue'",
-        "source-controller",
-        {f"{SOURCE}/revision": "{revision}", f"{SOURCE}/digest": "{digest}"},
-    ),
-}
-
-
-@pytest.mark.parametrize("case", EVENTS)
-async def test_an_event_tells_that(fleet: Fleet, flux: FluxTwin, case: str) -> None:
-    kind, reason, text, component, annotations = EVENTS[case]
-    name = "app" if kind == "Kustomization" else "fleet"
-
-    async with fleet.engine():
-        await fleet.until("Kustomization", "app", is_ready)
-        event = await seen(flux, kind, name, reason)
-
-    obj, source = await flux.get(kind, name), await flux.get("GitRepository", "fleet")
-    facts = {"namespace": fleet.namespace, **source["status"]["artifact"]}
-    wanted = {key: value.format(**facts) for key, value in annotations.items()}
-    assert text.format(**facts) in event["message"]
-    assert event["type"] == "Normal"
-    assert event["source"]["component"] == component
-    assert event["metadata"]["annotations"] == wanted
-    assert event["involvedObject"]["apiVersion"] == obj["apiVersion"]
-    assert event["involvedObject"]["uid"] == obj["metadata"]["uid"]
-    assert event["involvedObject"]["namespace"] == fleet.namespace
-    assert event["count"] >= 1
-
-
-async def test_a_failure_is_a_warning_with_its_revision(fleet: Fleet, flux: FluxTwin) -> None:
-    commit = fleet.commit({"bad/x.yaml": "{ broken"})
-    mark = {"metadata": {"annotations": {"event.toolkit.fluxcd.io/team": "web"}}}
-    await fleet.kustomization("bad", path="./bad")
-    await fleet.patch("Kustomization", "bad", mark)
-
-    async with fleet.engine():
-        event = await seen(flux, "Kustomization", "bad", "BuildFailed")
-        obj = await fleet.until("Kustomization", "bad", has_reason("BuildFailed"))
-
-    assert event["type"] == "Warning"
-    assert event["message"] == condition_of(obj)["message"]
-    assert event["metadata"]["annotations"] == {
-        f"{KUSTOMIZE}/revision": f"main@sha1:{commit}",
-        "event.toolkit.fluxcd.io/team": "web",
-    }
 
 
 async def test_a_deleted_object_leaves_when_its_finalizer_has_pruned(

@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
-from engine.objects.manifests import load
+from engine.objects.manifests import load, parse
 from tests.support.apiserver import ApiServer, api_server_of
+from tests.support.controlplane import start
 from tests.support.fleet import (
     Fleet,
     condition_of,
@@ -22,7 +24,7 @@ from tests.support.fleet import (
     has_reason,
     is_ready,
 )
-from tests.support.flux import FLUX_BIN, flux_at
+from tests.support.flux import FLUX_BIN, FluxTwin, flux_at, flux_twin
 from tests.support.kubectl import Program
 
 pytestmark = pytest.mark.skipif(not FLUX_BIN, reason="set FLUX_BIN to a flux binary")
@@ -43,21 +45,35 @@ async def embedded_api_server(tmp_path: Path) -> AsyncIterator[ApiServer]:
         yield api_server_of("embedded", embedded.kubeconfig(), tmp_path)
 
 
-@pytest.fixture
-async def fleet(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[Fleet]:
-    """A fleet in a namespace of its own, with one source and one Kustomization, `app`."""
+@asynccontextmanager
+async def in_new_namespace(server: ApiServer) -> AsyncIterator[str]:
     name = f"flux-cli-{secrets.token_hex(3)}"
     manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    async with api_server.session() as session:
+    async with server.session() as session:
         async with session.post("/api/v1/namespaces", json=manifest) as response:
             response.raise_for_status()
-        async with fleet_at(api_server, name, tmp_path) as fleet:
-            fleet.commit({"app/web.yaml": config_map("web", color="blue")}, "Paint it blue")
-            await fleet.source()
-            await fleet.kustomization("app", path="./app")
-            yield fleet
+        yield name
         async with session.delete(f"/api/v1/namespaces/{name}") as response:
             assert response.status in (200, 202)
+
+
+@asynccontextmanager
+async def a_fleet(server: ApiServer, namespace: str, folder: Path) -> AsyncIterator[Fleet]:
+    """A fleet with one source and one Kustomization, `app`."""
+    async with fleet_at(server, namespace, folder) as fleet:
+        fleet.commit({"app/web.yaml": config_map("web", color="blue")}, "Paint it blue")
+        await fleet.source()
+        await fleet.kustomization("app", path="./app")
+        yield fleet
+
+
+@pytest.fixture
+async def fleet(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[Fleet]:
+    async with (
+        in_new_namespace(api_server) as namespace,
+        a_fleet(api_server, namespace, tmp_path) as fleet,
+    ):
+        yield fleet
 
 
 @pytest.fixture
@@ -289,3 +305,77 @@ async def test_stats_debug_and_diff(fleet: Fleet, flux: Program) -> None:
     assert commit in history.out
     assert "green" in diff.out
     assert load(build.out)["data"] == {"color": "green"}
+
+
+async def test_suspend_resume_and_export_of_all(fleet: Fleet, flux: Program) -> None:
+    fleet.commit({"more/x.yaml": config_map("x")})
+    await fleet.kustomization("more", path="./more")
+
+    async with ready(fleet):
+        await fleet.until("Kustomization", "more", is_ready)
+        await flux("suspend", "kustomization", "--all")
+        shown = await flux("get", "ks", "--no-header")
+        resumed = await flux("resume", "kustomization", "--all", "--wait")
+        exported = await flux("export", "kustomization", "--all")
+
+    assert [row[2] for row in rows(shown.out)] == ["True", "True"]
+    assert (resumed.err + resumed.out).count("reconciliation completed") == 2
+    names = [each.obj["metadata"]["name"] for each in parse(exported.out.encode(), "all.yaml")]
+    assert names == ["app", "more"]
+
+
+async def test_check_is_content_with_the_cluster(flux: Program) -> None:
+    done = await flux("check", "--pre")
+
+    assert "prerequisites checks passed" in done.err + done.out
+
+
+async def test_the_twin_of_the_cli_sends_the_same_requests(tmp_path: Path) -> None:
+    async with start(audit=True) as plane:
+        asked = {}
+        for who in ("real", "twin"):
+            folder = tmp_path / who
+            folder.mkdir()
+            async with (
+                in_new_namespace(plane) as namespace,
+                a_fleet(plane, namespace, folder) as fleet,
+                ready(fleet),
+                flux_twin(plane, namespace) as twin,
+            ):
+                if who == "real":
+                    await walk(flux_at(plane, namespace, folder))
+                else:
+                    await walk_of_twin(twin)
+            asked[who] = requests_of_flux(plane.audit_events(), namespace)
+
+    assert asked["twin"] == asked["real"]
+
+
+async def walk(flux: Program) -> None:
+    await flux("get", "kustomizations")
+    await flux("get", "kustomizations", "app")
+    await flux("reconcile", "kustomization", "app", "--with-source")
+    await flux("suspend", "kustomization", "app")
+    await flux("resume", "kustomization", "app")
+    await flux("events", "--for", "GitRepository/fleet")
+    await flux("delete", "kustomization", "app", "--silent")
+
+
+async def walk_of_twin(flux: FluxTwin) -> None:
+    await flux.all_of("Kustomization")
+    await flux.all_of("Kustomization", "app")
+    await flux.reconcile("GitRepository", "fleet")
+    await flux.reconcile("Kustomization", "app")
+    await flux.suspend("Kustomization", "app")
+    await flux.resume("Kustomization", "app")
+    await flux.events("GitRepository", "fleet")
+    await flux.delete("Kustomization", "app")
+
+
+def requests_of_flux(events: list[dict[str, Any]], namespace: str) -> set[tuple[str, str]]:
+    """{(verb, path with query)} of what the CLI or its twin asked about that namespace."""
+    return {
+        (event["verb"], unquote(event["requestURI"].replace(namespace, "NAMESPACE")))
+        for event in events
+        if event.get("userAgent", "").startswith("flux/") and namespace in event["requestURI"]
+    }
