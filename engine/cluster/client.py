@@ -111,6 +111,11 @@ class Client:
         """Of this view's requests."""
         return self._sender.priority
 
+    @property
+    def doubtful_until(self) -> float:
+        """Monotonic instant until which a fenced write that was given up may still be acted on."""
+        return self._sender.line.doubtful_until
+
     # Reading
 
     async def resource(self, api_version: str, kind: str) -> Resource:

@@ -266,7 +266,13 @@ class Leases:
         return True
 
     async def _release(self) -> None:
-        """Give back what we hold, as client-go does: no holder, one second left."""
+        """Give back what we hold, as client-go does: no holder, one second left.
+
+        Unless a write was given up: it may still be acted on, while the next holder works already.
+        """
+        if self._client.doubtful_until > self._clock.monotonic():
+            log.warning("leases in %s not released: a write had no answer", self._namespace)
+            return
         for lease in self._leases:
             if lease.holder != lease.identity or lease.record is None:
                 continue

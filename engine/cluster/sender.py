@@ -9,10 +9,10 @@ from typing import Any
 
 from opentelemetry import trace
 
-from engine.cluster.errors import ApiError, TooManyRequests, error_of
+from engine.cluster.errors import ApiError, LeaseLost, TooManyRequests, error_of
 from engine.cluster.limiter import Limiter
 from engine.cluster.retry import pause_after
-from engine.cluster.transport import Answer, Request, Stream, Transport
+from engine.cluster.transport import Answer, NotSent, Request, Stream, Transport
 from engine.runtime.clock import Clock
 from engine.runtime.priority import Priority
 
@@ -50,6 +50,8 @@ class Line:
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     refused: Counter[int] = field(default_factory=Counter)
     retries: int = 0
+    doubtful_until: float = float("-inf")
+    """Monotonic instant until which a fenced write that was given up may still be acted on."""
 
     def statistics(self) -> Statistics:
         """Counts at this moment."""
@@ -107,6 +109,12 @@ class Sender:
                 with self._span(request):
                     answer = await self.line.transport.send(request, headers, fence)
                 status = answer.status
+            except (NotSent, LeaseLost):
+                raise
+            except BaseException:
+                if fence is not None:
+                    self._doubt()
+                raise
             finally:
                 self._account(request, status, began)
             if status < 500 and status != 429:
@@ -118,6 +126,12 @@ class Sender:
                 slot.rejected(error.retry_after or 1.0)
             self._heed(error)
             raise error
+
+    def _doubt(self) -> None:
+        """A write has no answer: it was sent and given up, by timeout or by cancellation."""
+        line = self.line
+        limit = line.transport.endpoint.request_timeout
+        line.doubtful_until = line.clock.monotonic() + limit
 
     def _heed(self, error: ApiError) -> None:
         if error.status == 401:

@@ -61,6 +61,7 @@ class Recorder:
         self._write, self._post, self._now, self._instance = write, post, now, instance
         self._waiting: deque[Event] = deque()
         self._news = anyio.Event()
+        self._writing = anyio.Lock()
         self._seen: OrderedDict[str, tuple[str, int]] = OrderedDict()  # key -> first time, count
         self.dropped = 0
 
@@ -77,12 +78,13 @@ class Recorder:
 
     async def drain(self) -> None:
         """Writes what is buffered now, then returns (at shutdown)."""
-        while self._waiting:
-            event = self._waiting.popleft()
-            try:
-                await self._record(event)
-            except Exception:  # one odd event must not end the telling of all others
-                logger.exception("event of %s not recorded", event.obj["metadata"].get("name"))
+        async with self._writing:  # else one that `run` is writing would count as written
+            while self._waiting:
+                event = self._waiting.popleft()
+                try:
+                    await self._record(event)
+                except Exception:  # one odd event must not end the telling of all others
+                    logger.exception("event of %s not recorded", event.obj["metadata"].get("name"))
 
     async def run(self) -> None:
         """Writes events until cancelled."""

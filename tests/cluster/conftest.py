@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.apiserver import ApiServer, api_server_of
+from tests.support.fleet import Fleet, fleet_at
 
 NewNamespace = Callable[[], Awaitable[str]]
 
@@ -80,3 +81,10 @@ async def new_namespace(
 async def namespace(new_namespace: NewNamespace) -> str:
     """The name of a namespace of the test's own."""
     return await new_namespace()
+
+
+@pytest.fixture
+async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    """A user's world on the API server under test, in a namespace of the test's own."""
+    async with fleet_at(api_server, namespace, tmp_path) as fleet:
+        yield fleet

@@ -1,21 +1,12 @@
 """Bad input ends in the contract's reason and says where; everything else goes on."""
 
 import base64
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.objects.ref import Object
-from tests.support.apiserver import ApiServer
-from tests.support.fleet import Fleet, condition_of, config_map, fleet_at, has_reason, is_ready
-
-
-@pytest.fixture
-async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet_at(api_server, namespace, tmp_path) as fleet:
-        yield fleet
+from tests.support.fleet import Fleet, condition_of, config_map, has_reason, is_ready
 
 
 async def failed(fleet: Fleet, kind: str, name: str, reason: str) -> str:

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,23 +10,15 @@ from aiohttp import web
 from engine.serve.http import listening
 from engine.source import archive
 from engine.source.tree import MemoryTree
-from tests.support.apiserver import ApiServer
 from tests.support.fleet import (
     Fleet,
     condition_of,
     config_map,
     content,
-    fleet_at,
     has_reason,
     is_at,
     is_ready,
 )
-
-
-@pytest.fixture
-async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet_at(api_server, namespace, tmp_path) as fleet:
-        yield fleet
 
 
 class Shelf:

@@ -1,28 +1,17 @@
 """How objects get into the cluster: order, drift, refusals."""
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from engine.objects.ref import Object
-from tests.support.apiserver import ApiServer
 from tests.support.fleet import (
     Fleet,
     condition_of,
     config_map,
-    fleet_at,
     has_reason,
     is_at,
     is_ready,
 )
-
-
-@pytest.fixture
-async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet_at(api_server, namespace, tmp_path) as fleet:
-        yield fleet
 
 
 async def test_a_definition_and_an_object_of_it_come_in_one_kustomization(fleet: Fleet) -> None:

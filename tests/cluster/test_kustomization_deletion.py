@@ -1,20 +1,11 @@
 """What becomes of the objects when their Kustomization is deleted."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.objects.ref import Object
-from tests.support.apiserver import ApiServer
-from tests.support.fleet import Fleet, config_map, fleet_at, is_ready
-
-
-@pytest.fixture
-async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet_at(api_server, namespace, tmp_path) as fleet:
-        yield fleet
+from tests.support.fleet import Fleet, config_map, is_ready
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,13 @@
 """Kustomizations that wait for each other."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
-from tests.support.apiserver import ApiServer
 from tests.support.fleet import (
     Fleet,
     condition_of,
     config_map,
-    fleet_at,
     has_reason,
     is_at,
     is_ready,
 )
-
-
-@pytest.fixture
-async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet_at(api_server, namespace, tmp_path) as fleet:
-        yield fleet
 
 
 async def test_a_dependant_runs_as_soon_as_its_dependency_is_ready(fleet: Fleet) -> None:

@@ -1,27 +1,15 @@
 """Fields that cannot be changed in place."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.support.apiserver import ApiServer
 from tests.support.fleet import (
     Fleet,
     condition_of,
     config_map,
-    fleet_at,
     has_reason,
     is_at,
     is_ready,
 )
-
-
-@pytest.fixture
-async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet_at(api_server, namespace, tmp_path) as fleet:
-        yield fleet
 
 
 def fixed(value: str) -> dict[str, Any]:

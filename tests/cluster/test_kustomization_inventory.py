@@ -1,18 +1,6 @@
 """What `status.inventory` records."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
-from tests.support.apiserver import ApiServer
-from tests.support.fleet import Fleet, config_map, fleet_at, has_reason, is_at, is_ready
-
-
-@pytest.fixture
-async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet_at(api_server, namespace, tmp_path) as fleet:
-        yield fleet
+from tests.support.fleet import Fleet, config_map, has_reason, is_at, is_ready
 
 
 async def test_entries_are_in_the_order_of_applying(fleet: Fleet) -> None:

@@ -1,28 +1,16 @@
 """What left Git is deleted, and nothing else."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.support.apiserver import ApiServer
 from tests.support.fleet import (
     Files,
     Fleet,
     condition_of,
     config_map,
-    fleet_at,
     has_reason,
     is_at,
     is_ready,
 )
-
-
-@pytest.fixture
-async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet_at(api_server, namespace, tmp_path) as fleet:
-        yield fleet
 
 
 async def moved_on(fleet: Fleet, files: Files) -> None:

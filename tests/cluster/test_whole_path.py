@@ -1,18 +1,6 @@
 """From a commit to healthy objects: the main job."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
-from tests.support.apiserver import ApiServer
-from tests.support.fleet import Fleet, condition_of, config_map, fleet_at, is_at, is_ready
-
-
-@pytest.fixture
-async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet_at(api_server, namespace, tmp_path) as fleet:
-        yield fleet
+from tests.support.fleet import Fleet, condition_of, config_map, is_at, is_ready
 
 
 async def test_a_commit_becomes_objects_and_a_ready_kustomization(fleet: Fleet) -> None:

@@ -88,5 +88,8 @@ def test_it_finds_its_built_in_plugins(lockstep: Lockstep) -> None:
     assert "permissions" in lockstep("check", "--list")
 
 
-def test_it_has_the_demo(lockstep: Lockstep) -> None:
-    assert lockstep("demo", "--help").startswith("Usage: lockstep demo")
+def test_it_runs_the_demo(lockstep: Lockstep) -> None:
+    shown = lockstep("demo")
+
+    assert "nothing of reports is left" in shown
+    assert "everything is Ready again" in shown

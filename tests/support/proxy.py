@@ -11,7 +11,7 @@ It speaks plain HTTP to the engine and is the administrator at the API server.
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -62,6 +62,7 @@ class Fault:
     method: str = ""
     path: str = ""
     seen: int = 0
+    met: anyio.Event = field(default_factory=anyio.Event)
 
     def matches(self, request: web.Request) -> bool:
         methods = self.method.split("|") if self.method else [request.method]
@@ -103,6 +104,7 @@ class FaultProxy:
             return await forward()
         fault.times -= 1
         fault.seen += 1
+        fault.met.set()
         return await fault.effect(request, forward)
 
     async def _forward(self, request: web.Request, body: bytes, note: Passed) -> web.StreamResponse:

@@ -22,6 +22,7 @@ class Api:
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
         self.is_down = False
+        self.doubtful_until = float("-inf")
 
     def at(self, _: object) -> Self:
         return self

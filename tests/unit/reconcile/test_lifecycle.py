@@ -100,11 +100,11 @@ async def test_a_status_that_cannot_be_written_is_tried_again() -> None:
     assert await shop.run() == Requeue(failed=True, reason="API server")
 
 
-async def test_without_its_lease_a_run_ends_silently() -> None:
+async def test_without_its_lease_a_run_tells_nothing_and_is_owed() -> None:
     shop = shop_with_app()
     shop.client.refuse("patch Kustomization/flux/app", LeaseLost("another"))
 
-    assert await shop.run() == Requeue()
+    assert (await shop.run()).failed
     assert shop.told() == []
 
 
