@@ -40,6 +40,7 @@ from engine.runtime.backoff import Failures
 from engine.serve.artifacts import add_artifact_routes
 from engine.serve.http import listening
 from engine.serve.probes import metrics, probes
+from engine.serve.statistics import sample
 from engine.settings import Settings
 from engine.source.depot import open_depot
 from engine.status.events import Recorder
@@ -64,6 +65,7 @@ class State:
     required: set[str] = field(default_factory=set)
     """Kinds without which nothing can be reconciled."""
     client: Client | None = None
+    leases: Leases | None = None
     controllers: Mapping[tuple[str, str], Controller[Ref]] = field(default_factory=dict)
 
     def serves(self, name: str, address: str) -> None:
@@ -86,11 +88,11 @@ async def run(
         client = await listen(_client(settings, endpoint, clock, series))
         routes = probes(lambda: state.waiting_for)
         state.serves("health", await listen(listening(settings.health_addr, routes)))
-        routes = metrics(series)
+        routes = metrics(series, lambda: sample(series, client, state.controllers, state.leases))
         state.serves("metrics", await listen(listening(settings.metrics_addr, routes)))
         if settings.install_crds:
             await install_crds(client, settings.runtime_namespace)
-        leases = _leases(settings, client, clock)
+        leases = state.leases = _leases(settings, client, clock)
         async with anyio.create_task_group() as keeping:
             if leases is not None:
                 keeping.start_soon(leases.keep, Random(), _tell_waiting(state))  # noqa: S311 - jitter
@@ -312,7 +314,7 @@ def _client(
     endpoint = replace(endpoint, request_timeout=min(longest, endpoint.request_timeout))
 
     def observe(report: Report) -> None:
-        series.requests.labels(report.status or "<error>", report.verb, host).inc()
+        series.requests.labels(report.status or "<error>", report.method, host).inc()
 
     bounds = Bounds(most=settings.api_concurrency, start=min(16, settings.api_concurrency))
     return connected(
@@ -321,7 +323,6 @@ def _client(
         Random(),  # noqa: S311 - jitter of retries
         limiter=Limiter(clock, bounds),
         observer=observe,
-        tracing=bool(settings.otlp_endpoint),
     )
 
 

@@ -295,6 +295,11 @@ class Leases:
         """Whether a write may begin at the monotonic instant `now`."""
         return all(lease.holds(now, self._terms) for lease in self._leases)
 
+    def statistics(self) -> dict[str, bool]:
+        """Which of them are held at this moment, by name."""
+        now = self._clock.monotonic()
+        return {lease.name: lease.holds(now, self._terms) for lease in self._leases}
+
     def fence(self) -> None:
         """For `Client.fenced`.  Raises LeaseLost if a write must not begin now."""
         now = self._clock.monotonic()

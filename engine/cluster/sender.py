@@ -2,25 +2,27 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 from opentelemetry import trace
 
 from engine.cluster.errors import ApiError, LeaseLost, TooManyRequests, error_of
 from engine.cluster.limiter import Limiter
+from engine.cluster.limiter import Statistics as LimiterStatistics
 from engine.cluster.retry import pause_after
 from engine.cluster.transport import Answer, NotSent, Request, Stream, Transport
 from engine.runtime.clock import Clock
 from engine.runtime.priority import Priority
+from engine.telemetry import TRACE, carried, logger, span
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """One request that was answered or failed, for metrics."""
 
+    method: str
     verb: str
     resource: str  #: `deployments.apps`; a path where no resource is meant
     status: int  #: 0: no answer
@@ -35,6 +37,7 @@ class Statistics:
     requests: Mapping[tuple[str, str], int]  #: {(verb, resource): count}, with repetitions
     refused: Mapping[int, int]  #: {HTTP status from 400, or 0 for no answer: count}
     retries: int
+    limiter: LimiterStatistics
 
 
 @dataclass(slots=True)
@@ -46,7 +49,6 @@ class Line:
     random: Random
     limiter: Limiter
     observer: Callable[[Report], None] | None = None
-    tracer: trace.Tracer | None = None
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     refused: Counter[int] = field(default_factory=Counter)
     retries: int = 0
@@ -55,7 +57,8 @@ class Line:
 
     def statistics(self) -> Statistics:
         """Counts at this moment."""
-        return Statistics(dict(self.requests), dict(self.refused), self.retries)
+        requests, refused = dict(self.requests), dict(self.refused)
+        return Statistics(requests, refused, self.retries, self.limiter.statistics())
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,8 @@ class Sender:
             began = self.line.clock.monotonic()
             status = 0
             try:
-                with self._span(request):
-                    stream = await self.line.transport.stream(request, headers)
+                with _span(request):
+                    stream = await self.line.transport.stream(request, {**headers, **carried()})
                 status = 200
             except ApiError as error:
                 status = error.status
@@ -106,8 +109,10 @@ class Sender:
             began = self.line.clock.monotonic()
             status = 0
             try:
-                with self._span(request):
-                    answer = await self.line.transport.send(request, headers, fence)
+                with _span(request) as current:
+                    sent = {**headers, **carried()}
+                    answer = await self.line.transport.send(request, sent, fence)
+                    _answered(request, answer.status, current)
                 status = answer.status
             except (NotSent, LeaseLost):
                 raise
@@ -137,21 +142,32 @@ class Sender:
         if error.status == 401:
             self.line.transport.endpoint.credentials.refused()
 
-    def _span(self, request: Request) -> AbstractContextManager[Any]:
-        if self.line.tracer is None:  # even a span that nobody records costs 6 us
-            return nullcontext()
-        return self.line.tracer.start_as_current_span(
-            f"{request.verb} {request.title}",
-            kind=trace.SpanKind.CLIENT,
-            attributes={"http.request.method": request.method, "url.path": request.path},
-        )
-
     def _account(self, request: Request, status: int, began: float) -> None:
         line = self.line
         line.requests[request.verb, request.title] += 1
         if status == 0 or status >= 400:
             line.refused[status] += 1
+        duration = line.clock.monotonic() - began
+        if logger.isEnabledFor(TRACE):
+            told = request.method, request.path, status or "no answer", duration
+            logger.log(TRACE, "%s %s: %s in %.3fs", *told)
         if line.observer is not None:
-            duration = line.clock.monotonic() - began
-            report = Report(request.verb, request.title, status, duration, self.priority)
-            line.observer(report)
+            what = request.method, request.verb, request.title
+            line.observer(Report(*what, status, duration, self.priority))
+
+
+def _span(request: Request) -> AbstractContextManager[trace.Span]:
+    """Of one try, below the stage that asks."""
+    attributes = {"http.request.method": request.method, "url.path": request.path}
+    title = f"{request.verb} {request.title}"
+    return span(title, trace.SpanKind.CLIENT, **attributes)
+
+
+def _answered(request: Request, status: int, current: trace.Span) -> None:
+    """Notes the answer; that there is no such object is an answer like any other."""
+    if not current.is_recording():
+        return
+    current.set_attribute("http.response.status_code", status)
+    if status >= 400 and not (status == 404 and request.method in ("GET", "DELETE")):
+        current.set_attribute("error.type", str(status))
+        current.set_status(trace.StatusCode.ERROR)

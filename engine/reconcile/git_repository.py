@@ -188,4 +188,6 @@ async def _credentials(repository: GitRepository, run: Run) -> Credentials:
             f"failed to get secret '{ref.namespace}/{ref.name}': secrets \"{ref.name}\" not found; "
             "create it, or correct spec.secretRef.name"
         )
-    return Credentials.from_secret(data, f"{ref.namespace}/{ref.name}")
+    credentials = Credentials.from_secret(data, f"{ref.namespace}/{ref.name}")
+    run.secrets += credentials.secrets
+    return credentials

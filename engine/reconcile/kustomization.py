@@ -57,7 +57,7 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
     tell_pruned(pruned, run)  # PruneFailed
 
     targets = targets_of(ks, changes)
-    with span("wait", objects=len(targets)):
+    with span("health", objects=len(targets)):
         await healthy_targets(targets, ks, source, executor, run)  # HealthCheckFailed, ...Canceled
     return success(ks, source, run)
 

@@ -5,24 +5,26 @@ Failure, terminal       Ready False and Stalled True, not tried again until the 
 anything else           a bug: logged with its traceback, Ready False (Failed), back-off
 """
 
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from engine.api.decode import Undecodable, decode
+from engine.api.duration import format_duration
 from engine.api.meta import FINALIZER, Model
 from engine.cluster import ApiError, LeaseLost, Resource
 from engine.cluster.errors import is_outdated
 from engine.errors import Failed, Failure, Malformed, ReconciliationFailed
 from engine.objects.redact import mask
 from engine.objects.ref import Ref
-from engine.reconcile.outcome import Result, failed, handled, succeeded
+from engine.reconcile.outcome import Result, Status, failed, handled, succeeded
 from engine.reconcile.run import Engine, Run
 from engine.reconcile.sources import Outdated
 from engine.runtime import Requeue, Turn
 from engine.runtime.backoff import jittered
-from engine.telemetry import about, logger, span
+from engine.telemetry import because, concluded, logger, reconciling, span
+
+_ROUTINE = ("interval", "retry")  # queued before each run; the reason is what came on top
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +56,30 @@ async def lifecycle(turn: Turn[Ref], story: Story, resource: Resource, engine: E
         return Requeue()
     run = Run(engine, turn, resource, obj, story.controller, story.manager)
     key = turn.key
+    news = [reason for reason in turn.reasons if reason not in _ROUTINE]
+    why = ", ".join(news or turn.reasons)
+
+    def masked(text: str) -> str:
+        return mask(text, run.secrets)
+
     with (
-        span(f"reconcile {key.kind}", object=str(key)),
+        reconciling(key.kind, key.group, key.namespace, key.name, why, masked),
         engine.metrics.duration.labels(key.kind, key.name, key.namespace).time(),
         engine.triggers.running(key),
     ):
+        logger.debug("begins, because of: %s", why)
         try:
             return await _attempt(run, story)
         except LeaseLost as lost:  # perhaps only renewed late: then the run is still owed
-            logger.debug("not written: %s", lost, extra=_about(run))
+            logger.debug("not written", extra=because(lost))
             return Requeue(failed=True, reason="the Lease")
         except Outdated as stale:
-            logger.debug("outdated: %s", stale, extra=_about(run))
+            logger.debug("outdated", extra=because(stale))
             return Requeue(after=0.2, reason="outdated")
         except ApiError as error:
             if is_outdated(error):
                 return await _looked_again(run, error)
-            logger.error("the API server did not take it: %s", error, extra=_about(run))
+            logger.error("status not written; tried again", extra=because(error))
             return Requeue(failed=True, reason="API server")
 
 
@@ -83,8 +92,13 @@ async def _attempt(run: Run, story: Story) -> Requeue:
     is_deleted = bool(metadata.get("deletionTimestamp"))
     if not is_deleted and FINALIZER not in (metadata.get("finalizers") or ()):
         await _set_finalizers(run, [*(metadata.get("finalizers") or ()), FINALIZER])
-    if not is_deleted and (run.obj.get("spec") or {}).get("suspend"):
-        await run.write({**run.status, **handled(run.given)})
+    is_suspended = not is_deleted and bool((run.obj.get("spec") or {}).get("suspend"))
+    key = run.turn.key
+    run.engine.metrics.suspend(key.kind, key.namespace, key.name, is_suspended)
+    if is_suspended:
+        await _commit(run, {**run.status, **handled(run.given)})
+        concluded("Suspended")
+        _count(run, "success")
         return Requeue()
     return await _worked(run, story, model)
 
@@ -104,7 +118,7 @@ async def _worked(run: Run, story: Story, model: Model) -> Requeue:
             raise
         return await _failed(run, story, ReconciliationFailed(str(error)), model)
     except Exception as bug:
-        logger.exception("unexpected: %r", bug, extra=_about(run))
+        logger.exception("unexpected: this is a bug in Lockstep")
         text = f"unexpected {type(bug).__name__}: {bug}; this is a bug, the log has its traceback"
         return await _failed(run, story, Failed(text), model)
     return await _succeeded(run, story, result)
@@ -113,13 +127,14 @@ async def _worked(run: Run, story: Story, model: Model) -> Requeue:
 async def _succeeded(run: Run, story: Story, result: Result) -> Requeue:
     story.close(run, result.reason, None)
     before = run.obj
-    await run.write(succeeded(run.given, run.status, result, run.engine.now()))
+    await _commit(run, succeeded(run.given, run.status, result, run.engine.now()))
     news = run.obj is not before or run.changed
     if result.note and (news or run.engine.settings.status_heartbeat):
         run.emit("Normal", result.reason, result.note, result.metadata)
     level = logger.info if news else logger.debug
-    level("%s in %.3gs", result.message, run.seconds, extra=_about(run))
-    _count(run, "success")
+    level("%s in %s", result.message, _spent(run))
+    concluded(result.reason, _revision(run))
+    _count(run, "success" if result.requeue_after is None else "requeue_after")
     if result.requeue_after is None:
         return Requeue()
     engine = run.engine
@@ -131,13 +146,23 @@ async def _failed(run: Run, story: Story, failure: Failure, model: Model | None)
         mask(text, run.secrets) for text in (failure.message, failure.told)
     )
     story.close(run, failure.reason, failure)
-    await run.write(failed(run.given, run.status, failure, run.doing, run.engine.now()))
+    await _commit(run, failed(run.given, run.status, failure, run.doing, run.engine.now()))
     if failure.event:
         run.emit(failure.event_type, failure.reason, failure.told, run.told)
+    requeue = _after(failure, run, story, model)
     is_wait = not failure.event or failure.event_type == "Normal"
-    level = logging.INFO if is_wait else logging.ERROR
-    logger.log(level, "%s: %s", failure.reason, failure.message, extra=_about(run))
-    _count(run, "error")
+    if is_wait:
+        logger.info("%s: %s", failure.reason, failure.message)
+    else:
+        text = f"{failure.reason} after {_spent(run)}, {_next(requeue)}"
+        logger.error("%s", text, extra=because(failure.message))
+    concluded(failure.reason, _revision(run), "" if is_wait else failure.message)
+    _count(run, "requeue_after" if is_wait else "error")
+    return requeue
+
+
+def _after(failure: Failure, run: Run, story: Story, model: Model | None) -> Requeue:
+    """When the next try is due."""
     if failure.terminal:
         return Requeue()
     if run.turn.superseded.is_set():
@@ -148,14 +173,32 @@ async def _failed(run: Run, story: Story, failure: Failure, model: Model | None)
     return Requeue(after=after, failed=True, reason="retry")
 
 
+def _spent(run: Run) -> str:
+    return format_duration(round(run.seconds, 3))
+
+
+def _next(requeue: Requeue) -> str:
+    """The same for a log line."""
+    if requeue.after is not None:
+        return f"next try in {format_duration(requeue.after)}"
+    return "next try after a growing pause" if requeue.failed else "stalled until it changes"
+
+
 async def _deleted(run: Run, story: Story, model: Model) -> Requeue:
     finalizers = run.obj["metadata"].get("finalizers") or []
     if FINALIZER not in finalizers:
         return Requeue()
-    await story.finalize(model, run)
+    with span("finalize"):
+        await story.finalize(model, run)
     await _set_finalizers(run, [each for each in finalizers if each != FINALIZER])
-    logger.info("deleted in %.3gs", run.seconds, extra=_about(run))
+    logger.info("deleted in %s", _spent(run))
+    concluded("Deleted")
     return Requeue()
+
+
+async def _commit(run: Run, status: Status) -> None:
+    with span("status"):
+        await run.write(status)
 
 
 async def _set_finalizers(run: Run, finalizers: list[str]) -> None:
@@ -183,12 +226,12 @@ async def _looked_again(run: Run, error: ApiError) -> Requeue:
 
     Not left to its watch: a run that begins before the watch has told would only fail again.
     """
-    logger.debug("outdated: %s", error, extra=_about(run))
+    logger.debug("outdated", extra=because(error))
     key = run.turn.key
     try:
         found = await run.client.get(run.resource, key.namespace, key.name)
     except ApiError as problem:
-        logger.error("not read: %s", problem, extra=_about(run))
+        logger.error("not read; tried again", extra=because(problem))
         return Requeue(failed=True, reason="API server")
     if found is None:
         run.engine.triggers.deleted(run.obj)
@@ -205,6 +248,7 @@ def _count(run: Run, result: str) -> None:
     metrics.ready(key.kind, key.namespace, key.name, ready)
 
 
-def _about(run: Run) -> dict[str, Any]:
-    key = run.turn.key
-    return about(key.kind, key.group, key.namespace, key.name)
+def _revision(run: Run) -> str:
+    """What was worked on: of a Kustomization its source's revision, of a source its own."""
+    artifact = run.status.get("artifact") or {}
+    return str(run.told.get("revision") or artifact.get("revision") or "")

@@ -44,6 +44,7 @@ class Statistics:
     working: int  #: runs that hold a slot or wait to get theirs back
     waiting: int  #: runs that gave their slot back
     slots: int
+    due: int  #: keys whose time has come, but that no slot is free for
     queue: QueueStatistics
 
 
@@ -231,7 +232,9 @@ class Controller(Generic[K]):
         """Counts at this moment."""
         waiting = sum(turn.is_yielded for turn in self._turns.values())
         queue = self._queue.statistics()
-        return Statistics(len(self._turns) - waiting, waiting, int(self._slots.total_tokens), queue)
+        due = self._queue.due(self._clock.monotonic())
+        working, slots = len(self._turns) - waiting, int(self._slots.total_tokens)
+        return Statistics(working, waiting, slots, due, queue)
 
     def __repr__(self) -> str:
         """Counts, for logs and debuggers."""

@@ -131,6 +131,10 @@ class Queue(Generic[K]):
         """What is queued for `key`, or pushed while it runs."""
         return self._running.get(key) or self._items.get(key)
 
+    def due(self, now: float) -> int:
+        """How many keys `pop` could give at that instant."""
+        return sum(item.at <= now for item in self._items.values())
+
     def statistics(self) -> Statistics:
         """Counts at this moment."""
         again = sum(1 for item in self._running.values() if item is not None)

@@ -3,6 +3,7 @@
 Source: flux-behaviour 3.4 (keys of `secretRef`), fluxcd/pkg git.NewAuthOptions.
 """
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -49,7 +50,8 @@ class Credentials:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values that no message may hold, longest first."""
-        texts = {self.password, self.bearer_token} - {""}
+        login = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+        texts = {self.password, self.bearer_token, login if self.password else ""} - {""}
         return tuple(sorted(texts, key=len, reverse=True))
 
 

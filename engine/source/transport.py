@@ -19,6 +19,7 @@ from yarl import URL
 
 from engine.source.credentials import ANONYMOUS, Credentials
 from engine.source.failures import AuthenticationFailed, GitError, URLInvalid
+from engine.telemetry import carried
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MOST_REDIRECTS = 5
@@ -150,7 +151,7 @@ class GitHttp:
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
     ) -> aiohttp.ClientResponse:
         is_home = url.origin() == self._origin
-        sent = {"User-Agent": _USER_AGENT, **headers}
+        sent = {"User-Agent": _USER_AGENT, **headers, **carried()}
         if is_home and self._authorization:
             sent["Authorization"] = self._authorization
         who = self._credentials

@@ -1,6 +1,6 @@
 """Kubernetes Events, and the same posted to a notification controller.
 
-Recording never blocks a reconcile: events go into a bounded buffer that one task empties.
+Recording never blocks a reconcile: events go into bounded buffers that tasks of their own empty.
 Source: fluxcd/pkg runtime/events, client-go record (aggregation); flux-behaviour 1.6.
 """
 
@@ -8,12 +8,13 @@ import hashlib
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import anyio
 
+from engine.api.meta import PROGRESSING
 from engine.objects.ref import Object
-from engine.telemetry import logger
+from engine.telemetry import carried, logger
 
 MESSAGE_LIMIT = 39000  # characters, Flux's cut; core/v1 itself sets no limit
 _BUFFERED = 10_000  # events; beyond that the oldest news is worth less than memory
@@ -44,64 +45,107 @@ class Event:
         return {**marks, **{f"{group}/{key}": value for key, value in self.metadata.items()}}
 
 
-class Recorder:
-    """Takes events at any time; `run` writes them."""
+T = TypeVar("T")
 
-    def __init__(
-        self,
-        write: Callable[[dict[str, Any], int], Awaitable[None]],
-        post: Callable[[dict[str, Any]], Awaitable[None]] | None,
-        now: Callable[[], str],
-        instance: str,
-    ) -> None:
-        """write: stores a core Event, its count above 1 meaning an update.
 
-        post: sends the notification body.  now: RFC 3339.  instance: this process's host name.
-        """
-        self._write, self._post, self._now, self._instance = write, post, now, instance
-        self._waiting: deque[Event] = deque()
+class _Outbox(Generic[T]):
+    """What waits to be sent, in order; who puts something in never waits for that."""
+
+    def __init__(self, send: Callable[[T], Awaitable[None]]) -> None:
+        self._send = send
         self._news = anyio.Event()
-        self._writing = anyio.Lock()
-        self._seen: OrderedDict[str, tuple[str, int]] = OrderedDict()  # key -> first time, count
+        self._sending = anyio.Lock()
+        self.waiting: deque[T] = deque()
         self.dropped = 0
 
-    def __repr__(self) -> str:
-        return f"Recorder(waiting={len(self._waiting)}, dropped={self.dropped})"
-
-    def emit(self, event: Event) -> None:
-        """Hands over an event; never waits."""
-        if len(self._waiting) >= _BUFFERED:
+    def put(self, item: T) -> None:
+        """Hands over something to send; drops it if too much waits already."""
+        if len(self.waiting) >= _BUFFERED:
+            if not self.dropped:
+                logger.error("%d events wait to be sent: newer ones are dropped", _BUFFERED)
             self.dropped += 1
             return
-        self._waiting.append(event)
+        self.waiting.append(item)
         self._news.set()
 
     async def drain(self) -> None:
-        """Writes what is buffered now, then returns (at shutdown)."""
-        async with self._writing:  # else one that `run` is writing would count as written
-            while self._waiting:
-                event = self._waiting.popleft()
+        """Sends what waits now, then returns."""
+        async with self._sending:  # else one that `run` is sending would count as sent
+            while self.waiting:
+                item = self.waiting.popleft()
                 try:
-                    await self._record(event)
+                    await self._send(item)
                 except Exception:  # one odd event must not end the telling of all others
-                    logger.exception("event of %s not recorded", event.obj["metadata"].get("name"))
+                    logger.exception("event not recorded")
 
     async def run(self) -> None:
-        """Writes events until cancelled."""
+        """Sends until cancelled."""
         while True:
             await self.drain()
             self._news = anyio.Event()
             await self._news.wait()
 
-    async def _record(self, event: Event) -> None:
-        body, count = self._core_event(event)
-        await self._write(body, count)
-        if self._post is not None and event.type != "Trace":
-            await self._post(self._notification(event))
 
-    def _core_event(self, event: Event) -> tuple[dict[str, Any], int]:
+class Recorder:
+    """Takes events at any time; `run` writes and posts them, neither waiting for the other."""
+
+    def __init__(
+        self,
+        write: Callable[[dict[str, Any], int], Awaitable[None]],
+        post: Callable[[dict[str, Any], Mapping[str, str]], Awaitable[None]] | None,
+        now: Callable[[], str],
+        instance: str,
+    ) -> None:
+        """write: stores a core Event, its count above 1 meaning an update.
+
+        post: sends the notification body, with headers that name the trace it came from.
+        now: RFC 3339.  instance: this process's host name.
+        """
+        self._write, self._post, self._now, self._instance = write, post, now, instance
+        self._events: _Outbox[tuple[Event, str]] = _Outbox(self._record)
+        self._posts: _Outbox[tuple[dict[str, Any], dict[str, str]]] = _Outbox(self._notify)
+        self._seen: OrderedDict[str, tuple[str, int]] = OrderedDict()  # key -> first time, count
+
+    def __repr__(self) -> str:
+        waiting, posts = len(self._events.waiting), len(self._posts.waiting)
+        return f"Recorder(waiting={waiting}, to post={posts}, dropped={self.dropped})"
+
+    @property
+    def dropped(self) -> int:
+        """How many events there was no room for, or no room to post them."""
+        return self._events.dropped + self._posts.dropped
+
+    def emit(self, event: Event) -> None:
+        """Hands over an event; never waits."""
+        now = self._now()
+        if event.reason == PROGRESSING:  # how a run ends is logged by itself
+            logger.info("%s", event.message)
+        self._events.put((event, now))
+        if self._post is not None and event.type != "Trace":
+            self._posts.put((self._notification(event, now), carried()))
+
+    async def drain(self) -> None:
+        """Sends what is buffered now, then returns (at shutdown)."""
+        async with anyio.create_task_group() as both:
+            both.start_soon(self._events.drain)
+            both.start_soon(self._posts.drain)
+
+    async def run(self) -> None:
+        """Sends events until cancelled."""
+        async with anyio.create_task_group() as both:
+            both.start_soon(self._events.run)
+            both.start_soon(self._posts.run)
+
+    async def _record(self, item: tuple[Event, str]) -> None:
+        await self._write(*self._core_event(*item))
+
+    async def _notify(self, item: tuple[dict[str, Any], dict[str, str]]) -> None:
+        if self._post is not None:
+            await self._post(*item)
+
+    def _core_event(self, event: Event, now: str) -> tuple[dict[str, Any], int]:
         """The core Event; the same event again is the same object with a higher count."""
-        metadata, now = event.obj["metadata"], self._now()
+        metadata = event.obj["metadata"]
         text = event.message[:MESSAGE_LIMIT]
         parts = [metadata.get("uid", ""), event.type, event.reason, text, event.controller]
         key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
@@ -131,11 +175,11 @@ class Recorder:
         }
         return body, count + 1
 
-    def _notification(self, event: Event) -> dict[str, Any]:
+    def _notification(self, event: Event, now: str) -> dict[str, Any]:
         return {
             "involvedObject": _involved(event.obj),
             "severity": "error" if event.type == "Warning" else "info",
-            "timestamp": self._now(),
+            "timestamp": now,
             "message": event.message[:MESSAGE_LIMIT],
             "reason": event.reason,
             "metadata": event.grouped_metadata(),

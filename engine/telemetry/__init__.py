@@ -4,7 +4,7 @@ Metric names and log keys are Flux's (flux-behaviour 9.3, 9.4): dashboards and `
 them.  Whatever is logged or traced within a run passes through that run's mask (`scope.py`).
 """
 
-from engine.telemetry.logs import LEVELS, because, level, logger, set_level, set_up_logging
+from engine.telemetry.logs import LEVELS, TRACE, because, level, logger, set_level, set_up_logging
 from engine.telemetry.metrics import Metrics
 from engine.telemetry.runs import reconciling
 from engine.telemetry.scope import about, clean
@@ -20,6 +20,7 @@ from engine.telemetry.traces import (
 
 __all__ = [
     "LEVELS",
+    "TRACE",
     "Metrics",
     "Tracing",
     "about",

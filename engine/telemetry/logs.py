@@ -10,9 +10,9 @@ import orjson
 
 from engine.telemetry.scope import clean, current_keys
 
-_TRACE = 5  # below DEBUG, as Flux's `trace`
+TRACE = 5  # below DEBUG, as Flux's `trace`
 LEVELS = {
-    "trace": _TRACE,
+    "trace": TRACE,
     "debug": logging.DEBUG,
     "info": logging.INFO,
     "error": logging.WARNING,  # Flux has no warnings

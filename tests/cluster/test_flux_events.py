@@ -113,7 +113,7 @@ async def test_a_failure_that_goes_on_is_one_event_with_a_count(
     await fleet.patch("Kustomization", "app", {"spec": {"path": "./nowhere"}})
 
     async with fleet.engine():
-        await fleet.until("Kustomization", "app", has_reason("ArtifactFailed"))
+        await seen(flux, "Kustomization", "app", "ArtifactFailed")
         await flux.annotate("Kustomization", "app")
         event = await seen(
             *(flux, "Kustomization", "app", "ArtifactFailed"), lambda event: event["count"] > 1

@@ -289,12 +289,3 @@ async def test_views_act_as_others_and_share_everything() -> None:
     assert [report.priority for report in s.reports] == [Priority.MANUAL, Priority.INTERVAL]
     assert (s.reports[0].verb, s.reports[0].status) == ("get", 200)
     assert "as system:serviceaccount:ns:sa" in repr(view)
-
-
-async def test_spans_are_opened_when_asked_for() -> None:
-    async with scripted_api() as api:
-        api.on("GET", ONE, json(OBJ))
-        async with connected(
-            Endpoint(api.url), ImpatientClock(), Random(1), tracing=True
-        ) as client:
-            assert await client.get(CONFIG_MAPS, "ns", "one") == OBJ

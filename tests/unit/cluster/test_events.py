@@ -54,7 +54,7 @@ async def test_a_notification_is_tried_again_and_then_given_up() -> None:
             assert post is not None
             tries = []
             for _ in range(4):
-                await post({"message": "m"})
+                await post({"message": "m"}, {})
                 tries.append(len(api.seen))
 
     assert tries == [5, 6, 7, 12]  # five tries; one while nobody answers; five again after success
@@ -65,7 +65,7 @@ async def test_a_notification_that_is_known_is_not_repeated() -> None:
         api.on("POST", "/", status(429, "known"))
         async with poster(f"{api.url}/", ImpatientClock()) as post:
             assert post is not None
-            await post({"message": "m"})
+            await post({"message": "m"}, {})
 
     assert [each.body for each in api.seen] == [{"message": "m"}]
 

@@ -3,11 +3,13 @@
 import socket
 from random import Random
 
+import anyio
 import pytest
 
 from engine.cluster import LeaseLost, Resource, connected
 from engine.cluster.endpoint import Endpoint
 from engine.runtime import SystemClock
+from tests.support.scripted_api import hang, scripted_api
 
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True)
 
@@ -29,3 +31,16 @@ async def test_the_fence_is_asked_when_the_connection_stands_and_before_the_firs
 
         with accepted[0] as connection:
             assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize(("dry_run", "is_doubtful"), [(False, True), (True, False)])
+async def test_a_write_that_was_given_up_is_remembered(dry_run: bool, is_doubtful: bool) -> None:
+    async with scripted_api() as api:
+        api.on("PATCH", "/api/v1/namespaces/default/configmaps/web", hang)
+        clock = SystemClock()
+        async with connected(Endpoint(api.url), clock, Random(0)) as client:
+            writer = client.fenced(lambda: None)
+            with anyio.move_on_after(0.1):
+                await writer.merge_patch(CONFIG_MAPS, "default", "web", {}, dry_run=dry_run)
+
+            assert (client.doubtful_until > clock.monotonic() + 10) is is_doubtful

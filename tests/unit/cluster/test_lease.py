@@ -183,6 +183,15 @@ async def test_a_released_lease_is_taken_over_and_written_with_at_once() -> None
         assert api.objects[NAME]["spec"]["leaseTransitions"] == 5
 
 
+async def test_a_lease_is_not_given_back_while_a_write_of_ours_may_still_be_acted_on() -> None:
+    api, clock = Api(), ManualClock()
+    async with keeping(api, clock, NAME):
+        await clock.advance(1)
+        api.doubtful_until = clock.monotonic() + 20
+
+    assert api.holder() == "us"
+
+
 async def test_a_lease_that_ran_out_is_taken_but_written_with_only_after_the_last_write() -> None:
     api, clock = Api(), ManualClock()
     api.foreign(NAME, "flux", clock)

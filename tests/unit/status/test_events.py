@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ class Written:
             raise RuntimeError("odd")
         self.events.append((body, count))
 
-    async def post(self, body: dict[str, Any]) -> None:
+    async def post(self, body: dict[str, Any], headers: Mapping[str, str]) -> None:
         self.posts.append(body)
 
     def now(self) -> str:
@@ -119,5 +120,5 @@ async def test_what_nobody_takes_in_time_is_dropped_and_counted() -> None:
     for number in range(10_003):
         written.recorder.emit(event(str(number)))
 
-    assert written.recorder.dropped == 3
-    assert repr(written.recorder) == "Recorder(waiting=10000, dropped=3)"
+    assert written.recorder.dropped == 6
+    assert repr(written.recorder) == "Recorder(waiting=10000, to post=10000, dropped=6)"
