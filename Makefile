@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test setup check quick tools bench fix lock crds golden walk clean
+.PHONY: demo test setup check quick tools bench fix lock crds golden walk soak clean
 
 demo: setup ## the main job on the embedded API server; needs Python 3.11+ alone
 	@$(BIN)/lockstep demo $(ARGS)
@@ -57,6 +57,9 @@ lock: setup ## renew the locks; they hold no address of an index
 walk: setup tools ## tests with the real flux CLI; FLUX_BIN names it
 	@test -n "$(FLUX_BIN)" || { echo "set FLUX_BIN to a flux binary" >&2; exit 1; }
 	FLUX_BIN=$(FLUX_BIN) $(BIN)/pytest -q tests/e2e -k flux_cli
+
+soak: setup tools ## laws with many examples, and the engine killed at every await, for an hour
+	LOCKSTEP_SOAK=1 $(BIN)/pytest -q tests/property tests/cluster/test_crash.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

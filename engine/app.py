@@ -19,7 +19,7 @@ import anyio
 
 from engine.api import KINDS, Kind
 from engine.api.meta import SOURCE_GROUP
-from engine.cluster import Client, LeaseLost, Resource, connected
+from engine.cluster import ApiError, Client, LeaseLost, NotFound, Resource, connected
 from engine.cluster.endpoint import Endpoint
 from engine.cluster.events import event_writer, poster
 from engine.cluster.lease import Leases, Terms, lease_name, longest_write
@@ -49,7 +49,7 @@ from engine.telemetry import Metrics, about, logger
 _SOURCES = {(SOURCE_GROUP, kind) for kind in SOURCE_KINDS}
 _STARTING = "the first list of objects"
 _EVENTS_GRACE = 5.0  # seconds for the last events when the engine stops
-_CRDS_HINT = "; if Flux's definitions are missing, `lockstep run --install-crds` installs them"
+_CRDS_HINT = ": Flux's definitions are missing; `lockstep run --install-crds` installs them"
 
 
 @dataclass(slots=True)
@@ -220,7 +220,7 @@ async def _watch(kind: Kind, engine: Engine, state: State) -> None:
             if event.type is EventType.SYNCED:
                 _note_synced(kind.name, state)
             elif event.type is EventType.TROUBLE:
-                _note_trouble(kind, str(event.problem), state)
+                _note_trouble(kind, event.problem, state)
             elif event.type is not EventType.BOOKMARK:
                 try:
                     if event.type is EventType.DELETED:
@@ -270,12 +270,17 @@ def _note_synced(kind: str, state: State) -> None:
         logger.info("ready: every object is known")
 
 
-def _note_trouble(kind: Kind, problem: str, state: State) -> None:
-    if kind.name in state.required:
-        state.waiting_for = f"{_STARTING} {kind.name}: {problem}"
-        logger.error("%s cannot be watched: %s%s", kind.name, problem, _CRDS_HINT)
-    else:
+def _note_trouble(kind: Kind, problem: ApiError | None, state: State) -> None:
+    """A kind that is not served is for a person to mend; a busy API server mends itself."""
+    if kind.name not in state.required:
         logger.debug("%s cannot be watched: %s", kind.name, problem)
+        return
+    if kind.name not in state.synced:  # later the engine goes on with what it knows
+        state.waiting_for = f"{_STARTING}: {kind.name}: {problem}"
+    if isinstance(problem, NotFound):
+        logger.error("%s is not served%s", kind.name, _CRDS_HINT)
+    else:
+        logger.info("%s cannot be watched yet, tried again: %s", kind.name, problem)
 
 
 def _controllers(engine: Engine) -> dict[tuple[str, str], Controller[Ref]]:

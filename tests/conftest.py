@@ -11,7 +11,13 @@ from tests.support.controlplane import ControlPlane, start
 from tests.support.limits import alarm, limit_of, limited
 
 # An example's time says nothing on a machine that also does other things; the test's limit holds.
-hypothesis.settings.register_profile("lockstep", deadline=None, print_blob=True)
+# 40 examples keep `make quick` under a minute; `make soak` asks for many more.
+hypothesis.settings.register_profile(
+    "lockstep",
+    deadline=None,
+    print_blob=True,
+    max_examples=2000 if os.environ.get("LOCKSTEP_SOAK") else 40,
+)
 hypothesis.settings.load_profile("lockstep")
 
 STDERR = pytest.StashKey[int]()

@@ -1,8 +1,5 @@
 """What the API server refused, in the words of Flux's messages."""
 
-from collections.abc import Iterator
-from typing import Any
-
 from engine.cluster import ApiError, Forbidden, Invalid, NotFound
 from engine.cluster.errors import is_outdated
 from engine.errors import Failure
@@ -21,7 +18,7 @@ def refused(
     obj: that object; where it is a Secret, its values do not show.
     """
     text = _said(ref, error, verb, f" ({origin})" if origin else "")
-    return text if obj is None or ref.kind != "Secret" else mask(text, _values(obj))
+    return text if obj is None or ref.kind != "Secret" else mask(text, secrets_of(obj))
 
 
 def no_namespace(ref: Ref, origin: str) -> str:
@@ -57,21 +54,3 @@ def _said(ref: Ref, error: Exception, verb: str, where: str) -> str:
     if isinstance(error, Forbidden):
         return f"{text}; grant the missing rule to the service account that applies"
     return text
-
-
-def _values(secret: Object) -> Iterator[str]:
-    """What must not show: the values, also of a malformed Secret (numbers, nested objects)."""
-    yield from secrets_of(secret)
-    for name in ("data", "stringData"):
-        yield from _leaves(secret.get(name))
-
-
-def _leaves(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for inner in value.values():
-            yield from _leaves(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _leaves(inner)
-    elif value is not None and not isinstance(value, str):
-        yield str(value)

@@ -274,22 +274,30 @@ class Leases:
             log.warning("leases in %s not released: a write had no answer", self._namespace)
             return
         for lease in self._leases:
-            if lease.holder != lease.identity or lease.record is None:
-                continue
-            instant = micro_time(self._clock.wall())
-            spec = {
-                "holderIdentity": None,
-                "leaseDurationSeconds": 1,
-                "acquireTime": instant,
-                "renewTime": instant,
-            }
-            version = lease.record["metadata"]["resourceVersion"]
-            patch = {"metadata": {"resourceVersion": version}, "spec": spec}
             try:
-                await self._client.merge_patch(LEASES, self._namespace, lease.name, patch)
+                try:
+                    await self._give_back(lease)
+                except Conflict:  # a renewal that was cut short has been acted on all the same
+                    await self._look(lease)
+                    await self._give_back(lease)
             except ApiError as error:
                 log.warning("lease %s/%s not released: %s", self._namespace, lease.name, error)
-            lease.renewed_at = float("-inf")
+
+    async def _give_back(self, lease: Lease) -> None:
+        """Release one Lease if the record says that it is ours."""
+        if lease.holder != lease.identity or lease.record is None:
+            return
+        instant = micro_time(self._clock.wall())
+        spec = {
+            "holderIdentity": None,
+            "leaseDurationSeconds": 1,
+            "acquireTime": instant,
+            "renewTime": instant,
+        }
+        version = lease.record["metadata"]["resourceVersion"]
+        patch = {"metadata": {"resourceVersion": version}, "spec": spec}
+        lease.renewed_at = float("-inf")
+        await self._client.merge_patch(LEASES, self._namespace, lease.name, patch)
 
     def are_held(self, now: float) -> bool:
         """Whether a write may begin at the monotonic instant `now`."""

@@ -5,7 +5,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from engine.objects.ref import Object
@@ -13,6 +13,7 @@ from engine.objects.ref import Object
 MASK: Final = "***"
 
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+_NO_VALUES: Final = {"apiVersion", "kind", "metadata", "type", "immutable", "data"}
 _SHORTEST: Final = 3
 """Characters below which a value is not masked: it would show where it stands in every word."""
 
@@ -43,12 +44,26 @@ def mask(text: str, secrets: Iterable[str]) -> str:
 
 
 def secrets_of(obj: Object) -> list[str]:
-    """The values of a Secret, as written and as decoded: what `mask` asks for; else nothing."""
+    """The values of a Secret, as written and as decoded: what `mask` asks for; else nothing.
+
+    Of a malformed one too, whatever stands there: numbers, lists, fields that a Secret has not.
+    """
     if not _is_secret(obj):
         return []
-    encoded = [value for value in (obj.get("data") or {}).values() if isinstance(value, str)]
-    plain = [value for value in (obj.get("stringData") or {}).values() if isinstance(value, str)]
+    encoded = list(_leaves(obj.get("data")))
+    plain = [text for name in obj if name not in _NO_VALUES for text in _leaves(obj[name])]
     return [*encoded, *(text for value in encoded if (text := _decoded(value))), *plain]
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _leaves(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
 
 
 def _is_secret(obj: Object) -> bool:

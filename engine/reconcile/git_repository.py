@@ -29,6 +29,7 @@ from engine.source.failures import (
 )
 from engine.source.git import Fetched, GitRequest
 from engine.source.git_refs import Reference
+from engine.source.transport import secrets_in
 from engine.status.conditions import condition, with_condition, without_conditions
 from engine.telemetry import span
 
@@ -91,6 +92,7 @@ async def request_of(repository: GitRepository, run: Run) -> GitRequest:
     """What to fetch, with the credentials of its Secret.  Raises AuthenticationFailed."""
     spec, settings = repository.spec, run.engine.settings
     reference = spec.ref
+    run.secrets += secrets_in(spec.url)
     return GitRequest(
         url=spec.url,
         reference=Reference(

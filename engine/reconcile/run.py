@@ -13,6 +13,7 @@ import anyio
 
 from engine.cluster import Client, Resource
 from engine.cluster.mirror import Mirror
+from engine.objects.redact import mask
 from engine.objects.ref import Object, Ref
 from engine.reconcile.artifacts import Artifacts
 from engine.reconcile.outcome import Status, is_ready, progressing, requested_at
@@ -101,7 +102,8 @@ class Run:
         self, type_: str, reason: str, message: str, metadata: Mapping[str, str] | None = None
     ) -> None:
         """Tell of something that happened to the object."""
-        event = Event(self.obj, type_, reason, message, self.controller, metadata or {})
+        text = mask(message, self.secrets)
+        event = Event(self.obj, type_, reason, text, self.controller, metadata or {})
         self.engine.recorder.emit(event)
 
     async def progress(self, message: str) -> None:

@@ -51,7 +51,8 @@ class Credentials:
     def secrets(self) -> tuple[str, ...]:
         """The values that no message may hold, longest first."""
         login = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
-        texts = {self.password, self.bearer_token, login if self.password else ""} - {""}
+        alone = self.password or self.username  # a token may stand where a name should
+        texts = {alone, self.bearer_token, login if self.username else ""} - {""}
         return tuple(sorted(texts, key=len, reverse=True))
 
 

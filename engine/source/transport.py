@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 import aiohttp
 from yarl import URL
@@ -74,6 +73,19 @@ def without_secrets(text: str, credentials: Credentials = ANONYMOUS) -> str:
     for secret in credentials.secrets:
         masked = masked.replace(secret, "***")
     return masked
+
+
+def secrets_in(url: str) -> tuple[str, ...]:
+    """The secrets in the user part of a URL; none in what is no URL."""
+    try:
+        return _login_of(URL(url)).secrets
+    except ValueError:
+        return ()
+
+
+def _login_of(url: URL) -> Credentials:
+    """What stands in the user part; yarl has decoded it."""
+    return Credentials(url.user or "", url.password or "")
 
 
 class GitHttp:
@@ -185,12 +197,8 @@ def _authorization(url: URL, credentials: Credentials) -> str:
     """The value of the header Authorization; empty for anonymous requests."""
     if credentials.bearer_token:
         return f"Bearer {credentials.bearer_token}"
-    username, password = credentials.username, credentials.password
-    if not username and url.user:
-        username, password = unquote(url.user), unquote(url.password or "")
-    if not username:
-        return ""
-    return _basic(username, password)
+    login = credentials if credentials.username else _login_of(url)
+    return _basic(login.username, login.password) if login.username else ""
 
 
 def _basic(username: str, password: str) -> str:

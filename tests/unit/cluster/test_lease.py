@@ -183,6 +183,15 @@ async def test_a_released_lease_is_taken_over_and_written_with_at_once() -> None
         assert api.objects[NAME]["spec"]["leaseTransitions"] == 5
 
 
+async def test_a_lease_is_given_back_even_if_the_answer_to_its_renewal_never_came() -> None:
+    api, clock = Api(), ManualClock()
+    async with keeping(api, clock, NAME):
+        await clock.advance(1)
+        api.foreign(NAME, "us", clock)
+
+    assert not api.holder()
+
+
 async def test_a_lease_is_not_given_back_while_a_write_of_ours_may_still_be_acted_on() -> None:
     api, clock = Api(), ManualClock()
     async with keeping(api, clock, NAME):

@@ -69,3 +69,11 @@ def test_the_secrets_of_a_secret_are_its_values_decoded_too():
     assert secrets_of(SECRET) == ["aHVudGVyMg==", "/w==", "hunter2", "admin"]
     assert secrets_of({"apiVersion": "v1", "kind": "Secret"}) == []
     assert secrets_of({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}}) == []
+
+
+def test_a_malformed_secret_has_secrets_too():
+    odd = {"data": {"a": {"b": ["nested", 4711]}}, "stringData": "whole", "datas": {"c": "typed"}}
+
+    found = secrets_of({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "n"}, **odd})
+
+    assert sorted(found) == ["4711", "nested", "typed", "whole"]

@@ -24,7 +24,7 @@ def test_nothing_secret_is_shown() -> None:
     found = Credentials("flux", "s3cret", "t0ken", b"CA", b"CERT", b"KEY", b"ID", b"HOSTS")
 
     assert repr(found) == "Credentials()"
-    assert found.secrets == ("s3cret", "t0ken")
+    assert found.secrets == ("Zmx1eDpzM2NyZXQ=", "s3cret", "t0ken")  # the first: flux:s3cret
 
 
 @pytest.mark.parametrize(
