@@ -17,6 +17,7 @@ LEVELS = {
     "info": logging.INFO,
     "error": logging.WARNING,  # Flux has no warnings
 }
+_SELDOM = 60.0  # seconds
 _IN_FRONT = ("controllerKind", "namespace", "name")
 _NOT_IN_TEXT = {*_IN_FRONT, "controller", "controllerGroup", "reconcileID"}
 
@@ -51,6 +52,21 @@ def level() -> str:
 def because(error: object) -> dict[str, Any]:
     """What went wrong, under Flux's key `error`: pass it as `extra`."""
     return {"keys": {"error": str(error) or type(error).__name__}}
+
+
+class Seldom(logging.Filter):
+    """Lets a record pass once a minute: a collector that is down is not worth a line a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed_at = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the last one is long enough ago."""
+        if record.created - self._passed_at < _SELDOM:
+            return False
+        self._passed_at = record.created
+        return True
 
 
 class _JsonLines(logging.Formatter):

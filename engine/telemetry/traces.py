@@ -5,6 +5,7 @@ what kind of error ended it and never its text, which may quote a secret; `concl
 masked text on the trace as a whole.
 """
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import propagate, trace
 
+from engine.telemetry.logs import Seldom
 from engine.telemetry.scope import clean
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _TRACER = "lockstep"
 _FLUSH = 5.0  # seconds for the last spans at the end of the process
+_PATH = "/v1/traces"
 _TEXT = 1000  # characters of an error on a trace: the whole stands in the status and the log
 
 Value = str | int | float | bool
@@ -60,9 +63,16 @@ def set_up_tracing(endpoint: str, ratio: float, version: str) -> None:
     provider = TracerProvider(
         resource=resource, sampler=ParentBasedTraceIdRatio(ratio), shutdown_on_exit=False
     )
-    url = endpoint if endpoint.endswith("/v1/traces") else endpoint.rstrip("/") + "/v1/traces"
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=url)))
+    exporter = OTLPSpanExporter(endpoint=url_of(endpoint))
+    logging.getLogger(type(exporter).__module__).addFilter(Seldom())
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     trace_to(provider)
+
+
+def url_of(endpoint: str) -> str:
+    """Where spans are posted to: `collector:4318` is enough."""
+    url = endpoint if "://" in endpoint else f"http://{endpoint}"
+    return url if url.endswith(_PATH) else url.rstrip("/") + _PATH
 
 
 def flush_traces(seconds: float = _FLUSH) -> None:

@@ -289,3 +289,29 @@ async def test_views_act_as_others_and_share_everything() -> None:
     assert [report.priority for report in s.reports] == [Priority.MANUAL, Priority.INTERVAL]
     assert (s.reports[0].verb, s.reports[0].status) == ("get", 200)
     assert "as system:serviceaccount:ns:sa" in repr(view)
+
+
+async def test_each_try_is_a_span_below_the_stage_that_asks() -> None:
+    missing = "/api/v1/namespaces/ns/configmaps/missing"
+    with traced() as traces:
+        async with scene() as s:
+            s.api.on("GET", ONE, status(503, "later"), json(OBJ))
+            s.api.on("GET", missing, status(404, "none"))
+            s.api.on("PATCH", ONE, status(409, "conflict"))
+            with reconciling("Kustomization", "g", "ns", "app", "a change", str), span("plan"):
+                await s.client.get(CONFIG_MAPS, "ns", "one")
+                await s.client.get(CONFIG_MAPS, "ns", "missing")
+                with pytest.raises(Conflict):
+                    await s.client.apply(CONFIG_MAPS, OBJ, manager="me")
+            await s.client.get(CONFIG_MAPS, "ns", "one")
+
+    (root,) = traces.roots()
+    assert traces.tree(root) == {"plan": {"get configmaps": {}, "patch configmaps": {}}}
+    found = [
+        (each.attributes["http.response.status_code"], each.status.status_code.name)
+        for each in traces.spans
+        if each.attributes and "url.path" in each.attributes
+    ]
+    assert found == [(503, "ERROR"), (200, "UNSET"), (404, "UNSET"), (409, "ERROR")]
+    carried = [each.headers.get("traceparent", "") for each in s.api.seen]
+    assert [f"{root.context.trace_id:032x}" in each for each in carried] == [True] * 4 + [False]

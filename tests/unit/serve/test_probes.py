@@ -10,8 +10,6 @@ from engine.serve.probes import metrics, probes
 from engine.telemetry import Metrics, logger
 from tests.support.observing import logged
 
-STATE = {"why": ""}
-
 
 @asynccontextmanager
 async def asking(routes) -> AsyncIterator[aiohttp.ClientSession]:

@@ -1,10 +1,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import anyio
 import pytest
 
 from engine.status.events import Event, Recorder
+from engine.telemetry import reconciling
 from tests.support.build import made
+from tests.support.observing import traced
 
 KS = made(
     "Kustomization",
@@ -122,3 +125,76 @@ async def test_what_nobody_takes_in_time_is_dropped_and_counted() -> None:
 
     assert written.recorder.dropped == 6
     assert repr(written.recorder) == "Recorder(waiting=10000, to post=10000, dropped=6)"
+
+
+async def test_an_address_that_hangs_holds_up_no_event_and_no_reconcile() -> None:
+    written = Written()
+
+    async def hang(body: dict[str, Any], headers: Mapping[str, str]) -> None:
+        await anyio.sleep_forever()
+
+    recorder = Recorder(written.write, hang, written.now, "host")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(recorder.run)
+        for number in range(3):
+            recorder.emit(event(str(number)))
+        await anyio.wait_all_tasks_blocked()
+        assert [body["message"] for body, _ in written.events] == ["0", "1", "2"]
+        with anyio.move_on_after(0.01) as scope:
+            await recorder.drain()
+        assert scope.cancelled_caught
+        tasks.cancel_scope.cancel()
+
+
+async def test_an_event_has_the_time_at_which_it_happened() -> None:
+    written = Written()
+    written.recorder.emit(event("a"))
+    written.recorder.emit(event("b"))
+    written.time = 60
+
+    await written.recorder.drain()
+
+    assert [body["firstTimestamp"] for body, _ in written.events] == ["t1", "t2"]
+    assert [body["timestamp"] for body in written.posts] == ["t1", "t2"]
+
+
+async def test_a_failure_that_repeats_is_told_each_time() -> None:
+    failures = [event("kustomize build failed", "Warning", reason="BuildFailed")] * 40
+
+    written = await Written().after(*failures)
+
+    assert len(written.posts) == 40
+    assert [count for _, count in written.events] == list(range(1, 41))
+    assert len({body["metadata"]["name"] for body, _ in written.events}) == 1
+
+
+async def test_what_an_event_changed_is_logged_and_how_a_run_ended_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level("DEBUG", "lockstep"):
+        await Written().after(event("ConfigMap/ns/a created"), event("end", reason="Other"))
+
+    assert caplog.messages == ["ConfigMap/ns/a created"]
+
+
+async def test_that_events_are_dropped_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    written = Written()
+    for number in range(10_005):
+        written.recorder.emit(event(str(number), reason="Other"))
+
+    assert caplog.messages == ["10000 events wait to be sent: newer ones are dropped"] * 2
+
+
+async def test_a_notification_carries_the_trace_that_it_came_from() -> None:
+    shown: list[Mapping[str, str]] = []
+
+    async def post(body: dict[str, Any], headers: Mapping[str, str]) -> None:
+        shown.append(headers)
+
+    recorder = Recorder(Written().write, post, lambda: "t", "host")
+    with traced() as traces, reconciling("K", "g", "ns", "app", "a change", str):
+        recorder.emit(event())
+    await recorder.drain()
+
+    (root,) = traces.spans
+    assert f"{root.context.trace_id:032x}" in shown[0]["traceparent"]

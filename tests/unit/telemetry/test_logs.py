@@ -4,11 +4,16 @@ import logging
 import pytest
 
 from engine.telemetry import LEVELS, TRACE, about, because, level, logger, reconciling, set_level
+from engine.telemetry.logs import Seldom
 from tests.support.observing import logged
 
 
 def plain(text: str) -> str:
     return text
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
 
 
 def masked(text: str) -> str:
@@ -62,7 +67,7 @@ def test_a_failure_stands_under_error() -> None:
 def test_an_exception_is_an_error_with_its_traceback() -> None:
     with logged() as log:
         try:
-            raise ValueError("odd")
+            fail("odd")
         except ValueError:
             logger.exception("unexpected")
 
@@ -74,7 +79,7 @@ def test_an_exception_is_an_error_with_its_traceback() -> None:
 def test_what_a_run_must_not_tell_is_masked_in_every_part_of_a_line() -> None:
     with logged() as log, reconciling("K", "g", "ns", "app", "hunter2", masked):
         try:
-            raise ValueError("hunter2 in the traceback")
+            fail("hunter2 in the traceback")
         except ValueError:
             logger.exception("hunter2 in %s", "hunter2", extra={"keys": {"more": "hunter2"}})
 
@@ -103,7 +108,7 @@ def test_text_for_people_says_where_what_and_why() -> None:
 def test_text_for_people_shows_a_traceback() -> None:
     with logged(encoding="console") as log:
         try:
-            raise ValueError("odd")
+            fail("odd")
         except ValueError:
             logger.exception("unexpected")
 
@@ -138,3 +143,14 @@ def test_the_level_is_changed_while_running() -> None:
     with pytest.raises(KeyError):
         set_level("loud")
     assert list(LEVELS) == ["trace", "debug", "info", "error"]
+
+
+def test_what_repeats_for_no_use_is_told_once_a_minute() -> None:
+    seldom = Seldom()
+    passed = []
+    for at in (1000.0, 1001.0, 1059.0, 1061.0, 1062.0):
+        record = logging.makeLogRecord({"created": at})
+        if seldom.filter(record):
+            passed.append(at)
+
+    assert passed == [1000.0, 1061.0]

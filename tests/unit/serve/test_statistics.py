@@ -1,0 +1,64 @@
+from random import Random
+from typing import Any, cast
+
+import anyio
+
+from engine.cluster import connected
+from engine.cluster.endpoint import Endpoint
+from engine.objects.ref import Ref
+from engine.runtime import Controller, Requeue, Turn
+from engine.serve.statistics import sample
+from engine.telemetry import Metrics
+from tests.support.clock import ManualClock, settle
+
+ONE, TWO, LATER = (Ref("g", "Kustomization", "ns", name) for name in ("one", "two", "later"))
+
+
+class Held:
+    """Leases of which one is held."""
+
+    def statistics(self) -> dict[str, bool]:
+        return {"kustomize-controller-leader-election": True, "source-controller-le": False}
+
+
+def value(series: Metrics, name: str, /, **labels: str) -> float | None:
+    return series.registry.get_sample_value(name, labels)
+
+
+async def test_the_gauges_say_what_is_so_at_this_moment() -> None:
+    series, clock, over = Metrics(), ManualClock(), anyio.Event()
+
+    async def work(_: Turn[Ref]) -> Requeue:
+        await over.wait()
+        return Requeue()
+
+    controller: Controller[Ref] = Controller(work, clock, 1)
+    for ref, after in ((ONE, 0), (TWO, 0), (LATER, 600)):
+        controller.push(ref, after=after)
+    endpoint = Endpoint("http://127.0.0.1:1")
+    async with connected(endpoint, clock, Random(0)) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(controller.serve)
+        await settle()
+        leases = cast("Any", Held())
+        sample(series, client, {("g", "Kustomization"): controller}, leases)
+        over.set()
+        controller.stop()
+
+    queue = {"name": "kustomization", "controller": "kustomization"}
+    assert value(series, "workqueue_depth", **queue) == 1  # not the one that is not due yet
+    kind = {"controller": "kustomization"}
+    assert value(series, "controller_runtime_active_workers", **kind) == 1
+    assert value(series, "controller_runtime_max_concurrent_reconciles", **kind) == 1
+    assert [
+        value(series, "leader_election_master_status", name=name) for name in Held().statistics()
+    ] == [1, 0]
+    assert value(series, "lockstep_api_concurrency_limit") == 16
+    assert value(series, "lockstep_api_requests_waiting", priority="manual") == 0
+
+
+async def test_without_leases_nobody_is_said_to_lead() -> None:
+    series = Metrics()
+    async with connected(Endpoint("http://127.0.0.1:1"), ManualClock(), Random(0)) as client:
+        sample(series, client, {}, None)
+
+    assert b"leader_election_master_status{" not in series.text()
