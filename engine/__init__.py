@@ -10,5 +10,6 @@ The stages, in order; data flows one way and each exports one verb and one noun:
 
 Around them: objects (algebra of Kubernetes objects), api (Flux's kinds), runtime (queue and
 controller), cluster (the only Kubernetes I/O), reconcile (one story a kind; start with
-reconcile/kustomization.py), plugin (the contract of extensions), serve, apiserver, app, demo and cli.
+reconcile/kustomization.py), plugin (the contract of extensions), serve, apiserver, app, demo and
+cli.
 """

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -37,10 +37,28 @@ def mask(text: str, secrets: Iterable[str]) -> str:
     The longest form is masked first, so that no secret is masked in part; a secret of several
     lines is also masked line by line, one shorter than 3 characters is left.
     """
+    pattern = _pattern(secrets)
+    return pattern.sub(MASK, text) if pattern is not None else text
+
+
+def masker(secrets: Sequence[str]) -> Callable[[str], str]:
+    """`mask` with a list that may still grow: what it costs to prepare is spent once a length."""
+    prepared: tuple[int, re.Pattern[str] | None] = (0, None)
+
+    def masked(text: str) -> str:
+        nonlocal prepared
+        if prepared[0] != len(secrets):
+            prepared = len(secrets), _pattern(secrets)
+        pattern = prepared[1]
+        return pattern.sub(MASK, text) if pattern is not None else text
+
+    return masked
+
+
+def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
+    """What finds every form of the secrets, None if there is none."""
     forms = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
-    if not forms:
-        return text
-    return re.sub("|".join(map(re.escape, forms)), MASK, text)
+    return re.compile("|".join(map(re.escape, forms))) if forms else None
 
 
 def secrets_of(obj: Object) -> list[str]:

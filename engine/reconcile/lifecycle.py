@@ -15,7 +15,7 @@ from engine.api.meta import FINALIZER, Model
 from engine.cluster import ApiError, LeaseLost, Resource
 from engine.cluster.errors import is_outdated
 from engine.errors import Failed, Failure, Malformed, ReconciliationFailed
-from engine.objects.redact import mask
+from engine.objects.redact import mask, masker
 from engine.objects.ref import Ref
 from engine.reconcile.outcome import Result, Status, failed, handled, succeeded
 from engine.reconcile.run import Engine, Run
@@ -58,12 +58,8 @@ async def lifecycle(turn: Turn[Ref], story: Story, resource: Resource, engine: E
     key = turn.key
     news = [reason for reason in turn.reasons if reason not in _ROUTINE]
     why = ", ".join(news or turn.reasons)
-
-    def masked(text: str) -> str:
-        return mask(text, run.secrets)
-
     with (
-        reconciling(key.kind, key.group, key.namespace, key.name, why, masked),
+        reconciling(key.kind, key.group, key.namespace, key.name, why, masker(run.secrets)),
         engine.metrics.duration.labels(key.kind, key.name, key.namespace).time(),
         engine.triggers.running(key),
     ):

@@ -25,7 +25,9 @@ from engine.cluster.endpoint import Endpoint
 from engine.cluster.errors import TooManyRequests, Unavailable
 from engine.cluster.sender import Report
 from engine.runtime import Priority
+from engine.telemetry import reconciling, span
 from tests.support.clock import ImpatientClock
+from tests.support.observing import traced
 from tests.support.scripted_api import ScriptedApi, cut, echo, hang, json, scripted_api, status
 
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True)

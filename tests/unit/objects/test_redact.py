@@ -1,6 +1,6 @@
 import pytest
 
-from engine.objects.redact import MASK, mask, masked, secrets_of
+from engine.objects.redact import MASK, mask, masked, masker, secrets_of
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 SECRET = {
@@ -77,3 +77,13 @@ def test_a_malformed_secret_has_secrets_too():
     found = secrets_of({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "n"}, **odd})
 
     assert sorted(found) == ["4711", "nested", "typed", "whole"]
+
+
+def test_a_masker_knows_secrets_that_come_later():
+    secrets = []
+    hide = masker(secrets)
+
+    before = hide("hunter2")
+    secrets += ["hunter2"]
+
+    assert (before, hide("hunter2 and aHVudGVyMg==")) == ("hunter2", "*** and ***")

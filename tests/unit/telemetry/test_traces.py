@@ -227,3 +227,15 @@ def test_without_an_endpoint_nothing_is_set_up() -> None:
     with run():
         assert carried() == {}
     flush_traces()
+
+
+def test_an_event_loop_that_starts_later_traces_too(collector: Collector) -> None:
+    async def main() -> None:
+        with run(), span("plan"):
+            await anyio.lowlevel.checkpoint()
+
+    set_up_tracing(collector.url, 1.0, "1")
+    anyio.run(main)
+    flush_traces()
+
+    assert [path for path, _, _ in collector.seen] == ["/v1/traces"]
