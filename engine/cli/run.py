@@ -74,7 +74,7 @@ async def serve(settings: Settings, endpoint: Endpoint) -> int:
 
 async def _obey(stop: anyio.Event, everything: anyio.CancelScope, settings: Settings) -> None:
     """Sets `stop` at the first signal; a second SIGINT cancels everything."""
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for received in signals:
             if stop.is_set() and received == signal.SIGINT:
                 logger.info("stopping at once")

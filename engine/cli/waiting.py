@@ -24,6 +24,7 @@ from engine.objects.ref import Object
 from engine.runtime import SystemClock
 
 _POLL = 2.0  # seconds, as Flux
+_WAITS = (PROGRESSING, "DependencyNotReady")  # reasons of what goes on by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Awaited:
         if self.token and not self._is_answered(obj):
             return False
         ready = _ready(obj)
-        if ready.get("status") not in ("True", "False") or ready.get("reason") == PROGRESSING:
+        if ready.get("status") not in ("True", "False") or ready.get("reason") in _WAITS:
             return False
         seen = ready.get("observedGeneration") or status.get("observedGeneration")
         return bool(seen == generation)

@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 
 from engine.cluster.client import Client
-from engine.cluster.errors import AlreadyExists, ApiError, Conflict, LeaseLost
+from engine.cluster.errors import AlreadyExists, ApiError, Conflict, LeaseLost, NotFound
 from engine.cluster.resource import Resource
 from engine.objects.ref import Object
 from engine.runtime.clock import Clock
@@ -230,6 +230,8 @@ class Leases:
                         continue
             except (ApiError, TimeoutError) as error:
                 why = str(error) or f"no answer within {self._terms.retry_period:g} s"
+                if isinstance(error, NotFound):
+                    why += "; create it, or run with --install-crds"
                 log.warning("lease %s/%s: %s", self._namespace, lease.name, why)
                 free = lease.holder == lease.identity
             if not free and blocker is None:

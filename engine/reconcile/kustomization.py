@@ -72,4 +72,4 @@ async def remember(plan: Plan, run: Run) -> None:
     both = union(old, plan.inventory())
     run.status["inventory"] = format_inventory(both)
     if both.keys() - old.keys():
-        await run.write({**(run.obj.get("status") or {}), **run.status}, guarded=True)
+        await run.write_ahead()

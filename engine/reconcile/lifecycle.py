@@ -16,7 +16,7 @@ from engine.cluster import ApiError, LeaseLost, Resource
 from engine.cluster.errors import is_outdated
 from engine.errors import Failed, Failure, Malformed, ReconciliationFailed
 from engine.objects.redact import mask, masker
-from engine.objects.ref import Ref
+from engine.objects.ref import Object, Ref
 from engine.reconcile.outcome import Result, Status, failed, handled, succeeded
 from engine.reconcile.run import Engine, Run
 from engine.reconcile.sources import Outdated
@@ -27,6 +27,9 @@ from engine.telemetry import because, concluded, logger, reconciling, span
 _ROUTINE = ("interval", "retry")  # queued before each run; the reason is what came on top
 
 
+_SHORTEST = 1.0  # seconds between two runs by the clock: `1ms` would be a request storm
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """How one kind is reconciled.
@@ -35,6 +38,7 @@ class Story:
     reconcile: the happy path.  finalize: what happens before the finalizer goes.
     retry_after: seconds until the next try after a failure; None: growing back-off.
     close: last changes of the draft, once the outcome (its reason) is known.
+    salvage: of a malformed object what its deletion needs; decodes in any case.
     """
 
     group: str
@@ -47,6 +51,7 @@ class Story:
     finalize: Callable[[Any, Run], Awaitable[None]]
     retry_after: Callable[[Any], float | None]
     close: Callable[[Run, str, Failure | None], None]
+    salvage: Callable[[Object], Object]
 
 
 async def lifecycle(turn: Turn[Ref], story: Story, resource: Resource, engine: Engine) -> Requeue:
@@ -83,7 +88,10 @@ async def _attempt(run: Run, story: Story) -> Requeue:
     try:
         model = decode(story.model, run.obj)
     except Undecodable as error:
-        return await _failed(run, story, Malformed(str(error)), None)
+        if not run.obj["metadata"].get("deletionTimestamp"):
+            return await _failed(run, story, Malformed(str(error)), None)
+        # What is malformed must still be deletable: its inventory says what it owns.
+        model = decode(story.model, story.salvage(run.obj))
     metadata = run.obj["metadata"]
     is_deleted = bool(metadata.get("deletionTimestamp"))
     if not is_deleted and FINALIZER not in (metadata.get("finalizers") or ()):
@@ -131,10 +139,10 @@ async def _succeeded(run: Run, story: Story, result: Result) -> Requeue:
     level("%s in %s", result.message, _spent(run))
     concluded(result.reason, _revision(run))
     _count(run, "success" if result.requeue_after is None else "requeue_after")
-    if result.requeue_after is None:
+    if not result.requeue_after:  # an interval of 0 means: only when something happens, as in Flux
         return Requeue()
-    engine = run.engine
-    return Requeue(after=jittered(result.requeue_after, engine.settings.jitter, engine.random))
+    engine, interval = run.engine, max(result.requeue_after, _SHORTEST)
+    return Requeue(after=jittered(interval, engine.settings.jitter, engine.random))
 
 
 async def _failed(run: Run, story: Story, failure: Failure, model: Model | None) -> Requeue:
@@ -165,7 +173,8 @@ def _after(failure: Failure, run: Run, story: Story, model: Model | None) -> Req
         return Requeue(after=0.0, reason="superseded")
     after = failure.retry_after
     if after is None and model is not None and not isinstance(failure, Failed):
-        after = story.retry_after(model)
+        asked = story.retry_after(model)
+        after = None if asked is None else max(asked, _SHORTEST)
     return Requeue(after=after, failed=True, reason="retry")
 
 

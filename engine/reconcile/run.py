@@ -116,6 +116,15 @@ class Run:
         self.status = progressing(self.given, self.status, message, self.engine.now())
         await self.write(self.status)
 
+    async def write_ahead(self) -> None:
+        """Send the draft before its outcome is known; fails if anybody changed the object.
+
+        Says that it is in progress: a new revision beside an old Ready would mislead who waits.
+        """
+        self._reported_at = self.engine.clock.monotonic()
+        self.status = progressing(self.given, self.status, self.doing, self.engine.now())
+        await self.write(self.status, guarded=True)
+
     async def write(self, status: Mapping[str, Any], *, guarded: bool = False) -> None:
         """Send a status now; the run goes on from the object as it then is."""
         self.obj = await commit(

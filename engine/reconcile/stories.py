@@ -1,13 +1,55 @@
 """The kinds that are reconciled here, and how: a Story each."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from engine.api.kustomize import Kustomization
 from engine.api.source import GitRepository
+from engine.objects.ref import Object
 from engine.reconcile import deletion, git_repository, kustomization, telling
 from engine.reconcile.lifecycle import Story
+
+_SALVAGED = {
+    "deletionPolicy": ("MirrorPrune", "Delete", "WaitForTermination", "Orphan"),
+    "serviceAccountName": (),
+}  # {text field of the spec that a deletion obeys: its values, () = any}
 
 
 def _own_retry(ks: Kustomization) -> float:
     return ks.retry_interval
+
+
+def salvaged_kustomization(obj: Object) -> Object:
+    """What the deletion of a malformed Kustomization needs: policy and identity.
+
+    A field that is itself malformed counts as absent, `prune` then as false: nothing is deleted
+    that nobody asked to be deleted.
+    """
+    spec = obj.get("spec") if isinstance(obj.get("spec"), Mapping) else {}
+    kept: dict[str, Any] = {
+        "interval": "1h",
+        "prune": (spec or {}).get("prune") is True,
+        "suspend": (spec or {}).get("suspend") is True,
+        "sourceRef": {"kind": "GitRepository", "name": "unknown"},
+    }
+    for name, values in _SALVAGED.items():
+        value = (spec or {}).get(name)
+        if isinstance(value, str) and (not values or value in values):
+            kept[name] = value
+    if (spec or {}).get("kubeConfig"):  # its objects are in another cluster: never look here
+        kept["kubeConfig"] = {"secretRef": {"name": "unknown"}}
+    return {**_header(obj), "spec": kept}
+
+
+def salvaged_source(obj: Object) -> Object:
+    """What the deletion of a malformed GitRepository needs: its name."""
+    return {**_header(obj), "spec": {"url": "https://unknown", "interval": "1h"}}
+
+
+def _header(obj: Object) -> dict[str, Any]:
+    names = ("name", "namespace", "uid", "generation", "resourceVersion")
+    metadata = {name: obj["metadata"][name] for name in names if name in obj["metadata"]}
+    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
 
 
 def _growing(_: GitRepository) -> None:
@@ -25,6 +67,7 @@ KUSTOMIZATION = Story(
     finalize=deletion.finalize,
     retry_after=_own_retry,
     close=telling.close,
+    salvage=salvaged_kustomization,
 )
 
 GIT_REPOSITORY = Story(
@@ -38,4 +81,5 @@ GIT_REPOSITORY = Story(
     finalize=git_repository.finalize,
     retry_after=_growing,
     close=git_repository.close,
+    salvage=salvaged_source,
 )

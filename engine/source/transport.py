@@ -76,9 +76,10 @@ def without_secrets(text: str, credentials: Credentials = ANONYMOUS) -> str:
 
 
 def secrets_in(url: str) -> tuple[str, ...]:
-    """The secrets in the user part of a URL; none in what is no URL."""
+    """The secrets in the user part and the query of a URL; none in what is no URL."""
     try:
-        return _login_of(URL(url)).secrets
+        parsed = URL(url)
+        return (*_login_of(parsed).secrets, *parsed.query.values())
     except ValueError:
         return ()
 

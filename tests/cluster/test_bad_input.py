@@ -29,6 +29,10 @@ BROKEN_BUILDS = {
         {"bad/x.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n"},
         "bad/x.yaml",
     ),
+    "two kustomization files": (
+        {"bad/kustomization.yml": "namePrefix: a-\n", "bad/Kustomization": "namePrefix: b-\n"},
+        "multiple kustomization files in folder 'bad'",
+    ),
     "one object twice": (
         {"bad/a.yaml": config_map("same"), "bad/b.yaml": config_map("same")},
         "same",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engine.objects.ref import Object
-from tests.support.fleet import Fleet, config_map, is_ready
+from tests.support.fleet import Fleet, config_map, has_reason, is_ready
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,18 @@ async def test_one_that_was_deleted_while_no_engine_ran_is_finished_by_the_next(
 
 def is_terminating(obj: Object) -> bool:
     return bool(obj["metadata"].get("deletionTimestamp"))
+
+
+async def test_a_kustomization_that_became_malformed_can_be_deleted(fleet: Fleet) -> None:
+    fleet.commit({"app/web.yaml": config_map("web")})
+    await fleet.source()
+    await fleet.kustomization("app", path="./app")
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        await fleet.patch("Kustomization", "app", {"spec": {"timeout": "99999999999h"}})
+        await fleet.until("Kustomization", "app", has_reason("Failed"))
+        await fleet.delete("Kustomization", "app")
+        await fleet.until_gone("Kustomization", "app")
+
+    assert await fleet.get("ConfigMap", "web") is None

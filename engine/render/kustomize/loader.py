@@ -94,7 +94,7 @@ class Loader:
         """(the content of the kustomization file, its name).  Raises KustomizeError."""
         override = self.reach.overrides.get(self.root) if not self.is_remote else None
         names = [name for name in FILE_NAMES if self._is_file(name)]
-        if override is not None:
+        if override is not None and len(names) <= 1:
             return override, names[0] if names else FILE_NAMES[0]
         if not names:
             wanted = "', '".join(FILE_NAMES)

@@ -3,7 +3,6 @@
 Source: kustomize api/filters/imagetag, api/internal/image, api/filters/replicacount.
 """
 
-import re
 from typing import Any
 
 from engine.render.kustomize.config.kustomization import Image, Replica
@@ -12,6 +11,7 @@ from engine.render.kustomize.errors import KustomizeError
 from engine.render.kustomize.model.fields import change_fields, put_scalar
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.scalars import described, text_of
+from engine.render.kustomize.transform.regex import InvalidExpression, compiled
 
 _TAG = r"(:[a-zA-Z0-9_.{}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{}-]*)?"
 _CONTAINERS = ("containers", "initContainers")
@@ -20,8 +20,8 @@ _CONTAINERS = ("containers", "initContainers")
 def set_image(resources: ResMap, image: Image, specs: Specs) -> None:
     """Change the image wherever containers use it, and in the fields of `specs`."""
     try:
-        pattern = re.compile(rf"^{image.name}{_TAG}\Z")
-    except re.error:
+        pattern = compiled(f"^{image.name}{_TAG}$")
+    except InvalidExpression:
         return  # an invalid name matches nothing
 
     def change(value: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 from engine.render.kustomize.errors import KustomizeError
 from engine.render.kustomize.model.fields import split_path
 from engine.render.kustomize.model.scalars import described, text_of
+from engine.render.kustomize.transform.regex import Expression, InvalidExpression, compiled
 
 _INDEX = re.compile(r"[+-]?[0-9]+")
 
@@ -134,9 +135,9 @@ def _find_elements(field: Found, path: list[str], create: type | None) -> list[F
     key, value = _key_value(path[0])
     items = _elements(field.value, path[0])
     try:
-        pattern = re.compile(value)
-    except re.error as error:
-        raise KustomizeError(f"{value!r} is not a regular expression: {error}") from error
+        pattern = compiled(value)
+    except InvalidExpression as error:
+        raise KustomizeError(str(error)) from error
     places = [i for i, item in enumerate(items) if _matches(item, key, pattern)]
     if not key:
         found = [_item(items, i) for i in places]
@@ -148,7 +149,7 @@ def _find_elements(field: Found, path: list[str], create: type | None) -> list[F
     return _find(_item(items, len(items) - 1), path[1:] if key else [], create)
 
 
-def _matches(item: Any, key: str, pattern: re.Pattern[str]) -> bool:
+def _matches(item: Any, key: str, pattern: Expression) -> bool:
     if not key:
         return not isinstance(item, (dict, list)) and pattern.search(text_of(item)) is not None
     if not isinstance(item, dict) or key not in item:

@@ -11,6 +11,7 @@ from engine.render.kustomize.config.kustomization import Selector
 from engine.render.kustomize.errors import KustomizeError
 from engine.render.kustomize.model.ids import Gvk
 from engine.render.kustomize.model.resource import Resource
+from engine.render.kustomize.transform.regex import Expression, InvalidExpression, compiled
 
 _REQUIREMENT = re.compile(
     r"\s*(?:"
@@ -30,11 +31,11 @@ Test = Callable[[Mapping[str, str]], bool]
 class Pattern:
     """A compiled Selector; empty parts match everything."""
 
-    group: re.Pattern[str] | None
-    version: re.Pattern[str] | None
-    kind: re.Pattern[str] | None
-    name: re.Pattern[str] | None
-    namespace: re.Pattern[str] | None
+    group: Expression | None
+    version: Expression | None
+    kind: Expression | None
+    name: Expression | None
+    namespace: Expression | None
 
     def matches_gvk(self, gvk: Gvk) -> bool:
         """True if group, version and kind match as a whole."""
@@ -63,14 +64,14 @@ def pattern_of(selector: Selector) -> Pattern:
     )
 
 
-def expression(text: str) -> re.Pattern[str] | None:
+def expression(text: str) -> Expression | None:
     """A regular expression; None for the empty text.  Raises KustomizeError."""
     if not text:
         return None
     try:
-        return re.compile(text)
-    except re.error as error:
-        raise KustomizeError(f"{text!r} is not a regular expression: {error}") from error
+        return compiled(text)
+    except InvalidExpression as error:
+        raise KustomizeError(str(error)) from error
 
 
 def select(resources: Iterable[Resource], selector: Selector) -> list[Resource]:
@@ -144,5 +145,5 @@ def _comparison(key: str, order: str, bound: int) -> Test:
     return test
 
 
-def _matches(pattern: re.Pattern[str] | None, text: str) -> bool:
+def _matches(pattern: Expression | None, text: str) -> bool:
     return pattern is None or pattern.fullmatch(text) is not None
