@@ -17,6 +17,7 @@ setup: $(STAMP) ## the virtual environment with the locked dependencies
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Lockstep needs Python 3.11 or newer: set PYTHON=..." >&2; exit 1; }
+	@echo "Setting up $(VENV) with the locked dependencies: one or two minutes." >&2
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

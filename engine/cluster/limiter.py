@@ -152,6 +152,11 @@ class Limiter:
                 self._tell_of_the_pause()
 
     async def _admission(self, priority: Priority) -> None:
+        if priority is Priority.LEASE:
+            # The API server keeps a level of its own for Leases; a pause of the rest must not cost
+            # the right to write.
+            self._concurrency.start()
+            return
         waiter = _Waiter()
         self._waiting[priority].append(waiter)
         try:

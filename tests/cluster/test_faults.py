@@ -78,6 +78,7 @@ async def started(world: World, proxy: FaultProxy) -> EngineProcess:
         pytest.param(slow(0.5), 12, "", "/configmaps", id="slow answers"),
     ],
 )
+@pytest.mark.limit(120)  # retries with growing pauses, on a busy machine
 async def test_a_change_is_applied_through(
     world: World, proxy: FaultProxy, effect: Effect, times: int, method: str, path: str
 ) -> None:
