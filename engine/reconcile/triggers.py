@@ -4,7 +4,7 @@ an object is created, or its spec changes      at once; a wait for health under 
 it is asked for (requestedAt)                  at once, before everything else
 it is deleted, or its prune is approved        at once
 its source holds another revision              at once; a wait under way ends
-a dependency becomes Ready, or has applied     at once, if it waits for it
+a dependency is created, Ready or has applied  at once, if it waits for it
 the interval is over, or a retry is due        by the run's own Requeue (lifecycle.py)
 """
 
@@ -65,7 +65,7 @@ class Triggers:
             return
         if (ref.group, ref.kind) == (KUSTOMIZE_GROUP, "Kustomization"):
             self._index(ref, references_of(new))
-            if _progressed(old, new):
+            if old is None or _progressed(old, new):  # new: a dependant may call it missing
                 self._wake(ref, Priority.DRIFT, supersede=False)
         if ref.group == SOURCE_GROUP and _revision(old) != _revision(new):
             self._wake(ref, Priority.DRIFT, supersede=True)

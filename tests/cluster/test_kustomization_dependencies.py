@@ -1,5 +1,6 @@
 """Kustomizations that wait for each other."""
 
+from engine.objects.ref import Object
 from tests.support.fleet import (
     Fleet,
     condition_of,
@@ -69,3 +70,18 @@ async def test_a_source_that_comes_later_wakes_who_waits_for_it(fleet: Fleet) ->
         await fleet.until("Kustomization", "app", has_reason("ArtifactFailed"))
         await fleet.source()
         await fleet.until("Kustomization", "app", is_ready)
+
+
+async def test_a_dependency_that_is_created_later_is_no_longer_called_missing(fleet: Fleet) -> None:
+    fleet.commit({"two/y.yaml": config_map("y")})
+    await fleet.source()
+    await fleet.kustomization("two", path="./two", dependsOn=[{"name": "one"}])
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "two", lambda ks: "not found" in message_of(ks))
+        await fleet.kustomization("one", path="./missing")
+        await fleet.until("Kustomization", "two", lambda ks: "is not ready" in message_of(ks))
+
+
+def message_of(ks: Object) -> str:
+    return str(condition_of(ks).get("message", ""))
