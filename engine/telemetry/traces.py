@@ -7,7 +7,7 @@ masked text on the trace as a whole.
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -35,6 +35,7 @@ class Tracing:
 
     provider: "TracerProvider"
     tracer: trace.Tracer
+    give_up: Callable[[], None] | None = None  # has the exporter try nothing again
 
 
 _TRACING: ContextVar[Tracing | None] = ContextVar("tracing", default=None)
@@ -42,7 +43,14 @@ _TRACING: ContextVar[Tracing | None] = ContextVar("tracing", default=None)
 
 def trace_to(provider: "TracerProvider | None") -> None:
     """Has all that is begun from here on (tasks, threads) send its spans there; None: nowhere."""
-    _TRACING.set(Tracing(provider, provider.get_tracer(_TRACER)) if provider else None)
+    _trace_to(provider)
+
+
+def _trace_to(
+    provider: "TracerProvider | None", give_up: Callable[[], None] | None = None
+) -> None:
+    tracing = Tracing(provider, provider.get_tracer(_TRACER), give_up) if provider else None
+    _TRACING.set(tracing)
 
 
 def set_up_tracing(endpoint: str, ratio: float, version: str) -> None:
@@ -66,7 +74,7 @@ def set_up_tracing(endpoint: str, ratio: float, version: str) -> None:
     exporter = OTLPSpanExporter(endpoint=url_of(endpoint))
     logging.getLogger(type(exporter).__module__).addFilter(Seldom())
     provider.add_span_processor(BatchSpanProcessor(exporter))
-    trace_to(provider)
+    _trace_to(provider, exporter.shutdown)
 
 
 def url_of(endpoint: str) -> str:
@@ -83,6 +91,8 @@ def flush_traces(seconds: float = _FLUSH) -> None:
     last = threading.Thread(target=tracing.provider.shutdown, daemon=True)
     last.start()
     last.join(seconds)
+    if last.is_alive() and tracing.give_up:  # else it tries on for half a minute
+        tracing.give_up()
 
 
 @contextmanager

@@ -171,6 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def collector(request: pytest.FixtureRequest):
+    before = set(threading.enumerate())
     server = Collector(hangs=getattr(request, "param", False))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -180,6 +181,9 @@ def collector(request: pytest.FixtureRequest):
     thread.join()
     server.server_close()
     trace_to(None)
+    for each in set(threading.enumerate()) - before:
+        each.join(10)
+        assert not each.is_alive(), f"{each.name} goes on after the end"
 
 
 @pytest.mark.parametrize(
