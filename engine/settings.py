@@ -4,8 +4,18 @@ Units: durations are float seconds (written `30s`, `1m30s` on the command line),
 `_bytes`.  Names and defaults are Flux's where Flux has the same setting.
 """
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from typing import Any
+
+PREFIX = "LOCKSTEP_"
+_OTHERS = ("LOCKSTEP_DEBUG",)  # variables that are no settings
+# What Kubernetes sets in every pod beside a Service whose name begins with `lockstep`.
+_OF_SERVICES = re.compile(
+    r"(_[A-Z0-9_]+)?_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_[A-Z]+(_[A-Z]+)?)?)"
+)
 
 
 def setting(default: Any, meaning: str, *, kind: str = "") -> Any:
@@ -60,6 +70,18 @@ class Settings:
     concurrent_builds: int = setting(2, "Builds at the same time; they need a processor each.")
     api_concurrency: int = setting(
         32, "Upper bound of requests in flight to one API server; the limiter adapts below it."
+    )
+    api_concurrency_least: int = setting(
+        2, "Lower bound of the same: 2, as one slow answer must not hold up everything else."
+    )
+    api_watches: int = setting(
+        500, "Watches of one API server open at once; one costs some 60 KiB here."
+    )
+    request_timeout: float = setting(
+        20.0,
+        "Longest that a write to the API server may take, and the longest silence of a read; "
+        "at least 1s, and no longer than the Lease allows.",
+        kind="duration",
     )
     interval_jitter_percentage: int = setting(5, "Spread of intervals, in percent, below 100.")
     requeue_dependency: float = setting(
@@ -135,3 +157,18 @@ class Settings:
     def jitter(self) -> float:
         """The spread of intervals as a ratio, 0..1."""
         return self.interval_jitter_percentage / 100
+
+
+def unknown_variables(names: Iterable[str]) -> dict[str, str]:
+    """The variables that are named like settings and are none, each with the nearest that is one.
+
+    names: of the environment.  {variable: nearest setting's, "" if none is near}, sorted.
+    """
+    known = [PREFIX + each.name.upper() for each in fields(Settings)]
+    return {
+        name: next(iter(get_close_matches(name.upper(), known, n=1, cutoff=0.8)), "")
+        for name in sorted(names)
+        if name.startswith(PREFIX)
+        and name not in (*known, *_OTHERS)
+        and not _OF_SERVICES.fullmatch(name.removeprefix(PREFIX[:-1]))
+    }

@@ -76,7 +76,7 @@ def git_application(folder: Path, credentials: Credentials = ANONYMOUS) -> web.A
 
 def _repository(root: Path, request: web.Request) -> Path:
     name = request.match_info["name"]
-    if name.startswith(".") or not (root / name / "objects").is_dir():
+    if name.startswith(".") or "/" in name or not (root / name / "objects").is_dir():
         raise web.HTTPNotFound(text=f"no repository {name!r}\n")
     return root / name
 

@@ -1,5 +1,7 @@
 """Start an HTTP server on an address as Flux's flags write it: `:8080`, `127.0.0.1:0`."""
 
+import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -13,32 +15,48 @@ class BadAddress(ValueError):  # noqa: N818 - it is the address that is bad
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """Host and port; an empty host means all interfaces.  Raises BadAddress."""
+    """Host and port; an empty host means all interfaces, of IPv4 and IPv6.  Raises BadAddress."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
         raise BadAddress(f"{text!r} is not an address: write HOST:PORT or :PORT")
-    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - what `:PORT` means in Flux
+    return host.strip("[]"), int(port)
 
 
 @asynccontextmanager
 async def listening(
     address: str, add_routes: Callable[[web.Application], None]
 ) -> AsyncIterator[str]:
-    """`host:port` that is served while inside; port 0 becomes a free one.  Raises BadAddress."""
+    """`host:port` that is served while inside; port 0 becomes a free one.  Raises BadAddress.
+
+    All interfaces are told as `0.0.0.0`.
+    """
     host, port = parse_address(address)
     application = web.Application()
     add_routes(application)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GRACE)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
         try:
+            site = (
+                web.TCPSite(runner, host, port) if host else web.SockSite(runner, _anywhere(port))
+            )
             await site.start()
         except OSError as error:
+            reason = error.strerror
+            if error.errno and error.errno > 0:  # not of a name: those are negative
+                reason = os.strerror(error.errno)
             raise BadAddress(
-                f"cannot listen on {address}: {error.strerror}; choose another port, 0 for any"
+                f"cannot listen on {address}: {reason}; choose another port, 0 for any"
             ) from error
-        bound = runner.addresses[0]
-        yield f"{bound[0]}:{bound[1]}"
+        found, number = runner.addresses[0][:2]
+        shown = f"[{found}]" if ":" in found else found
+        yield f"{shown if host else '0.0.0.0'}:{number}"  # noqa: S104 - what `:PORT` means in Flux
     finally:
         await runner.cleanup()
+
+
+def _anywhere(port: int) -> socket.socket:
+    """A socket for all interfaces, of both versions of IP where there are both, as Go's."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", port))

@@ -16,6 +16,7 @@ from dulwich.objects import Blob
 
 from engine.errors import ArtifactFailed
 from engine.source.digest import hasher
+from engine.source.failures import of_disk
 from engine.source.git_compact import compact_if_worth
 from engine.source.git_tree import GitTree
 from engine.source.git_write import StoredFile, write_tree
@@ -137,7 +138,11 @@ def _read(file: BinaryIO, store: Store, limits: ArchiveLimits) -> GitTree:
             for member in tar:
                 unpacked.take(tar, member)
         return GitTree(store, unpacked.finish())
-    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
+    except gzip.BadGzipFile as error:  # an OSError too, but not the disk's
+        raise ArtifactFailed(f"failed to untar artifact: {error}") from error
+    except OSError as error:
+        raise ArtifactFailed(of_disk("failed to untar artifact", error)) from error
+    except (tarfile.TarError, EOFError, zlib.error, ValueError) as error:
         raise ArtifactFailed(f"failed to untar artifact: {error}") from error
 
 

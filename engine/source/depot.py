@@ -3,8 +3,10 @@
 The one place where the engine asks for a fetch, for the file of an artifact, or for its tree.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import fcntl
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,18 +15,21 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
+from engine.errors import ArtifactPending
 from engine.objects.ref import Ref
 from engine.settings import Settings
 from engine.source import archive, git
 from engine.source.artifact import Artifact
 from engine.source.download import DownloadPolicy, download
-from engine.source.failures import ArchiveOperationFailed
+from engine.source.failures import ArchiveOperationFailed, of_disk
 from engine.source.git import Fetched, GitRequest, Tools
 from engine.source.git_pack import Limits
 from engine.source.git_tree import GitTree
 from engine.source.storage import ArtifactOwner, ArtifactStorage, Retention
-from engine.source.store import Stores
+from engine.source.store import Store
+from engine.source.stores import Stores
 from engine.source.transport import open_session
+from engine.telemetry import because, logger
 
 _FOREIGN = "artifacts of other controllers"  # the store of what did not come from Git
 
@@ -32,27 +37,28 @@ _FOREIGN = "artifacts of other controllers"  # the store of what did not come fr
 class Depot:
     """The sources' side of one engine."""
 
-    def __init__(self, stores: Stores, storage: ArtifactStorage, tools: Tools) -> None:
+    def __init__(
+        self, stores: Stores, storage: ArtifactStorage, tools: Tools, policy: DownloadPolicy
+    ) -> None:
         """stores: Git objects.  storage: artifacts as files.  tools: connections and threads."""
         self._stores = stores
         self.storage = storage
         self._tools = tools
-        self._policy = DownloadPolicy()
+        self._policy = policy
 
     def __repr__(self) -> str:
         return f"Depot({self.storage!r})"
 
-    def limit(self, settings: Settings) -> None:
-        """Take the bounds of downloads from the settings."""
-        limits = archive.ArchiveLimits(bytes=settings.artifact_max_bytes)
-        self._policy = DownloadPolicy(
-            attempts=settings.http_retry + 1, bytes=settings.artifact_max_bytes, limits=limits
-        )
-
     async def fetch(self, request: GitRequest) -> Fetched:
         """The commit that the request means now; see `git.fetch` for its failures."""
-        store = await to_thread.run_sync(self._stores.of, request.url)
-        return await git.fetch(request, store, self._tools)
+        return await git.fetch(request, await self._store_of(request.url), self._tools)
+
+    async def _store_of(self, url: str) -> Store:
+        try:
+            return await to_thread.run_sync(self._stores.of, url)
+        except OSError as error:
+            problem = of_disk("no place for Git objects can be made", error)
+            raise ArchiveOperationFailed(problem) from error
 
     async def store(self, ref: Ref, fetched: Fetched, wall: float) -> dict[str, Any]:
         """Writes the artifact of a fetched commit; `status.artifact` for it.
@@ -82,22 +88,25 @@ class Depot:
     async def open(self, described: Mapping[str, Any]) -> Artifact:
         """The tree of an artifact: from our own storage, else from the controller that serves it.
 
-        Raises ArtifactFailed, ArtifactPending.
+        Raises ArtifactFailed, ArtifactPending, ArchiveOperationFailed.
         """
         digest = described["digest"]
-        store = await to_thread.run_sync(self._stores.of, _FOREIGN)
+        store = await self._store_of(_FOREIGN)
         if await self.kept(described):
-            tree = await to_thread.run_sync(self._read, described["path"])
+            tree = await to_thread.run_sync(self._read, described["path"], store)
         else:
             tree = await download(described["url"], digest, store, self._tools, self._policy)
         return Artifact(described["revision"], digest, tree, dict(described.get("metadata") or {}))
 
-    def _read(self, path: str) -> GitTree:
-        found = self.storage.locate(path)
-        if found is None:
-            raise ArchiveOperationFailed(f"artifact '{path}' disappeared from storage")
-        with found.open("rb") as file:
-            return archive.read(file, self._stores.of(_FOREIGN), self._policy.limits)
+    def _read(self, path: str, store: Store) -> GitTree:
+        try:
+            with (self.storage.folder / path).open("rb") as file:
+                return archive.read(file, store, self._policy.limits)
+        except FileNotFoundError:  # a newer one has just taken its place
+            raise ArtifactPending(f"artifact '{path}' disappeared from storage") from None
+        except OSError as error:
+            problem = of_disk(f"artifact '{path}' cannot be read", error)
+            raise ArchiveOperationFailed(problem) from error
 
     async def remove(self, ref: Ref) -> bool:
         """Removes the files of a deleted source; False if there were none."""
@@ -118,18 +127,54 @@ def limits_of(settings: Settings) -> Limits:
 
 @asynccontextmanager
 async def open_depot(folder: Path, settings: Settings) -> AsyncIterator[Depot]:
-    """The depot in a folder, while inside; `storage.address` is still to be set."""
-    retention = Retention(settings.artifact_retention_records, settings.artifact_retention_ttl)
-    storage = ArtifactStorage(folder / "artifacts", "", retention=retention)
-    stores = Stores(folder / "git")
+    """The depot in a folder, while inside; `storage.address` is still to be set.
+
+    Raises ArchiveOperationFailed if the folder cannot be used, or another engine uses it.
+    """
+    policy = DownloadPolicy(
+        attempts=settings.http_retry + 1,
+        bytes=settings.artifact_max_bytes,
+        limits=archive.ArchiveLimits(bytes=settings.artifact_max_bytes),
+    )
     workers = anyio.CapacityLimiter(settings.concurrent_fetches)
-    try:
+    with _opened(folder, settings) as (stores, storage):
         async with open_session() as session:
-            depot = Depot(stores, storage, Tools(session, workers))
-            depot.limit(settings)
-            yield depot
-    finally:
-        stores.close()
+            yield Depot(stores, storage, Tools(session, workers), policy)
+
+
+@contextmanager
+def _opened(folder: Path, settings: Settings) -> Iterator[tuple[Stores, ArtifactStorage]]:
+    """What is on disk; held alone, as it is tidied by what this process has in use."""
+    retention = Retention(settings.artifact_retention_records, settings.artifact_retention_ttl)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise _unusable(folder, error.strerror or str(error)) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _unusable(folder, "another engine is using it") from None
+        except OSError as error:  # a network file system without locks: then nobody can tell
+            logger.debug("%s cannot be locked", folder, extra=because(error))
+        try:
+            storage = ArtifactStorage(folder / "artifacts", "", retention=retention)
+            stores = Stores(folder / "git")
+        except OSError as error:
+            raise _unusable(folder, error.strerror or str(error)) from error
+        try:
+            yield stores, storage
+        finally:
+            stores.close()
+
+
+def _unusable(folder: Path, why: str) -> ArchiveOperationFailed:
+    return ArchiveOperationFailed(
+        f"the storage folder '{folder}' cannot be used: {why}: name another one, that can be "
+        "written to, with --storage-path or LOCKSTEP_STORAGE_PATH"
+    )
 
 
 def _instant(wall: float) -> str:

@@ -28,6 +28,14 @@ class ArchiveOperationFailed(Failure):
     """The artifact could not be written to, or read from, the storage."""
 
 
+def of_disk(what: str, error: OSError) -> str:
+    """The text for something that the disk refused; what: the thing that was not possible."""
+    return (
+        f"{what}: {error.strerror or error}: check the space and the permissions of the folder "
+        "named by --storage-path (LOCKSTEP_STORAGE_PATH)"
+    )
+
+
 class GitError(Exception):
     """What a part of the Git client found wrong; `git.fetch` adds URL and context.
 

@@ -16,7 +16,14 @@ from anyio import from_thread, to_thread
 
 from engine.errors import Failure
 from engine.source.credentials import ANONYMOUS, Credentials
-from engine.source.failures import EmptyGitRepository, GitError, RemoteError, URLInvalid
+from engine.source.failures import (
+    ArchiveOperationFailed,
+    EmptyGitRepository,
+    GitError,
+    RemoteError,
+    URLInvalid,
+    of_disk,
+)
 from engine.source.git_commit import Commit, parse_commit
 from engine.source.git_compact import compact_if_worth
 from engine.source.git_filter import filtered
@@ -80,8 +87,8 @@ class Tools:
 async def fetch(request: GitRequest, store: Store, tools: Tools) -> Fetched:
     """The commit that the request's reference means now, with its tree in `store`.
 
-    Raises URLInvalid, AuthenticationFailed, EmptyGitRepository or GitOperationFailed.  Has no
-    deadline of its own.
+    Raises URLInvalid, AuthenticationFailed, EmptyGitRepository, GitOperationFailed, or
+    ArchiveOperationFailed if the disk is at fault.  Has no deadline of its own.
     """
     try:
         remote = _Remote(request, store, tools)
@@ -92,6 +99,9 @@ async def fetch(request: GitRequest, store: Store, tools: Tools) -> Fetched:
         return await to_thread.run_sync(_newest, request, store, found, limiter=tools.workers)
     except GitError as error:
         raise _failure(request, error) from error
+    except OSError as error:  # not of the network: `transport` has words for these
+        problem = of_disk("what was fetched cannot be stored", error)
+        raise _failure(request, GitError(problem, ArchiveOperationFailed)) from error
 
 
 async def _download_once(
@@ -146,7 +156,7 @@ class _Remote:
 
     async def download(self, object_id: str) -> None:
         """Bring one commit, or an annotated tag with its commit, into the store."""
-        held = (await to_thread.run_sync(self._store.held))[:_HAVES]
+        held = list(await to_thread.run_sync(self._store.held))[:_HAVES]
         try:
             await self._receive(Want([object_id], held, held))
         except RemoteError:

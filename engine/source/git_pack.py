@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from dulwich.object_store import DiskObjectStore
 
-from engine.source.failures import GitError
+from engine.source.failures import ArchiveOperationFailed, GitError, of_disk
 
 MiB = 1024 * 1024
 _OFS_DELTA, _REF_DELTA = 6, 7
@@ -71,7 +71,8 @@ class Incoming:
             raise
         except OSError as error:
             self.discard()
-            raise GitError(f"the pack cannot be stored: {error}") from error
+            problem = of_disk("the pack cannot be stored", error)
+            raise GitError(problem, ArchiveOperationFailed) from error
         except Exception as error:  # dulwich raises bare errors of many kinds on hostile input
             self.discard()
             raise _corrupt(error) from error

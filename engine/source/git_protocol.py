@@ -221,14 +221,13 @@ def _old_fetch_request(server: Advertisement, want: Want) -> bytes:
 
 
 class PackStream:
-    """Reads the answer to a fetch: the pack's bytes, and which commits came without parents."""
+    """Reads the answer to a fetch: the pack's bytes."""
 
     def __init__(self, version: int) -> None:
         """version: the server's, 2 or less."""
         self._version = version
         self._packets = Packets()
         self._is_in_pack = False
-        self.shallow: set[str] = set()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The pack's bytes in `data`.  Raises GitError with what the server reports."""
@@ -246,8 +245,6 @@ class PackStream:
         """True if the pack begins here; until then the lines are about shallow and haves."""
         if item.startswith(b"ERR "):
             raise RemoteError(f"the server reports: {_text(item[4:])}")
-        if item.startswith(b"shallow "):
-            self.shallow.add(_text(item[8:]))
         if self._version == 2:
             return item.rstrip(b"\n") == b"packfile"
         return item[:1] in {b"\x01", b"\x02", b"\x03"}

@@ -30,11 +30,6 @@ class GitTree:
         """The content id of the whole tree, hex."""
         return self._id
 
-    @property
-    def store(self) -> Store:
-        """Where the objects are."""
-        return self._store
-
     def entry(self, path: str) -> Entry | None:
         """What stands at `path`, None if nothing does."""
         child = self._find(path)
@@ -54,13 +49,6 @@ class GitTree:
         if child is None or not child.is_file:
             raise KeyError(path)
         return self._store.blob(child.id)
-
-    def subtree(self, path: str) -> "GitTree":
-        """The folder at `path` as a tree of its own; KeyError if it is no folder."""
-        child = self._find(path)
-        if child is None or not child.is_folder:
-            raise KeyError(path)
-        return GitTree(self._store, child.id)
 
     def _find(self, path: str) -> Child | None:
         child = Child(0o40000, self._id)

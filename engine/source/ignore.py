@@ -49,14 +49,20 @@ _NOTHING = r"(?!)"
 
 
 def _regex_of(text: str) -> str:
-    r"""Go's filepath.Match as a regular expression: `*`, `?`, `[a-z]`, `[^a]` and `\\`."""
-    parts: list[str] = []
+    r"""Go's filepath.Match as a regular expression: `*`, `?`, `[a-z]`, `[^a]` and `\\`.
+
+    Each `*` ends for good where what follows it stands first, which is enough; were other ends
+    tried too, one pattern such as `*a*a*a*a*a*a*b` would hold the interpreter for hours.
+    """
+    parts: list[str] = []  # of what stands between two stars, one character each
+    pieces = [parts]
     at = 0
     while at < len(text):
         char = text[at]
         at += 1
         if char == "*":
-            parts.append(".*")
+            parts = []
+            pieces.append(parts)
         elif char == "?":
             parts.append(".")
         elif char == "\\":
@@ -71,7 +77,11 @@ def _regex_of(text: str) -> str:
             parts.append(group)
         else:
             parts.append(re.escape(char))
-    return "".join(parts)
+    head, *others = ("".join(piece) for piece in pieces)
+    if not others:
+        return head
+    middle = "".join(f"(?>.*?{piece})" for piece in others[:-1] if piece)
+    return f"{head}{middle}.*{others[-1]}"
 
 
 def _group(text: str, at: int) -> tuple[str, int]:

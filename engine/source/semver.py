@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import total_ordering
+from typing import Any
+
+import re2
 
 _NUMBER = r"(0|[1-9][0-9]*)"
 _LABEL = r"[0-9A-Za-z-]+"
@@ -22,12 +25,13 @@ _PARTIAL = (
 )
 _PLAIN = re.sub(r"\((?!\?)", "(?:", _PARTIAL)
 _OPERATOR = r"=>|>=|=<|<=|!=|~>|=|>|<|~|\^|"
-_ONE = re.compile(rf"\s*({_OPERATOR})\s*{_PARTIAL}\s*")
-_GROUP = re.compile(
+# re2, as a range is a user's text: `re` would take years for one with many blanks in it.
+_ONE = re2.compile(rf"\s*({_OPERATOR})\s*{_PARTIAL}\s*")
+_GROUP = re2.compile(
     rf"\s*(?:{_OPERATOR})\s*{_PLAIN}\s*(?:(?:\s+|,\s*)(?:{_OPERATOR})\s*{_PLAIN}\s*)*"
 )
-_FIND = re.compile(rf"(?:{_OPERATOR})\s*{_PLAIN}")
-_HYPHEN = re.compile(rf"\s*({_PLAIN})\s+-\s+({_PLAIN})\s*")
+_FIND = re2.compile(rf"(?:{_OPERATOR})\s*{_PLAIN}")
+_HYPHEN = re2.compile(rf"\s*(?P<low>{_PLAIN})\s+-\s+(?P<high>{_PLAIN})\s*")
 
 
 @total_ordering
@@ -149,19 +153,19 @@ class Constraint:
         for text in texts:
             try:
                 version = Version.parse(text)
-            except ValueError:
+                is_older = best is not None and version < best
+            except ValueError:  # no version, or with a number of more than 4300 digits
                 continue
-            if not self.holds(version) or (best is not None and version < best):
+            if is_older or not self.holds(version):
                 continue
             found = [*found, text] if version == best else [text]
             best = version
         return found
 
 
-def _hyphen(match: re.Match[str]) -> str:
+def _hyphen(match: Any) -> str:
     """`1.2 - 1.4` as conditions."""
-    low, _, high = re.sub(r"\s+-\s+", "\0", match[0].strip()).partition("\0")
-    return f">={low}, <={high} "
+    return f">={match['low']}, <={match['high']} "
 
 
 def _group(text: str, whole: str) -> list[Comparison]:

@@ -8,6 +8,7 @@ import itertools
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +18,7 @@ from typing import BinaryIO
 
 from engine.source import archive
 from engine.source.digest import digest_of, is_equal
-from engine.source.failures import ArchiveOperationFailed
+from engine.source.failures import ArchiveOperationFailed, of_disk
 from engine.source.tree import Tree
 
 _PART = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")  # as Kubernetes names: never `..`
@@ -135,39 +136,33 @@ class ArtifactStorage:
         *folders, name = path.split("/")
         if len(folders) != 3 or not all(_PART.fullmatch(part) for part in folders):
             return None
-        found = self.folder / path
-        if not _FILE.fullmatch(name) or found.is_symlink() or not found.is_file():
+        if not _FILE.fullmatch(name):
             return None
-        return found
-
-    def discard(self, path: str) -> None:
-        """Remove one file, e.g. after it proved damaged."""
-        found = self.locate(path)
-        if found is not None:
-            found.unlink(missing_ok=True)
+        found = self.folder / path
+        try:
+            return found if stat.S_ISREG(found.lstat().st_mode) else None
+        except OSError:  # also for a name too long for the disk: anybody may ask for one
+            return None
 
     def collect(self, owner: ArtifactOwner, current: str, now: float) -> list[str]:
-        """Remove what is too old or too many; the paths removed.
+        """Remove what is too old or too many; the paths removed.  Raises ArchiveOperationFailed.
 
         current: path of the artifact that stays whatever its age.  The newest `records` files
         (the current one among them) stay while they are younger than `ttl`.
         """
-        folder = self.folder / owner.path
-        found: list[tuple[float, Path]] = []
-        with suppress(FileNotFoundError):
-            found = [
-                (entry.stat().st_mtime, Path(entry.path))
-                for entry in itertools.islice(os.scandir(folder), _WALKED_AT_MOST)
-                if entry.is_file(follow_symlinks=False)
-            ]
-        found.sort(reverse=True)
-        others = [item for item in found if f"{owner.path}/{item[1].name}" != current]
-        kept = max(self._retention.records - 1, 0)
-        removed = []
-        for number, (changed_at, path) in enumerate(others):
-            if number >= kept or now - changed_at > self._retention.ttl:
-                path.unlink(missing_ok=True)
-                removed.append(f"{owner.path}/{path.name}")
+        try:
+            found = _files(self.folder / owner.path)
+            others = [item for item in found if f"{owner.path}/{item[1].name}" != current]
+            kept = max(self._retention.records - 1, 0)
+            removed = []
+            for number, (changed_at, path) in enumerate(others):
+                if number >= kept or now - changed_at > self._retention.ttl:
+                    path.unlink(missing_ok=True)
+                    removed.append(f"{owner.path}/{path.name}")
+        except OSError as error:
+            raise ArchiveOperationFailed(
+                of_disk(f"unable to remove old artifacts of {owner.path!r}", error)
+            ) from error
         return removed
 
     def remove(self, owner: ArtifactOwner) -> bool:
@@ -182,8 +177,16 @@ class ArtifactStorage:
         return True
 
 
+def _files(folder: Path) -> list[tuple[float, Path]]:
+    """(changed at, path) of the files in a folder, newest first; none if there is no folder."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        walked = itertools.islice(entries, _WALKED_AT_MOST)
+        files = (entry for entry in walked if entry.is_file(follow_symlinks=False))
+        return sorted(((entry.stat().st_mtime, Path(entry.path)) for entry in files), reverse=True)
+    return []
+
+
 def _failure(path: str, error: OSError) -> ArchiveOperationFailed:
     return ArchiveOperationFailed(
-        f"unable to archive artifact to storage: {path!r}: {error.strerror or error}: check the "
-        "space and the permissions of the folder named by --storage-path"
+        of_disk(f"unable to archive artifact to storage: {path!r}", error)
     )

@@ -5,8 +5,8 @@ Safe against a crash: a pack is visible once its index stands beside it, and a c
 held only when everything below it was checked.
 """
 
-import hashlib
 import os
+import re
 import threading
 import weakref
 from collections import OrderedDict
@@ -29,6 +29,7 @@ _COMMIT, _TREE, _BLOB, _TAG = 1, 2, 3, 4
 _FOLDER_MODE = 0o40000
 _TREES_KEPT = 4096  # parsed folders in memory; a large repository has some thousand
 _LOOSE_AT_MOST = 64  # more new objects than this are written as one pack
+_COMMIT_ID = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +189,18 @@ class Store:
         self.add([blob])
         return blob.id.decode()
 
-    def held(self) -> list[str]:
-        """The commits held with everything below them, newest first."""
+    def held(self) -> dict[str, float]:
+        """When the commits held with everything below them were asked for, newest first.
+
+        {commit id: seconds since 1970}
+        """
+        found: list[tuple[float, str]] = []
         with suppress(FileNotFoundError):
-            found = sorted(self._held.iterdir(), key=lambda path: -path.stat().st_mtime_ns)
-            return [path.name for path in found]
-        return []
+            for mark in self._held.iterdir():
+                if _COMMIT_ID.fullmatch(mark.name):  # else it is being written
+                    with suppress(FileNotFoundError):
+                        found.append((mark.stat().st_mtime, mark.name))
+        return {commit_id: used_at for used_at, commit_id in sorted(found, reverse=True)}
 
     def holds(self, commit_id: str) -> bool:
         """True if the commit is held with everything below it."""
@@ -218,39 +225,6 @@ class Store:
     def _held(self) -> Path:
         # As refs, so that `git --git-dir` on this folder sees the commits and keeps them.
         return self.folder / "refs" / "held"
-
-
-class Stores:
-    """The stores below one folder, by repository URL.  Only one process may hold a Stores."""
-
-    def __init__(self, folder: Path) -> None:
-        """folder: made if it is not there; what a crash left half written is removed."""
-        self._folder = folder
-        self._lock = threading.Lock()
-        self._open: dict[str, Store] = {}
-        folder.mkdir(parents=True, exist_ok=True)
-        for leftover in (
-            *folder.glob("*/objects/pack/tmp*"),
-            *folder.glob("*/refs/held/*.new"),
-            *folder.glob("*/objects/*/*.lock"),
-        ):
-            leftover.unlink(missing_ok=True)
-
-    def of(self, url: str) -> Store:
-        """The store of a repository; URLs that differ only in a user part share it.  Blocks."""
-        scheme, _, rest = url.partition("://")
-        host, slash, path = rest.partition("/")
-        plain = f"{scheme}://{host.rpartition('@')[2]}{slash}{path.rstrip('/')}"
-        key = hashlib.sha256(plain.encode()).hexdigest()[:32]
-        with self._lock:
-            if key not in self._open:
-                self._open[key] = Store(self._folder / key)
-            return self._open[key]
-
-    def close(self) -> None:
-        """Give back all open files."""
-        for store in self._open.values():
-            store.close()
 
 
 def _initialise(folder: Path) -> None:

@@ -5,10 +5,6 @@ redirect from https to http, or reads more bytes than allowed.
 """
 
 import base64
-import functools
-import os
-import ssl
-import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -16,8 +12,10 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
+from engine.source.connection import CONNECT_TIMEOUT, explained
 from engine.source.credentials import ANONYMOUS, Credentials
 from engine.source.failures import AuthenticationFailed, GitError, URLInvalid
+from engine.source.tls import tls_context
 from engine.telemetry import carried
 
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -39,7 +37,7 @@ def open_session() -> aiohttp.ClientSession:
     """A session to share among all sources: no cookies, no environment, no timeout of its own."""
     return aiohttp.ClientSession(
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
         trust_env=False,
         requote_redirect_url=False,
     )
@@ -138,8 +136,8 @@ class GitHttp:
             try:
                 async for chunk in _chunks(response, limit_bytes):
                     yield chunk
-            except aiohttp.ClientError as error:
-                raise GitError(f"the connection to {url.host!r} broke: {error}") from error
+            except (aiohttp.ClientError, OSError) as error:
+                raise GitError(explained(error, url)) from error
 
     @asynccontextmanager
     async def _request(
@@ -150,7 +148,7 @@ class GitHttp:
             try:
                 response = await self._send(method, url, headers, body)
             except (aiohttp.ClientError, OSError, ValueError) as error:
-                raise _unreachable(url, error) from error
+                raise GitError(_unreachable(url, error)) from error
             async with response:
                 if response.status in _REDIRECTS and method == "GET":
                     url = _redirected(url, response.headers.get("Location", ""))
@@ -158,7 +156,7 @@ class GitHttp:
                 _check_status(response)
                 yield response
                 return
-        raise GitError(f"more than {_MOST_REDIRECTS} redirects, the last one to {str(url)!r}")
+        raise GitError(f"more than {_MOST_REDIRECTS} redirects, the last one to '{_shown(url)}'")
 
     async def _send(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
@@ -168,10 +166,7 @@ class GitHttp:
         if is_home and self._authorization:
             sent["Authorization"] = self._authorization
         who = self._credentials
-        context: ssl.SSLContext | bool = True
-        if url.scheme == "https":
-            pair = (who.certificate, who.key) if is_home else (b"", b"")
-            context = tls_context(who.ca, *pair)
+        pair = (who.certificate, who.key) if is_home else (b"", b"")
         proxy = self._proxy
         login = {}
         if proxy and proxy.username:
@@ -184,7 +179,7 @@ class GitHttp:
             headers=sent,
             data=body,
             allow_redirects=False,
-            ssl=context,
+            ssl=tls_context(who.ca, *pair) if url.scheme == "https" else True,
             proxy=proxy.address if proxy else None,
             proxy_headers=login if proxy else None,
         )
@@ -216,51 +211,57 @@ def _redirected(url: URL, location: str) -> URL:
         raise GitError(f"the server redirects to {location[:200]!r}, which is no web address")
     target = target.with_user(None)
     if url.scheme == "https" and target.scheme == "http":
-        raise GitError(f"the server redirects from https to {str(target)!r}: not followed")
+        raise GitError(f"the server redirects from https to '{_shown(target)}': not followed")
     return target
 
 
+def _shown(url: URL) -> str:
+    """The URL without what may be a secret: user part and query."""
+    return str(url.with_user(None).with_query(None).with_fragment(None))
+
+
 def _check_status(response: aiohttp.ClientResponse) -> None:
-    status, url = response.status, response.url.with_query(None)
+    status, url = response.status, _shown(response.url)
     if status == 200:
         return
+    answered = f"HTTP {status} from '{url}'"
     if status in {401, 403}:
         problem = "authentication required" if status == 401 else "authorization failed"
         raise GitError(
-            f"{problem} (HTTP {status} from {url.host!r}): check the Secret named by "
-            "spec.secretRef, and that its user may read the repository",
+            f"{problem} ({answered}): check the Secret named by spec.secretRef, and that its "
+            "user may read the repository",
             AuthenticationFailed,
         )
     if status == 404:
         raise GitError(
-            "repository not found (HTTP 404): check the URL; hosts also answer so when a private "
-            "repository is asked for without, or with the wrong, credentials"
+            f"repository not found ({answered}): check the URL; hosts also answer so when a "
+            "private repository is asked for without, or with the wrong, credentials"
+        )
+    if status == 407:
+        raise GitError(
+            "the proxy asks for credentials (HTTP 407): check the Secret of spec.proxySecretRef"
         )
     if status in _REDIRECTS:
-        raise GitError(f"the server redirects a request that must not be repeated (HTTP {status})")
-    raise GitError(
-        f"the server {url.host!r} answered HTTP {status} {response.reason or ''}".strip()
-    )
+        raise GitError(f"the server redirects a request that must not be repeated ({answered})")
+    if status == 429 or status >= 500:
+        raise GitError(f"the server is overloaded or out of order ({answered}): tried again later")
+    raise GitError(f"the server refuses the request ({answered}): does a Git server serve the URL?")
 
 
-def _unreachable(url: URL, error: Exception) -> GitError:
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
-        return GitError(
-            f"the TLS certificate of {url.host!r} is not trusted: {error}: put the CA that signed "
-            "it in the key 'ca.crt' of the Secret named by spec.secretRef"
+def _unreachable(url: URL, error: Exception) -> str:
+    text = explained(error, url)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError) and "no known authority" in text:
+        text += (
+            ": put the CA that signed it in the key 'ca.crt' of the Secret named by spec.secretRef"
         )
-    reason = str(error) or type(error).__name__
-    return GitError(
-        f"cannot reach '{url.host}:{url.port}': {reason}: check the host name, network policies "
-        "and spec.proxySecretRef"
-    )
+    return text
 
 
 async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
     try:
         return b"".join([chunk async for chunk in _chunks(response, limit_bytes)])
-    except aiohttp.ClientError as error:
-        raise GitError(f"the connection to {response.url.host!r} broke: {error}") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise GitError(explained(error, response.url)) from error
 
 
 async def _chunks(response: aiohttp.ClientResponse, limit_bytes: int) -> AsyncIterator[bytes]:
@@ -273,35 +274,3 @@ async def _chunks(response: aiohttp.ClientResponse, limit_bytes: int) -> AsyncIt
                 "too large, or the limit too low"
             )
         yield chunk
-
-
-@functools.lru_cache(maxsize=64)  # loading the system's CAs takes some 10 ms
-def tls_context(ca: bytes, certificate: bytes, key: bytes) -> ssl.SSLContext:
-    """A client's TLS settings: the system's CAs and `ca`, and a certificate to show if given.
-
-    All are PEM.  Raises GitError (AuthenticationFailed) if one of them is not.
-    """
-    context = ssl.create_default_context()
-    try:
-        if ca:
-            context.load_verify_locations(cadata=ca.decode("ascii"))
-        if certificate:
-            _load_certificate(context, certificate, key)
-    except (ssl.SSLError, ValueError) as error:
-        part = "'tls.crt' and 'tls.key'" if certificate else "'ca.crt'"
-        raise GitError(
-            f"the TLS material of the Secret cannot be used, see {part}: {error}",
-            AuthenticationFailed,
-        ) from error
-    return context
-
-
-def _load_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Hand the pair over through a file, the only way that the ssl module knows."""
-    handle, path = tempfile.mkstemp(prefix="tls-")  # mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(key + b"\n" + certificate)
-        context.load_cert_chain(path)
-    finally:
-        os.unlink(path)

@@ -1,5 +1,6 @@
 """Log lines on standard error: JSON with Flux's keys, or text for people."""
 
+import json
 import logging
 import sys
 from collections.abc import Mapping
@@ -81,7 +82,10 @@ class _JsonLines(logging.Formatter):
         line |= _keys(record)
         if record.exc_info:
             line["stacktrace"] = clean(self.formatException(record.exc_info))
-        return orjson.dumps(line, default=str).decode()
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except orjson.JSONEncodeError:  # half a character, a huge number: no reason to say nothing
+            return json.dumps(line, default=str)
 
 
 class _Console(logging.Formatter):

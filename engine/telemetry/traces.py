@@ -46,9 +46,7 @@ def trace_to(provider: "TracerProvider | None") -> None:
     _trace_to(provider)
 
 
-def _trace_to(
-    provider: "TracerProvider | None", give_up: Callable[[], None] | None = None
-) -> None:
+def _trace_to(provider: "TracerProvider | None", give_up: Callable[[], None] | None = None) -> None:
     tracing = Tracing(provider, provider.get_tracer(_TRACER), give_up) if provider else None
     _TRACING.set(tracing)
 

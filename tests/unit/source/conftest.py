@@ -12,7 +12,8 @@ from engine.source.author import Executable, commit_files, create_repository
 from engine.source.credentials import ANONYMOUS, Credentials
 from engine.source.git import Fetched, GitRequest, Tools, fetch
 from engine.source.git_refs import Reference
-from engine.source.store import Store, Stores
+from engine.source.store import Store
+from engine.source.stores import Stores
 from engine.source.transport import open_session
 from tests.support.git_server import HAS_GIT, serve_git, serve_old_git, serve_real_git
 

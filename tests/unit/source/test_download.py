@@ -14,7 +14,9 @@ from engine.source.git import Tools
 from engine.source.storage import ArtifactOwner, ArtifactStorage, StoredArtifact
 from engine.source.store import Store
 from engine.source.tree import MemoryTree
+from engine.telemetry import reconciling
 from tests.support.git_server import serve_application
+from tests.support.observing import traced
 
 AT_ONCE = DownloadPolicy(attempts=3, pause=0.0)
 
@@ -99,8 +101,68 @@ async def test_a_server_that_stumbles_is_asked_again(tmp_path: Path, tools: Tool
 
 
 async def test_a_server_that_is_not_there_is_named(tmp_path: Path, tools: Tools) -> None:
-    with pytest.raises(ArtifactFailed, match="failed to download artifact from 'http://127"):
+    with pytest.raises(ArtifactFailed) as caught:
         await download("http://127.0.0.1:1/x", "sha256:0", Store(tmp_path / "git"), tools, AT_ONCE)
+
+    assert str(caught.value).startswith(
+        "failed to download artifact from 'http://127.0.0.1:1/x': cannot reach '127.0.0.1:1': "
+        "connection refused: "
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "asked", "problem"),
+    [
+        (503, 3, r"overloaded or out of order \(HTTP 503\): is the controller"),
+        (403, 1, r"the server refuses it \(HTTP 403\)"),
+        (302, 9, "redirects again and again"),
+    ],
+)
+async def test_only_what_may_pass_is_tried_again(
+    tmp_path: Path, tools: Tools, status: int, asked: int, problem: str
+) -> None:
+    count = 0
+
+    async def refuse(_: web.Request) -> web.Response:
+        nonlocal count
+        count += 1
+        return web.Response(status=status, headers={"Location": "/x"})
+
+    application = web.Application()
+    application.router.add_get("/x", refuse)
+    async with serve_application(application) as url:
+        with pytest.raises(ArtifactFailed, match=problem):
+            await download(f"{url}/x", "sha256:0", Store(tmp_path / "git"), tools, AT_ONCE)
+
+    assert count == asked
+
+
+async def test_what_is_no_url_is_not_tried_twice(tmp_path: Path, tools: Tools) -> None:
+    with pytest.raises(ArtifactFailed, match="'http://:1' is no URL"):
+        await download("http://:1", "sha256:0", Store(tmp_path / "git"), tools)
+
+
+async def test_a_download_belongs_to_the_trace_of_its_run(
+    tmp_path: Path, tools: Tools, served: tuple[str, StoredArtifact]
+) -> None:
+    seen: list[str] = []
+
+    async def refuse(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("traceparent", ""))
+        return web.Response(status=404)
+
+    application = web.Application()
+    application.router.add_get("/x", refuse)
+    async with serve_application(application) as url:
+        with (
+            traced() as traces,
+            reconciling("Kustomization", "g", "ns", "app", "a change", str),
+            pytest.raises(ArtifactPending),
+        ):
+            await download(f"{url}/x", "sha256:0", Store(tmp_path / "git"), tools)
+
+    (root,) = traces.spans
+    assert f"{root.context.trace_id:032x}" in seen[0]
 
 
 async def test_an_artifact_that_is_too_large_is_not_read_to_its_end(

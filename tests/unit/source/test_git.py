@@ -21,7 +21,7 @@ from engine.source.git import GitRequest, Tools, fetch
 from engine.source.git_pack import Limits
 from engine.source.git_refs import Reference
 from engine.source.git_tree import GitTree
-from engine.source.store import Stores
+from engine.source.stores import Stores
 from engine.source.tree import Entry, Form
 from tests.support.git_server import serve_application, serve_git
 from tests.unit.source.conftest import Remote
@@ -287,9 +287,9 @@ async def test_wrong_credentials_are_an_authentication_failure(guarded: Remote) 
         with pytest.raises(AuthenticationFailed) as caught:
             await guarded.fetch(branch="main")
 
-    assert "authentication required (HTTP 401 from '127.0.0.1'): check the Secret" in str(
-        caught.value
-    )
+    address = f"{guarded.url}/info/refs"
+    told = f"authentication required (HTTP 401 from '{address}'): check the Secret"
+    assert told in str(caught.value)
     assert "wr0ng" not in str(caught.value)
 
 
@@ -297,15 +297,8 @@ async def test_a_repository_that_is_not_there_is_reported(guarded: Remote) -> No
     async with serve_git(guarded.folder.parent) as server:
         guarded.url = server.repository_url("other.git")
 
-        with pytest.raises(GitOperationFailed, match=r"repository not found \(HTTP 404\)"):
+        with pytest.raises(GitOperationFailed, match=r"repository not found \(HTTP 404 from 'http"):
             await guarded.fetch(branch="main")
-
-
-async def test_a_host_that_is_not_there_is_named(guarded: Remote) -> None:
-    guarded.url = "http://127.0.0.1:1/fleet.git"
-
-    with pytest.raises(GitOperationFailed, match=r"cannot reach '127.0.0.1:1'"):
-        await guarded.fetch(branch="main")
 
 
 @pytest.mark.parametrize("phase", ["info/refs", "git-upload-pack"])

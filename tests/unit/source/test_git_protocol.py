@@ -96,10 +96,9 @@ def read_whole(stream: bytes) -> bytes:
     return content
 
 
-def test_progress_is_skipped_and_shallow_commits_are_noted() -> None:
+def test_progress_and_what_is_told_of_shallow_commits_are_skipped() -> None:
     stream = PackStream(2)
     lines = [packet("shallow-info\n"), packet(f"shallow {ONE}\n"), Mark.DELIMITER.value]
     lines += [packet("packfile\n"), packet("\2counting\n"), packet("\1PACK"), packet("\1!"), FLUSH]
 
     assert b"".join(stream.feed(b"".join(lines))) == b"PACK!"
-    assert stream.shallow == {ONE}

@@ -31,6 +31,9 @@ def ignored(text: str, path: str) -> bool:
         ("\\#x", "#x", "x"),
         ("\\!x", "!x", "x"),
         ("[a.yaml", "", "a.yaml [a.yaml"),
+        ("a*b*c*.y?ml", "abc.yaml aXbXbXcX.yml.yaml", "acb.yaml xabc.yaml abc.yaml.x"),
+        ("*ab*ab*", "abab xabxabx", "ab aab abba"),
+        ("a**b", "ab aXb", "a b"),
         ("a ", "a", "b"),
         ("# a", "", "a"),
         ("/*\n!/deploy", "x a/b", "deploy deploy/ deploy/a/b"),
@@ -114,3 +117,8 @@ def test_git_itself_agrees_where_flux_does_not_differ(tmp_path: Path) -> None:
 
 def test_a_pattern_remembers_its_line() -> None:
     assert Pattern.parse("!/a/", ("x",)).line == "!/a/"
+
+
+def test_a_pattern_with_many_stars_is_answered_at_once() -> None:
+    assert not ignored("*a" * 100 + "*b", "a" * 250)
+    assert ignored("*a" * 100, "a" * 250)

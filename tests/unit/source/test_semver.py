@@ -85,3 +85,15 @@ def test_the_newest_are_all_of_the_same_precedence() -> None:
     found = Constraint("1.x").newest(["v1.0.0", "1.2.0+a", "main", "v1.2.0", "2.0.0", "1.1.0"])
 
     assert found == ["1.2.0+a", "v1.2.0"]
+
+
+def test_a_range_with_many_blanks_is_answered_at_once() -> None:
+    with pytest.raises(ValueError, match="improper constraint"):
+        Constraint("1" + "   1" * 50 + " !")
+    assert Constraint("1  -   2 || " + "   >1" * 50).holds(Version.parse("2.0.0"))
+
+
+def test_a_tag_with_an_endless_number_is_no_version() -> None:
+    endless = "1.0.0-" + "9" * 5000
+
+    assert Constraint(">=1.0.0-0").newest(["1.0.0-1", endless, "1.0.0-2"]) == ["1.0.0-2"]

@@ -35,7 +35,7 @@ def test_a_damaged_or_missing_file_is_noticed(storage: ArtifactStorage) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
     assert not storage.is_intact(found.path, found.digest)
-    storage.discard(found.path)
+    file.unlink()
     assert not storage.is_intact(found.path, found.digest)
 
 
@@ -91,6 +91,8 @@ def test_a_name_that_is_no_part_of_a_path_is_refused(
         "gitrepository/flux-system/fleet/.new-abc",
         "gitrepository/flux-system/fleet/link",
         "gitrepository/flux-system/fleet",
+        "gitrepository/flux-system/fleet/" + "a" * 300,
+        "gitrepository/flux-system/" + "a" * 300 + "/a",
         ".stores/a/b/c",
         "../a/b/c",
         "/etc/passwd",
@@ -109,5 +111,28 @@ def test_a_disk_that_cannot_be_written_to_is_reported(tmp_path: Path) -> None:
     storage = ArtifactStorage(tmp_path, "x")
     (tmp_path / "gitrepository").write_text("in the way")
 
-    with pytest.raises(ArchiveOperationFailed, match="unable to archive artifact to storage"):
+    with pytest.raises(ArchiveOperationFailed) as caught:
         storage.store(OWNER, COMMIT, TREE, now=0.0)
+
+    assert str(caught.value).startswith("unable to archive artifact to storage: 'gitrepository/")
+    assert "--storage-path (LOCKSTEP_STORAGE_PATH)" in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_tidied_is_reported(tmp_path: Path) -> None:
+    storage = ArtifactStorage(tmp_path, "x")
+    (tmp_path / "gitrepository").write_text("in the way")
+
+    with pytest.raises(ArchiveOperationFailed, match="unable to remove old artifacts of 'gitrep"):
+        storage.collect(OWNER, "", now=0.0)
+
+
+def test_more_files_than_are_looked_at_go_in_several_collections(
+    storage: ArtifactStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = storage.folder / OWNER.path
+    folder.mkdir(parents=True)
+    for number in range(1003):
+        (folder / f"{number:040}.tar.gz").touch()
+
+    assert len(storage.collect(OWNER, "", now=0.0)) == 999
+    assert len(storage.collect(OWNER, "", now=0.0)) == 3

@@ -13,7 +13,7 @@ from engine.source.credentials import Credentials
 from engine.source.failures import AuthenticationFailed, GitOperationFailed
 from engine.source.git import Fetched, GitRequest, Tools, fetch
 from engine.source.git_refs import Reference
-from engine.source.store import Stores
+from engine.source.stores import Stores
 from tests.support.git_server import serve_application
 from tests.unit.source.test_transport import redirecting
 

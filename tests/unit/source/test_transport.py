@@ -13,8 +13,9 @@ from engine.source.failures import AuthenticationFailed, GitError, GitOperationF
 from engine.source.git import Fetched, GitRequest, Tools, fetch
 from engine.source.git_pack import Limits
 from engine.source.git_refs import Reference
-from engine.source.store import Stores
-from engine.source.transport import Proxy, tls_context, without_secrets
+from engine.source.stores import Stores
+from engine.source.tls import tls_context
+from engine.source.transport import Proxy, without_secrets
 from tests.support.git_server import serve_application
 
 SECRET = Credentials("flux", "s3cret")
@@ -146,7 +147,9 @@ async def test_a_pack_that_is_too_large_is_cut_off(
         (200, b"0003", "not Git's protocol"),
         (200, b"0010ERR go away\n", "the server reports: go away"),
         (200, b"0010xyz refs/foo", "a ref that cannot be read"),
-        (500, b"", "answered HTTP 500"),
+        (500, b"", r"out of order \(HTTP 500 from 'http:.*/fleet.git/info/refs'\): tried again"),
+        (407, b"", r"the proxy asks for credentials \(HTTP 407\): check"),
+        (418, b"", r"refuses the request \(HTTP 418 from '"),
         (403, b"", "authorization failed"),
     ],
 )
@@ -160,8 +163,10 @@ async def test_an_answer_that_is_not_gits_is_described(
 
     application.router.add_get("/{path:.*}", answer)
     async with serve_application(application) as url:
-        with pytest.raises((GitOperationFailed, AuthenticationFailed), match=problem):
-            await fetched(tmp_path, tools, f"{url}/fleet.git")
+        with pytest.raises((GitOperationFailed, AuthenticationFailed), match=problem) as caught:
+            await fetched(tmp_path, tools, f"{url.replace('://', '://me:s3cret@')}/fleet.git")
+
+    assert "s3cret" not in str(caught.value)
 
 
 async def test_a_proxy_is_asked_with_its_own_credentials(

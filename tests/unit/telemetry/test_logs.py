@@ -154,3 +154,11 @@ def test_what_repeats_for_no_use_is_told_once_a_minute() -> None:
             passed.append(at)
 
     assert passed == [1000.0, 1061.0]
+
+
+@pytest.mark.parametrize("odd", ["half a character \udc80", {"bytes": 2**70}])
+def test_what_json_has_no_form_for_does_not_cost_the_line(odd: object) -> None:
+    with logged() as log:
+        logger.info("took in %s", odd, extra={"keys": {"odd": odd}})
+
+    assert json.loads(log.getvalue())["odd"] == odd

@@ -1,0 +1,72 @@
+"""All stores of one engine: one for each repository URL, none that nobody needs any more."""
+
+import hashlib
+import os
+import shutil
+import threading
+from pathlib import Path
+
+from engine.source.store import Store
+
+_UNUSED = 7 * 86400.0  # seconds
+
+
+class Stores:
+    """The stores below one folder, by repository URL.  Only one process may hold a Stores.
+
+    A store is a cache: those that nobody asked for in a week go, at the start and when a new one
+    is made.  Their last use is the time of their config.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """folder: made if it is not there; what a crash left half written is removed."""
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._open: dict[str, Store] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in (
+            *folder.glob("*/objects/pack/tmp*"),
+            *folder.glob("*/refs/held/*.new"),
+            *folder.glob("*/objects/*/*.lock"),
+        ):
+            leftover.unlink(missing_ok=True)
+        uses = {each: _used_at(each) for each in folder.iterdir()}
+        last = max(uses.values(), default=0.0)  # not now: the engine may have been off for long
+        for each, used_at in uses.items():
+            if last - used_at > _UNUSED:
+                shutil.rmtree(each, ignore_errors=True)
+
+    def of(self, url: str) -> Store:
+        """The store of a repository; URLs that differ only in a user part share it.  Blocks."""
+        scheme, _, rest = url.partition("://")
+        host, slash, path = rest.partition("/")
+        plain = f"{scheme}://{host.rpartition('@')[2]}{slash}{path.rstrip('/')}"
+        key = hashlib.sha256(plain.encode()).hexdigest()[:32]
+        with self._lock:
+            is_new = key not in self._open
+            if is_new:
+                self._open[key] = Store(self._folder / key)
+            found = self._open[key]
+            os.utime(found.folder / "config")
+            if is_new:
+                self._remove_unused(_used_at(found.folder))
+            return found
+
+    def _remove_unused(self, now: float) -> None:
+        for key, store in list(self._open.items()):
+            if now - _used_at(store.folder) > _UNUSED and not store.trees_in_use():
+                del self._open[key]
+                store.close()
+                shutil.rmtree(store.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Give back all open files."""
+        for store in self._open.values():
+            store.close()
+
+
+def _used_at(store: Path) -> float:
+    try:
+        return (store / "config").stat().st_mtime
+    except FileNotFoundError:  # a crash while it was made
+        return 0.0

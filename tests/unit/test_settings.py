@@ -1,0 +1,63 @@
+import pytest
+
+from engine.app import _request_timeout
+from engine.settings import Settings, unknown_variables
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("LOCKSTEP_STORAGEPATH", "LOCKSTEP_STORAGE_PATH"),
+        ("LOCKSTEP_CONCURENT", "LOCKSTEP_CONCURRENT"),
+        ("LOCKSTEP_LOG_LEVELS", "LOCKSTEP_LOG_LEVEL"),
+        ("LOCKSTEP_COLOUR", ""),
+        ("LOCKSTEP_storage_path", "LOCKSTEP_STORAGE_PATH"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_told_with_the_nearest(name: str, nearest: str) -> None:
+    assert unknown_variables([name, "LOCKSTEP_CONCURRENT", "PATH"]) == {name: nearest}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LOCKSTEP_DEBUG",
+        "LOCKSTEP_SERVICE_HOST",
+        "LOCKSTEP_SERVICE_PORT",
+        "LOCKSTEP_SERVICE_PORT_HTTP_METRICS",
+        "LOCKSTEP_PORT",
+        "LOCKSTEP_PORT_9090_TCP",
+        "LOCKSTEP_PORT_9090_TCP_PROTO",
+        "LOCKSTEP_SOURCE_CONTROLLER_SERVICE_HOST",
+        "LOCKSTEP_SOURCE_CONTROLLER_PORT_80_UDP_ADDR",
+    ],
+)
+def test_what_kubernetes_tells_of_services_is_no_mistake(name: str) -> None:
+    assert unknown_variables([name]) == {}
+
+
+@pytest.mark.parametrize(
+    ("asked", "election", "wanted"),
+    [
+        (20.0, True, 20.0),
+        (5.0, True, 5.0),
+        (0.0, True, 1.0),  # none at all would let a write outlast every Lease
+        (600.0, False, 600.0),
+    ],
+)
+def test_a_request_may_take_as_long_as_was_asked_for(
+    asked: float, election: bool, wanted: float
+) -> None:
+    settings = Settings(request_timeout=asked, enable_leader_election=election)
+
+    assert _request_timeout(settings) == wanted
+
+
+def test_a_request_ends_before_the_lease_does() -> None:
+    settings = Settings(
+        request_timeout=20.0,
+        leader_election_lease_duration=15.0,
+        leader_election_retry_period=2.0,
+    )
+
+    assert 1 <= _request_timeout(settings) < 15
