@@ -60,10 +60,6 @@ class FieldSet:
         node = self._at(path)
         return bool(path) and node is not None and (not node or SELF in node)
 
-    def touches(self, path: Path) -> bool:
-        """Whether the path, or anything below it, is a member."""
-        return self._at(path) is not None if path else bool(self.tree)
-
     def below(self, element: str) -> "FieldSet":
         """The members below an element of the top level, that element cut off."""
         return FieldSet(below(self.tree, element))

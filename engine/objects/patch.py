@@ -1,15 +1,23 @@
 """Patches of JSON values: merge patch (RFC 7386) and JSON patch (RFC 6902); inputs stay as are."""
 
+import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, Final
 
 import jsonpatch
 import jsonpointer
 
+_OBJECT: Final = re.compile(r" in [{\[].*", re.DOTALL)
+"""Where a message of the library goes on to quote an object, which may be secret."""
+
+
+MAX_NODES: Final = 100_000
+"""Values in the target that copies may lead to: each copy can double it."""
+
 
 class PatchError(ValueError):
-    """A patch that does not fit what it is applied to."""
+    """A patch that does not fit what it is applied to; the text holds no value of either."""
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -55,6 +63,15 @@ def is_same(left: Any, right: Any) -> bool:
     return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 
+def size_of(value: Any) -> int:
+    """How many values it is, itself and all inside of it."""
+    if isinstance(value, dict):
+        return 1 + sum(map(size_of, value.values()))
+    if isinstance(value, list):
+        return 1 + sum(map(size_of, value))
+    return 1
+
+
 def json_patch(target: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
     """The target after the operations, in order, on a copy of it.
 
@@ -64,6 +81,8 @@ def json_patch(target: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
     for number, operation in enumerate(operations):
         try:
             result = jsonpatch.JsonPatch([deepcopy(operation)]).apply(result, in_place=True)
+            if operation["op"] == "copy" and size_of(result) > MAX_NODES:
+                raise jsonpatch.JsonPatchConflict(f"more than {MAX_NODES} values")
         except (
             jsonpatch.JsonPatchException,
             jsonpointer.JsonPointerException,
@@ -72,8 +91,17 @@ def json_patch(target: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
             IndexError,
             AttributeError,  # an operation that is no mapping
         ) as error:
-            raise PatchError(f"operation {number} ({_shown(operation)}): {error}") from error
+            raise PatchError(
+                f"operation {number} ({_shown(operation)}): {_reason(error)}"
+            ) from error
     return result
+
+
+def _reason(error: Exception) -> str:
+    """Why it cannot be done, without the values that the library quotes."""
+    if isinstance(error, jsonpatch.JsonPatchTestFailed):
+        return "what stands there is not what the test asks for"
+    return _OBJECT.sub("", str(error))
 
 
 def _shown(operation: Any) -> str:

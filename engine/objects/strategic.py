@@ -131,7 +131,9 @@ def _without_special(
 
 def _key_of(item: Mapping[str, Any], key: str, name: str) -> Any:
     if key not in item:
-        raise PatchError(f"an element of list {name!r} lacks its merge key {key!r}: {dict(item)!r}")
+        raise PatchError(
+            f"an element of list {name!r} lacks its merge key {key!r}; it has {sorted(item)}"
+        )
     return item[key]
 
 

@@ -5,6 +5,7 @@ Source: fluxcd/pkg kustomize/kustomize_generator.go.
 
 import difflib
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -15,12 +16,18 @@ from engine.api.applier import CommonMetadata, Image, Patch
 from engine.api.kustomize import Kustomization as FluxKustomization
 from engine.errors import ArtifactFailed, BuildFailed
 from engine.render.kustomize.config.kustomization import API_VERSION, FILE_NAMES, Kustomization
+from engine.render.kustomize.declared import Declared
 from engine.render.kustomize.model.reading import MalformedYaml, read_one
+from engine.render.kustomize.model.scalars import described
 from engine.source.tree import Form, Tree
 
 _REMOTE = ("git::", "gh:", "ssh://", "https://", "http://", "git@", "github.com:", "github.com/")
 _PLACEHOLDER = "_placeholder"
 """A namespace that keeps a kustomization without resources from being empty, which is an error."""
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+"""What the API server takes for the name of a namespace (RFC 1123)."""
+_DEPTH = 100
+"""Folders inside of each other that are searched for manifests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +131,14 @@ _GIVES_OBJECTS = (
 """Fields without which a kustomization builds nothing."""
 
 
-def kustomization_of(tree: Tree, folder: str, request: Request) -> dict[str, Any]:
+def kustomization_of(tree: Tree, folder: str, request: Request) -> Declared:
     """The kustomization to build in `folder`, as it would stand in the file.
 
-    Raises BuildFailed if the file there is none, or a component of the spec is not local.
+    Raises BuildFailed if the file there is none, or what the spec adds cannot be right.
     """
-    content = _existing(tree, folder)
-    if content is None:
+    _check_namespace(request.target_namespace)
+    name, content = _existing(tree, folder)
+    if not name:
         content = _generated(tree, folder)
     elif not content.get("resources"):
         content["buildMetadata"] = ["originAnnotations"]  # or else it may count as empty
@@ -142,15 +150,33 @@ def kustomization_of(tree: Tree, folder: str, request: Request) -> dict[str, Any
     ):
         if value:
             content[field_name] = value
-    _extend(content, "patches", [msgspec.to_builtins(patch) for patch in request.patches])
-    _extend(content, "components", list(_components(tree, folder, request)))
+    patches = [msgspec.to_builtins(patch) for patch in request.patches]
+    components = list(_components(tree, folder, request))
+    _extend(content, "patches", patches)
+    _extend(content, "components", components)
     for image in request.images:
         _set_image(content, image)
-    return content
+    added = {"patches": len(patches), "components": len(components)}
+    return Declared(content, name or FILE_NAMES[0], is_generated=not name, added=added)
 
 
-def _existing(tree: Tree, folder: str) -> dict[str, Any] | None:
-    """The file's known fields; what kustomize would refuse as unknown, Flux leaves out here."""
+def _check_namespace(namespace: str) -> None:
+    """Raises BuildFailed for what can be no namespace: nothing could be applied to it."""
+    if not namespace or _LABEL.fullmatch(namespace):
+        return
+    near = re.sub("[^a-z0-9]+", "-", namespace.lower())[:63].strip("-")
+    raise BuildFailed(
+        f"kustomize build failed: spec.targetNamespace {namespace!r} cannot be the name of a "
+        "namespace: lower-case letters, digits and '-' are allowed, at most 63, a letter or digit "
+        "first and last" + (f"; {near!r} would be allowed" if near else "")
+    )
+
+
+def _existing(tree: Tree, folder: str) -> tuple[str, dict[str, Any]]:
+    """(the file's name, its known fields), "" if there is none.
+
+    What kustomize would refuse as unknown, Flux leaves out here.
+    """
     for name in FILE_NAMES:
         file = posixpath.join(folder, name)
         entry = tree.entry(file)
@@ -159,11 +185,14 @@ def _existing(tree: Tree, folder: str) -> dict[str, Any] | None:
         try:
             content = read_one(tree.read(file), file)
         except MalformedYaml as error:
-            raise BuildFailed(f"failed to generate kustomization.yaml: {error}") from error
+            raise BuildFailed(f"kustomize build failed: {error}") from error
         if content is not None and not isinstance(content, dict):
-            raise BuildFailed(f"failed to generate kustomization.yaml: {file}: not a map")
-        return _known(content or {}, file)
-    return None
+            raise BuildFailed(
+                f"kustomize build failed: {file}: a kustomization must be a map of fields, "
+                f"such as `resources`, not {described(content)}"
+            )
+        return name, _known(content or {}, file)
+    return "", {}
 
 
 def _known(content: dict[str, Any], file: str) -> dict[str, Any]:
@@ -178,22 +207,27 @@ def _known(content: dict[str, Any], file: str) -> dict[str, Any]:
     if unknown and not any(known.get(key) for key in _GIVES_OBJECTS):
         near = difflib.get_close_matches(unknown[0], sorted(fields), 1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise BuildFailed(
-            f"failed to generate kustomization.yaml: {file}: unknown field '{unknown[0]}'{hint}"
-        )
+        raise BuildFailed(f"kustomize build failed: {file}: unknown field '{unknown[0]}'{hint}")
     return known
 
 
 def _generated(tree: Tree, folder: str) -> dict[str, Any]:
     content: dict[str, Any] = {"apiVersion": API_VERSION, "kind": "Kustomization"}
-    resources = list(_manifests(tree, folder, "."))
+    resources = list(_manifests(tree, folder, ".", 0))
     if resources:
         return {**content, "resources": resources}
     return {**content, "namespace": _PLACEHOLDER}
 
 
-def _manifests(tree: Tree, folder: str, relative: str) -> Iterator[str]:
-    """Every YAML file below, and every folder that has a kustomization of its own."""
+def _manifests(tree: Tree, folder: str, relative: str, depth: int) -> Iterator[str]:
+    """Every YAML file below, and every folder that has a kustomization of its own.
+
+    Raises BuildFailed if folders are nested too deep.
+    """
+    if depth > _DEPTH:
+        raise BuildFailed(
+            f"kustomize build failed: folders are nested deeper than {_DEPTH}: {folder!r}"
+        )
     for name, entry in tree.names(folder).items():
         path, below = posixpath.join(folder, name), f"{relative}/{name}"
         if entry.form is Form.FILE:
@@ -202,7 +236,7 @@ def _manifests(tree: Tree, folder: str, relative: str) -> Iterator[str]:
         elif _has_kustomization(tree, path):
             yield below
         else:
-            yield from _manifests(tree, path, below)
+            yield from _manifests(tree, path, below, depth + 1)
 
 
 def _has_kustomization(tree: Tree, folder: str) -> bool:
@@ -223,13 +257,21 @@ def _components(tree: Tree, folder: str, request: Request) -> Iterator[str]:
 
 
 def _extend(content: dict[str, Any], key: str, items: list[Any]) -> None:
-    if items:
-        content[key] = [*(content.get(key) or []), *items]
+    """Add to the list; what is none stays as it is, for decoding to complain of."""
+    old = content.get(key) or []
+    if items and isinstance(old, list):
+        content[key] = [*old, *items]
 
 
 def _set_image(content: dict[str, Any], image: Image) -> None:
-    """Tag and digest are replaced together: a stale digest would win over a new tag."""
-    images = [item for item in content.get("images") or [] if isinstance(item, dict)]
+    """Tag and digest are replaced together: a stale digest would win over a new tag.
+
+    What is no list of images stays as it is, for decoding to complain of.
+    """
+    images = content.get("images") or []
+    if not isinstance(images, list) or not all(isinstance(item, dict) for item in images):
+        return
+    images = list(images)
     names = [item.get("name") for item in images]
     place = names.index(image.name) if image.name in names else len(images)
     old = images[place] if place < len(images) else {"name": image.name}

@@ -1,8 +1,9 @@
 """What a build has read, so that a later revision can tell that it would read the same."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 
 from engine.source.tree import Entry, Form, Tree
 
@@ -21,7 +22,7 @@ class Inputs:
     tree: the id of the whole tree.  files: the id of each file that was read.
     listings: of each folder that was listed, a digest of the names and forms in it.
     probes: of each path that was looked at, its form, "" if nothing stood there.
-    folders: the id of each folder that one of those was directly in: equal id, all equal.
+    folders: the id of each folder above one of those: equal id, all below it equal.
     remotes: the URLs that were used.
     """
 
@@ -39,7 +40,10 @@ class Inputs:
         """
         if tree.id == self.tree:
             return True
-        same = {path for path, id_ in self.folders.items() if _id(tree, path) == id_}
+        same: set[str] = set()
+        for path, id_ in sorted(self.folders.items()):  # a folder before those in it
+            if _parent(path) in same or _id(tree, path) == id_:
+                same.add(path)
 
         def is_same(path: str) -> bool:
             return _parent(path) in same
@@ -60,6 +64,7 @@ class Recorder:
         """max_files: reading more different files raises TooManyFiles."""
         self._tree = tree
         self._max_files = max_files
+        self._count = count(1)
         self._files: dict[str, str] = {}
         self._listings: dict[str, str] = {}
         self._probes: dict[str, str] = {}
@@ -75,6 +80,7 @@ class Recorder:
         """What was asked for so far."""
         paths = (*self._files, *self._probes)
         folders = {_parent(path) for path in paths} | set(self._listings)
+        folders |= {above for path in folders for above in _above(path)}
         return Inputs(
             self._tree.id,
             dict(self._files),
@@ -101,13 +107,28 @@ class Recorder:
         if path not in self._files:
             entry = self._tree.entry(path)
             self._files[path] = entry.id if entry else ""
-            if len(self._files) > self._max_files:
-                raise TooManyFiles(f"more than {self._max_files} files are read: {path!r}")
+            if next(self._count) > self._max_files:
+                raise TooManyFiles(
+                    f"{path!r} is one file too many: a build may read {self._max_files:,}; split "
+                    "it into several Kustomizations"
+                )
         return content
+
+    def beside(self, tree: Tree) -> "Recorder":
+        """A recorder of a tree that belongs to the same build: what both read counts together."""
+        other = Recorder(tree, self._max_files)
+        other.remotes, other._count = self.remotes, self._count
+        return other
 
 
 def _parent(path: str) -> str:
     return path.rpartition("/")[0]
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders that the path is in, not the root: that its id differs is known by then."""
+    while path := _parent(path):
+        yield path
 
 
 def _id(tree: Tree, path: str) -> str | None:

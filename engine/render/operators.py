@@ -12,8 +12,19 @@ Operator = Callable[[str, Sequence[str]], str]
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
+MAX_LENGTH = 8 * 2**20
+"""Characters that a text may have when its variables are replaced: etcd takes 1.5 MiB an object,
+and `${x//a/${x//a/${x}}}` makes gigabytes of a few hundred."""
+
+
 class OperatorError(ValueError):
     """Arguments with which an operator cannot work."""
+
+
+def check_length(length: int) -> None:
+    """Raises OperatorError if a text would become too long."""
+    if length > MAX_LENGTH:
+        raise OperatorError(f"the text would have more than {MAX_LENGTH:,} characters")
 
 
 def default(value: str, arguments: Sequence[str]) -> str:
@@ -76,7 +87,9 @@ def replace_first(value: str, arguments: Sequence[str]) -> str:
 
 def replace_all(value: str, arguments: Sequence[str]) -> str:
     """Every occurrence of a text replaced, or removed."""
-    return value.replace(arguments[0], "".join(arguments[1:]))
+    old, new = arguments[0], "".join(arguments[1:])
+    check_length(len(value) + value.count(old) * (len(new) - len(old)))
+    return value.replace(old, new)
 
 
 def replace_prefix(value: str, arguments: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ Pure: what the build lacks (a remote base) is raised as Lacking, fetched by the 
 """
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,14 +13,20 @@ from typing import Any
 from engine.errors import BuildFailed
 from engine.objects.manifests import ManifestError, dump, load
 from engine.objects.ref import Object, Ref
+from engine.render.checked import problem_of
 from engine.render.generate import Request, folder_of, kustomization_of
 from engine.render.inputs import Inputs, Recorder, TooManyFiles
 from engine.render.kustomize import KustomizeError, Options, Reach, Resource, build
+from engine.render.kustomize.errors import listed
 from engine.render.normalise import normalised
 from engine.render.substitute import NAME, SubstitutionError, substitute
 from engine.source.tree import Tree
 
 _SUBSTITUTE = "kustomize.toolkit.fluxcd.io/substitute"
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+"""What an error of the YAML reader quotes: may be the value of a variable, which may be secret."""
+_REFERENCE = re.compile(r"\$\{\w+")
+"""Where a text has a variable, up to its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +72,31 @@ def render(tree: Tree, request: Request, remotes: Remotes | None = None) -> Rend
     """
     recorder = Recorder(tree)
     folder = folder_of(recorder, request.path)
-    resources = _built(recorder, folder, request, remotes or Remotes())
+    try:
+        resources = _built(recorder, folder, request, remotes or Remotes())
+        objects, digest = _finished(resources, request)
+    except RecursionError as error:
+        raise BuildFailed("kustomize build failed: an object is nested too deep") from error
+    _check_unique(objects)
+    return Rendered(tuple(objects), digest, recorder.inputs)
+
+
+def _finished(resources: Sequence[Resource], request: Request) -> tuple[list[RenderedObject], str]:
+    """(what there is to apply, the digest).  Raises BuildFailed with all that is wrong."""
     objects: list[RenderedObject] = []
+    problems: list[str] = []
     digest = hashlib.sha256()
     for number, resource in enumerate(resources):
-        made, text = post_build(_rendered(resource), request)
+        try:
+            made, text = post_build(_rendered(resource), request)
+            objects += _applicable(made, request)
+        except BuildFailed as failure:
+            problems.append(str(failure))
+            continue
         digest.update((b"---\n" if number else b"") + text.encode())
-        objects += _applicable(made, request)
-    _check_unique(objects)
-    return Rendered(tuple(objects), f"sha256:{digest.hexdigest()}", recorder.inputs)
+    if problems:
+        raise BuildFailed(listed(problems))
+    return objects, f"sha256:{digest.hexdigest()}"
 
 
 def _built(
@@ -93,6 +116,11 @@ def _built(
 
 
 def _rendered(resource: Resource) -> RenderedObject:
+    """The resource as it was built.  Raises BuildFailed if it is no object to apply."""
+    if problem := problem_of(resource.obj):
+        raise BuildFailed(
+            f"kustomize build failed: {resource.position}: {_named(resource.obj)}: {problem}"
+        )
     sops = resource.obj.get("sops")
     is_encrypted = isinstance(sops, Mapping) and "mac" in sops
     return RenderedObject(resource.obj, str(resource.position), is_encrypted)
@@ -121,10 +149,26 @@ def post_build(made: RenderedObject, request: Request) -> tuple[RenderedObject, 
             f"{where}: envsubst error: variable substitution failed: {error}"
         ) from error
     except ManifestError as error:
-        raise BuildFailed(f"{where}: envsubst error: YAMLToJSON: {error.problem}") from error
-    if not isinstance(obj, dict):
-        raise BuildFailed(f"{where}: substitution leaves no object")
+        raise BuildFailed(
+            f"{where}: envsubst error: YAMLToJSON: {_shown(error, text, replaced)}"
+        ) from error
+    problem = problem_of(obj) if isinstance(obj, dict) else "no object is left"
+    if problem:
+        raise BuildFailed(f"{where}: after substitution {problem}")
     return replace(made, obj=obj), dump(obj)
+
+
+def _shown(error: ManifestError, before: str, after: str) -> str:
+    """What is wrong with a text whose variables were replaced, without any value of it.
+
+    before: the same text with its variables: those in the line of the error are named.
+    """
+    problem = _QUOTED.sub(lambda text: text[0] if len(text[0]) == 3 else "'...'", error.problem)
+    lines = before.splitlines()
+    if len(lines) != len(after.splitlines()) or not 0 < error.line <= len(lines):
+        return problem
+    names = ", ".join(f"{found}}}" for found in _REFERENCE.findall(lines[error.line - 1]))
+    return f"{problem}, where {names} stands: put it in quotes" if names else problem
 
 
 def _has_opted_out(obj: Object) -> bool:
@@ -144,27 +188,34 @@ def _check_names(variables: Mapping[str, str], where: str) -> None:
             )
 
 
+def _named(obj: Object) -> str:
+    """`Kind/name`, of an object that may have neither."""
+    metadata = obj.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return f"{obj.get('kind') or 'an object'}/{name or 'without a name'}"
+
+
 def _described(made: RenderedObject) -> str:
-    metadata = made.obj.get("metadata") or {}
-    return f"{made.obj.get('kind')}/{metadata.get('name')} ({made.origin})"
+    return f"{_named(made.obj)} ({made.origin})"
 
 
 def _applicable(made: RenderedObject, request: Request) -> Iterator[RenderedObject]:
-    """What there is to apply: a list's items, nothing that is only meant for kustomize."""
+    """What there is to apply: a list's items, nothing that is only meant for kustomize.
+
+    Raises BuildFailed for an item that is no object.
+    """
     obj = made.obj
     items = obj.get("items")
     if str(obj.get("kind", "")).endswith("List") and isinstance(items, list):
-        for item in items:
-            if isinstance(item, Mapping):
-                yield from _applicable(replace(made, obj=item), request)
-    elif _is_object(obj) and not _is_kustomization(obj):
+        for number, item in enumerate(items):
+            problem = problem_of(item) if isinstance(item, Mapping) else "it is not a map"
+            if problem:
+                raise BuildFailed(
+                    f"kustomize build failed: {_described(made)}: items[{number}]: {problem}"
+                )
+            yield from _applicable(replace(made, obj=item), request)
+    elif not _is_kustomization(obj):
         yield replace(made, obj=_labelled(normalised(obj), request))
-
-
-def _is_object(obj: Object) -> bool:
-    metadata = obj.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, Mapping) else None
-    return all(isinstance(v, str) and v for v in (name, obj.get("kind"), obj.get("apiVersion")))
 
 
 def _is_kustomization(obj: Object) -> bool:
@@ -185,10 +236,10 @@ def _labelled(obj: Object, request: Request) -> Object:
 
 def _check_unique(objects: Sequence[RenderedObject]) -> None:
     first: dict[Ref, RenderedObject] = {}
-    for made in objects:
-        other = first.setdefault(made.ref, made)
-        if other is not made:
-            raise BuildFailed(
-                f"kustomize build failed: {made.ref} is there twice: "
-                f"{other.origin} and {made.origin}"
-            )
+    problems = [
+        f"kustomize build failed: {made.ref} is there twice: {other.origin} and {made.origin}"
+        for made in objects
+        if (other := first.setdefault(made.ref, made)) is not made
+    ]
+    if problems:
+        raise BuildFailed(listed(problems))

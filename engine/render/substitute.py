@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from engine.render.operators import DEFAULTS, OPERATORS, OperatorError
+from engine.render.operators import DEFAULTS, OPERATORS, OperatorError, check_length
 
 NAME = re.compile(r"[_A-Za-z][_A-Za-z0-9]*")
 """What a variable may be called."""
@@ -27,7 +27,16 @@ def substitute(text: str, variables: Mapping[str, str], strict: bool) -> str:
     """
     if "$" not in text:
         return text
-    return "".join(_evaluated(part, variables, strict=strict) for part in _Parser(text).parts())
+    parts: list[str] = []
+    length = 0
+    for part in _Parser(text).parts():
+        parts.append(_evaluated(part, variables, strict=strict))
+        length += len(parts[-1])
+    try:
+        check_length(length)
+    except OperatorError as error:
+        raise SubstitutionError(str(error)) from error
+    return "".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,7 @@ def _evaluated(part: str | _Call, variables: Mapping[str, str], *, strict: bool)
             )
         value = ""
     try:
+        check_length(sum(map(len, arguments)))
         return OPERATORS[part.operator](value, arguments)
     except OperatorError as error:
         raise SubstitutionError(f"${{{part.name}}} at {part.where}: {error}") from error

@@ -15,7 +15,8 @@ from engine.render.kustomize.model.origins import ORIGIN, TRANSFORMATIONS, Origi
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Resource
 from engine.render.kustomize.model.scalars import unspelled
-from engine.render.kustomize.target import Build, BuildSchemas, Target
+from engine.render.kustomize.state import Build, BuildSchemas
+from engine.render.kustomize.target import Target
 from engine.render.kustomize.transform.backrefs import fix_references
 from engine.render.kustomize.transform.labels import METADATA_LABELS, set_entries
 from engine.render.kustomize.transform.names import add_hashes

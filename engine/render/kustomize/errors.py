@@ -1,10 +1,30 @@
 """What a kustomization can be wrong about, and what a build may lack."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+MAX_PROBLEMS = 20
+"""How many problems of one build a message lists: enough to work on, short enough for a status."""
 
 
 class KustomizeError(ValueError):
     """A build that cannot be finished; the text says what, where and why."""
+
+
+class LocatedError(KustomizeError):
+    """Problems each of which says where it is; `str` has one a line."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        """problems: all that were found, not only the first."""
+        self.problems = tuple(problems)
+        super().__init__(listed(self.problems))
+
+
+def listed(problems: Iterable[str]) -> str:
+    """The first problems, one a line, each once."""
+    lines = list(dict.fromkeys(problems))
+    more = ["and more like these"] if len(lines) > MAX_PROBLEMS else []
+    return "\n".join([*lines[:MAX_PROBLEMS], *more])
 
 
 @dataclass(frozen=True, slots=True)

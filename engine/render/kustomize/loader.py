@@ -6,14 +6,14 @@ Source: kustomize api/internal/loader.
 import difflib
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from engine.render.inputs import Recorder
 from engine.render.kustomize.config.kustomization import FILE_NAMES
+from engine.render.kustomize.declared import Declared
 from engine.render.kustomize.errors import KustomizeError, Lacking, Needs
-from engine.render.kustomize.model.reading import MalformedYaml, read_one
+from engine.render.kustomize.model.reading import Document, MalformedYaml, read, read_one
 from engine.render.kustomize.repository import Repository, is_http, parse_repository
 from engine.source.tree import Form, Tree
 
@@ -31,16 +31,19 @@ class Reach:
 
     root_only: files must be in or below the folder of the kustomization that names them.
     mount: the absolute path that the tree's root stands for, for absolute paths in kustomizations.
-    overrides: kustomization files, decoded, in place of what the tree holds; by folder.
+    overrides: kustomizations in place of what the tree holds; by folder.
     bases, files: what was fetched for a build before, by URL.
+    parse: reads a file of manifests; one that remembers may give the same documents to any number
+    of builds, as none changes them.
     """
 
     root_only: bool = True
     mount: str = ""
-    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    overrides: Mapping[str, Declared] = field(default_factory=dict)
     allow_remote: bool = True
     bases: Mapping[str, Tree] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    parse: Callable[[bytes, str], Sequence[Document]] = read
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,11 @@ class Loader:
             raise NotFound(f"{target!r} is a folder, not a file")
         return self.tree.read(target)
 
+    def documents(self, path: str) -> Sequence[Document]:
+        """The documents of a file of manifests; never to be changed.  Raises KustomizeError."""
+        file = path if is_http(path) else self.join(path)
+        return self.reach.parse(self.read(path), file)
+
     def form(self, path: str) -> Form | None:
         """What stands at the path, None if nothing does.  Raises KustomizeError outside of it."""
         entry = self.tree.entry(self._resolved(path))
@@ -90,12 +98,12 @@ class Loader:
         self._check_cycle(target)
         return Loader(self.tree, target, self.reach, None, self)
 
-    def kustomization(self) -> tuple[Any, str]:
-        """(the content of the kustomization file, its name).  Raises KustomizeError."""
+    def kustomization(self) -> Declared:
+        """The folder's kustomization.  Raises KustomizeError."""
         override = self.reach.overrides.get(self.root) if not self.is_remote else None
         names = [name for name in FILE_NAMES if self._is_file(name)]
         if override is not None and len(names) <= 1:
-            return override, names[0] if names else FILE_NAMES[0]
+            return override
         if not names:
             wanted = "', '".join(FILE_NAMES)
             raise KustomizeError(f"unable to find one of '{wanted}' in folder {self.root or '.'!r}")
@@ -107,7 +115,7 @@ class Loader:
         content = read_one(self.tree.read(file), file)
         if content is not None and not isinstance(content, dict):
             raise MalformedYaml(f"{file}: invalid Kustomization: a map was expected")
-        return content, names[0]
+        return Declared(content, names[0])
 
     def join(self, name: str) -> str:
         """The path in the tree of a name in this folder."""
@@ -117,8 +125,11 @@ class Loader:
         """`file:line` of the entry of a list in a file of this folder; the file if it has none."""
         file = self.join(name)
         content = self.tree.read(file).decode(errors="replace") if self._is_file(name) else ""
-        lines = enumerate(content.splitlines(), 1)
-        line = next((number for number, text in lines if _entry_of(text) == entry), 0)
+        lines = content.splitlines()
+        token = re.compile(rf"""(?<![^\s\[,'"]){re.escape(entry)}(?![^\s\],'"])""")
+        listed = (number for number, text in enumerate(lines, 1) if _entry_of(text) == entry)
+        inside = (number for number, text in enumerate(lines, 1) if token.search(text))
+        line = next(listed, 0) or next(inside, 0)
         return f"{file}:{line}" if line else file
 
     @property
@@ -195,8 +206,7 @@ class Loader:
         if url not in self.reach.bases:
             raise Lacking(Needs(bases=frozenset({url})))
         self.tree.remotes.add(url)
-        tree = Recorder(self.reach.bases[url])
-        tree.remotes = self.tree.remotes
+        tree = self.tree.beside(self.reach.bases[url])
         folder = posixpath.normpath(repository.folder) if repository.folder else "."
         root = "" if folder == "." else folder
         entry = tree.entry(root)
@@ -214,8 +224,10 @@ class Loader:
 
 def _entry_of(line: str) -> str:
     """What a line of a YAML list says, "" if it is none."""
-    match = re.fullmatch(r"\s*-\s+(['\"]?)(.*?)\1\s*(?:#.*)?", line)
-    return match.group(2) if match else ""
+    dash, _, item = line.strip().partition(" ")
+    text = item.partition(" #")[0].strip()
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return (text[1:-1] if is_quoted else text) if dash == "-" else ""
 
 
 def _is_in(path: str, folder: str) -> bool:

@@ -3,8 +3,7 @@
 Source: kustomize api/internal/target/kusttarget.go.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,83 +15,24 @@ from engine.render.kustomize.config.kustomization import (
     decode_kustomization,
 )
 from engine.render.kustomize.config.specs import DEFAULTS, decode_config, merge_configs
-from engine.render.kustomize.errors import KustomizeError, Lacking, Needs
+from engine.render.kustomize.errors import (
+    MAX_PROBLEMS,
+    KustomizeError,
+    Lacking,
+    LocatedError,
+)
 from engine.render.kustomize.loader import Loader
-from engine.render.kustomize.model.factory import resources_from
+from engine.render.kustomize.model.factory import is_inline, resources_from, resources_of
 from engine.render.kustomize.model.origins import Origin
 from engine.render.kustomize.model.reading import read_one
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Position, Resource
-from engine.render.kustomize.model.schemas import BuiltInSchemas, OpenApiSchemas, Schemas, Shape
 from engine.render.kustomize.repository import is_http, parse_repository
+from engine.render.kustomize.state import Build
 from engine.render.kustomize.transform.generators import absorb, generate, with_global_options
 from engine.render.kustomize.transform.plugins import Plugin, generated_by, transformer_of
 from engine.render.kustomize.transform.steps import Step, steps_of
 from engine.source.tree import Form
-
-_OPENAPI = "v1.21.2"
-"""The only version of Kubernetes' OpenAPI that kustomize carries."""
-
-
-class BuildSchemas:
-    """The schemas in force: the first kustomization that names an OpenAPI document decides."""
-
-    def __init__(self, *, keeps_built_in: bool = False) -> None:
-        """Begins with the built-in ones; keeps_built_in: a document only adds to them."""
-        self._keeps_built_in = keeps_built_in
-        self._schemas: Schemas = BuiltInSchemas()
-        self._is_set = False
-
-    def is_cluster_scoped(self, api_version: str, kind: str) -> bool:
-        """True only if the kind is known to have no namespace."""
-        return self._schemas.is_cluster_scoped(api_version, kind)
-
-    def shape(self, obj: object) -> Shape | None:
-        """The type of an object, None if it says none or one that is not known."""
-        return self._schemas.shape(obj)
-
-    def use(self, openapi: Mapping[str, str], loader: Loader) -> None:
-        """Take what a kustomization's `openapi` names.  Raises KustomizeError."""
-        path, version = openapi.get("path"), openapi.get("version", "")
-        content = read_one(loader.read(path), loader.join(path)) if path is not None else None
-        if self._is_set:
-            return
-        if path is not None and version:
-            raise KustomizeError("builtin version and custom schema provided, cannot use both")
-        if path is not None:
-            if not isinstance(content, dict):
-                raise KustomizeError(f"{loader.join(path)}: invalid schema file")
-            self._schemas = OpenApiSchemas(content, keeps_built_in=self._keeps_built_in)
-        elif version and version != _OPENAPI:
-            raise KustomizeError(f"the specified OpenAPI version is not built in: {version!r}")
-        self._is_set = bool(path is not None or version)
-
-
-@dataclass(slots=True)
-class Build:
-    """What all kustomizations of one build share.
-
-    origins: True if origin annotations are kept while building.  needs: what was found lacking.
-    """
-
-    origins: bool = False
-    schemas: BuildSchemas = field(default_factory=BuildSchemas)
-    bases: set[str] = field(default_factory=set)
-    files: set[str] = field(default_factory=set)
-
-    def lack(self, needs: Needs) -> None:
-        """Remember what must be fetched."""
-        self.bases |= needs.bases
-        self.files |= needs.files
-
-    @property
-    def needs(self) -> Needs:
-        """Everything that was found lacking."""
-        return Needs(frozenset(self.bases), frozenset(self.files))
-
-
-class _LocatedError(KustomizeError):
-    """An error that already says in which kustomization it is."""
 
 
 class Target:
@@ -100,12 +40,13 @@ class Target:
 
     def __init__(self, loader: Loader, build: Build, origin: Origin) -> None:
         """Raises KustomizeError if the file is missing or wrong."""
+        build.enter()
         self._loader = loader
         self._build = build
         self._origin = origin
-        content, self._name = loader.kustomization()
-        self.file = loader.join(self._name)
-        self.kustomization: Kustomization = decode_kustomization(content, self.file)
+        self._declared = loader.kustomization()
+        self.file = self._declared.called(loader.root)
+        self.kustomization: Kustomization = decode_kustomization(self._declared.content, self.file)
 
     def accumulate(self, into: Accumulator | None = None) -> Accumulator:
         """Everything that the kustomization makes.
@@ -115,34 +56,51 @@ class Target:
         gathered = into or Accumulator()
         kustomization = self.kustomization
         try:
-            self._each("resource", kustomization.resources, partial(self._add_resource, gathered))
+            self._each("resources", kustomization.resources, partial(self._add_resource, gathered))
             self._add_configs(gathered)
             self._generate(gathered)
             self._each(
-                "component", kustomization.components, partial(self._add_component, gathered)
+                "components", kustomization.components, partial(self._add_component, gathered)
             )
             self._transform(gathered)
             self._validate(gathered)
             gathered.declare(kustomization.vars)
-        except _LocatedError:
+        except LocatedError:
             raise
         except KustomizeError as error:
-            raise _LocatedError(f"{self.file}: {error}") from error
+            raise LocatedError([f"{self.file}: {error}"]) from error
         return gathered
 
-    def _each(self, what: str, paths: Iterable[str], add: Callable[[str], None]) -> None:
+    def _each(self, field_name: str, paths: Sequence[str], add: Callable[[str], None]) -> None:
         """Add one entry after the other; the entry stands in front of what goes wrong with it.
 
-        What an entry lacks is noted, and the rest still looked at, so that all is fetched at once.
+        What an entry lacks is noted and the rest still looked at, so that all is fetched at once;
+        so it is with what is wrong, but for components, which work on what came before.
         """
-        for path in paths:
+        problems: list[str] = []
+        for index, path in enumerate(paths):
             try:
                 add(path)
             except Lacking as lacking:
                 self._build.lack(lacking.needs)
             except KustomizeError as error:
-                place = self._loader.place(self._name, path)
-                raise _LocatedError(f"{place}: {what} {path!r}: {error}") from error
+                found = error.problems if isinstance(error, LocatedError) else [str(error)]
+                before = self._before(field_name, paths, index)
+                problems += [before + problem for problem in found]
+                if field_name == "components" or len(problems) > MAX_PROBLEMS:
+                    break
+        if problems:
+            raise LocatedError(problems)
+
+    def _before(self, field_name: str, paths: Sequence[str], index: int) -> str:
+        """What stands before a problem of the entry: where the user wrote it, if somewhere."""
+        path = paths[index]
+        if self._declared.is_added(field_name, index, len(paths)):
+            return f"spec.{field_name}: {path!r}: "
+        if self._declared.is_generated:
+            return ""
+        place = self._loader.place(self._declared.name, path)
+        return f"{place}: {field_name.removesuffix('s')} {path!r}: "
 
     def _add_resource(self, gathered: Accumulator, path: str) -> None:
         if self._is_folder(path):
@@ -152,8 +110,7 @@ class Target:
         gathered.resources.append_all(resources)
 
     def _resources_in(self, path: str) -> list[Resource]:
-        file = path if is_http(path) else self._loader.join(path)
-        resources = resources_from(self._loader.read(path), file, self._build.schemas)
+        resources = resources_of(self._loader.documents(path), self._build.schemas)
         self._place(resources, path)
         return resources
 
@@ -207,7 +164,7 @@ class Target:
                 self._absorb(gathered, [made], self._configured(f"{kind}Generator"))
         if kustomization.helm_charts or kustomization.helm_chart_inflation_generator:
             raise KustomizeError("helmCharts are not supported by a build; use a HelmRelease")
-        for plugin in self._plugins(kustomization.generators, "generator"):
+        for plugin in self._plugins("generators", kustomization.generators):
             self._absorb(gathered, generated_by(plugin), self._plugin_origin(plugin))
 
     def _made(self, kind: str, generator: Generator) -> Resource:
@@ -222,10 +179,13 @@ class Target:
         absorb(gathered.resources, made)
 
     def _transform(self, gathered: Accumulator) -> None:
-        steps = steps_of(self.kustomization, gathered.config, self._loader, self._build.schemas)
+        name_of = partial(self._declared.entry, "patches", total=len(self.kustomization.patches))
+        steps = steps_of(
+            self.kustomization, gathered.config, self._loader, self._build.schemas, name_of
+        )
         for step in steps:
             self._run(gathered.resources, step, self._configured(step.kind))
-        for plugin in self._plugins(self.kustomization.transformers, "transformer"):
+        for plugin in self._plugins("transformers", self.kustomization.transformers):
             step = Step(plugin.resource.kind, transformer_of(plugin))
             self._run(gathered.resources, step, self._plugin_origin(plugin))
 
@@ -241,31 +201,34 @@ class Target:
 
     def _validate(self, gathered: Accumulator) -> None:
         """Built-in transformers only run as validators if they change nothing."""
-        for plugin in self._plugins(self.kustomization.validators, "validator"):
+        for plugin in self._plugins("validators", self.kustomization.validators):
             before = [resource.copy() for resource in gathered.resources]
             transformer_of(plugin)(gathered.resources)
             after = list(gathered.resources)
             if [item.obj for item in before] != [item.obj for item in after]:
                 raise KustomizeError(f"{plugin.where}: validator shouldn't modify the resources")
 
-    def _plugins(self, entries: Iterable[str], what: str) -> list[Plugin]:
+    def _plugins(self, field_name: str, entries: Iterable[str]) -> list[Plugin]:
         """The configurations among inline objects, files and folders."""
         inline, paths = Accumulator(), []
-        for entry in entries:
+        for index, entry in enumerate(entries):
+            name = f"{self.file}:{field_name}[{index}]"
             try:
-                resources = resources_from(entry.encode(), self.file, self._build.schemas)
-            except KustomizeError:
+                resources = resources_from(entry.encode(), name, self._build.schemas)
+            except KustomizeError as error:
+                if is_inline(entry):
+                    raise LocatedError([str(error)]) from error
                 paths.append(entry)
                 continue
-            self._place(resources, self._name)
+            self._place(resources, self._declared.name)
             inline.resources.append_all(resources)
-        self._each(what, paths, partial(self._add_resource, inline))
+        self._each(field_name, paths, partial(self._add_resource, inline))
         return [Plugin(item, self._loader, self._build.schemas) for item in inline.resources]
 
     def _configured(self, kind: str) -> Origin | None:
         if not self._build.origins:
             return None
-        return self._origin.below(self._name).configures("builtin", kind)
+        return self._origin.below(self._declared.name).configures("builtin", kind)
 
     @staticmethod
     def _plugin_origin(plugin: Plugin) -> Origin | None:

@@ -44,14 +44,12 @@ def test_the_empty_path_is_nobodys():
     assert not FieldSet.of([()])
 
 
-def test_membership_is_of_the_path_itself_and_touching_also_of_what_is_below():
+def test_membership_is_of_the_path_itself_and_not_of_what_is_above():
     found = fields("a.b", "c")
 
     assert found.has(("f:a", "f:b"))
     assert not found.has(("f:a",))
     assert not found.has(())
-    assert found.touches(("f:a",))
-    assert not found.touches(("f:c", "f:d"))
     assert found.below("f:a") == fields("b")
     assert len(found) == 2
 

@@ -80,3 +80,20 @@ def test_an_operation_that_cannot_be_done_is_named(operation, problem):
         json_patch({"a": 1}, [{"op": "add", "path": "/z", "value": 0}, operation])
 
     assert "secret" not in str(caught.value)
+
+
+def test_a_failed_test_does_not_say_what_stands_there() -> None:
+    operation = {"op": "test", "path": "/password", "value": "guessed"}
+
+    with pytest.raises(PatchError, match="what stands there is not what") as caught:
+        json_patch({"password": "hunter2"}, [operation])
+
+    assert "hunter2" not in str(caught.value)
+    assert "guessed" not in str(caught.value)
+
+
+def test_copies_that_double_the_target_end_at_a_limit() -> None:
+    operations = [{"op": "copy", "from": "", "path": f"/{n}"} for n in range(40)]
+
+    with pytest.raises(PatchError, match=r"operation 1\d \(copy .*more than 100000 values"):
+        json_patch({"a": 1}, operations)

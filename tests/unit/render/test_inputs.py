@@ -44,5 +44,26 @@ def test_reading_too_many_files_stops_the_build() -> None:
     recorder.read("a/one.yaml")
     recorder.read("a/one.yaml")
 
-    with pytest.raises(TooManyFiles, match=r"more than 1 files are read: 'a/two.yaml'"):
+    with pytest.raises(
+        TooManyFiles, match=r"'a/two.yaml' is one file too many: a build may read 1;"
+    ):
         recorder.read("a/two.yaml")
+
+
+def test_a_folder_that_is_the_same_stands_for_all_below_it() -> None:
+    files = {"a/b/c/one.yaml": b"1", "x": b""}
+    recorder = Recorder(MemoryTree(files))
+    recorder.read("a/b/c/one.yaml")
+
+    assert set(recorder.inputs.folders) == {"a", "a/b", "a/b/c"}
+    assert recorder.inputs.hold_in(MemoryTree({**files, "x": b"other"}))
+
+
+def test_files_of_all_trees_of_a_build_count_together() -> None:
+    recorder = Recorder(MemoryTree(FILES), max_files=2)
+    other = recorder.beside(MemoryTree(FILES))
+    recorder.read("a/one.yaml")
+    other.read("a/one.yaml")
+
+    with pytest.raises(TooManyFiles):
+        other.read("a/two.yaml")

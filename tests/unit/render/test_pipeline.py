@@ -2,10 +2,11 @@ from typing import Any
 
 import pytest
 
-from engine.api.applier import CommonMetadata, Patch
+from engine.api.applier import CommonMetadata, Patch, Selector
 from engine.api.decode import decode
 from engine.api.kustomize import Kustomization
 from engine.errors import ArtifactFailed, BuildFailed
+from engine.objects.manifests import dump
 from engine.render import Lacking, Remotes, Request, render
 from engine.source.tree import MemoryTree
 
@@ -226,3 +227,103 @@ def test_a_request_is_made_of_a_kustomization() -> None:
     assert request == Request(
         path="./apps", target_namespace="prod", variables={"a": "b"}, always=True, strict=False
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("kind: ConfigMap\nmetadata: {name: a}", "ConfigMap/a: apiVersion is missing"),
+        ("apiVersion: 1\nkind: X\nmetadata: {name: a}", "X/a: apiVersion must be text: put it in"),
+        ("apiVersion: v1\nkind: X\nmetadata: {name: 5}", "metadata.name must be text"),
+        ("apiVersion: v1\nkind: X\nmetadata: {name: a, namespace: 5}", "metadata.namespace must"),
+        ("apiVersion: v1\nkind: X\nmetadata: {name: a, labels: [b]}", "metadata.labels must be"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: [b]", "Secret/a: data must be"),
+        ("apiVersion: v1\nkind: List\nitems: yes", "a.yaml:1: List/items must be a list"),
+    ],
+)
+def test_what_cannot_be_identified_is_an_error_and_not_left_out(text: str, problem: str) -> None:
+    with pytest.raises(BuildFailed, match=problem):
+        objects({"a.yaml": text})
+
+
+@pytest.mark.parametrize("name", ["${x}", "'${x}'", "${n}"])
+def test_an_object_that_loses_its_name_to_a_variable_is_an_error(name: str) -> None:
+    with pytest.raises(BuildFailed, match=r"\(a.yaml:1\): after substitution metadata.name"):
+        objects({"a.yaml": config_map(name)}, Request(variables={"x": "", "n": "5"}))
+
+
+@pytest.mark.parametrize("value", ["*hunter2", "!!int hunter2", "!!int 'hunt er2'"])
+def test_a_value_that_breaks_the_yaml_is_not_told_but_its_variable_is(value: str) -> None:
+    with pytest.raises(BuildFailed, match=r"where \$\{secret\} stands: put it in quotes") as caught:
+        objects({"a.yaml": config_map("a", x="${secret}")}, Request(variables={"secret": value}))
+
+    assert "hunt" not in str(caught.value)
+
+
+def test_all_objects_with_an_unset_variable_are_reported() -> None:
+    files = {f"{name}.yaml": config_map(name, x="${x}") for name in "abc"}
+
+    with pytest.raises(BuildFailed) as caught:
+        objects(files, Request(variables={"y": "1"}))
+
+    assert [line.split(" (")[0] for line in str(caught.value).splitlines()] == [
+        f"post build failed for ConfigMap/{name}" for name in "abc"
+    ]
+
+
+def test_all_files_that_are_wrong_are_reported_and_no_file_that_is_not_there() -> None:
+    files = {"apps/a.yaml": "a: b: c", "apps/b.yaml": config_map("b"), "apps/c.yaml": "kind: X"}
+
+    with pytest.raises(BuildFailed) as caught:
+        objects(files, Request(path="./apps"))
+
+    assert str(caught.value).splitlines() == [
+        "kustomize build failed: apps/a.yaml:1: malformed YAML: "
+        "mapping values are not allowed in this context",
+        "apps/c.yaml:1: missing metadata.name in object of kind 'X'",
+    ]
+
+
+def test_a_long_list_of_problems_is_cut() -> None:
+    with pytest.raises(BuildFailed) as caught:
+        objects({f"{number:02}.yaml": "kind: X" for number in range(50)})
+
+    assert len(str(caught.value).splitlines()) == 21
+    assert str(caught.value).endswith("\nand more like these")
+
+
+PATCH = Patch(patch="apiVersion: v1\nkind: ConfigMap\nmetadata: {name: gone}")
+
+
+@pytest.mark.parametrize(
+    ("kustomization", "where"),
+    [
+        ({}, "path './apps' (no kustomization.yaml there: all manifests below it are used)"),
+        ({"apps/kustomization.yml": "resources: [a.yaml]"}, "apps/kustomization.yml"),
+    ],
+)
+def test_an_error_of_the_specs_patch_names_it_and_the_users_own_file_or_folder(
+    kustomization: dict[str, str], where: str
+) -> None:
+    with pytest.raises(BuildFailed) as caught:
+        objects(
+            {"apps/a.yaml": config_map("a"), **kustomization},
+            Request(path="apps", patches=(PATCH,)),
+        )
+
+    assert str(caught.value).startswith(f"kustomize build failed: {where}: no resource matches")
+    assert "gone.[noNs] (spec.patches[0]:1)" in str(caught.value)
+
+
+def test_an_error_of_a_component_of_the_spec_names_the_spec() -> None:
+    with pytest.raises(BuildFailed, match=r"failed: spec.components: '../gone': no such file or"):
+        objects({"a/a.yaml": config_map("a")}, Request(path="a", components=("../gone",)))
+
+
+def test_what_is_nested_too_deep_is_an_error_of_the_object() -> None:
+    paths = ("/data" + "/x" * depth for depth in range(600))
+    operations = [{"op": "add", "path": path, "value": {}} for path in paths]
+    patch = Patch(patch=dump(operations), target=Selector(name="a"))
+
+    with pytest.raises(BuildFailed, match="nested too deep"):
+        objects({"a.yaml": config_map("a")}, Request(patches=(patch,)))

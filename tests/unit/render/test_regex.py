@@ -3,7 +3,7 @@
 import pytest
 
 from engine.render import Request, render
-from engine.render.kustomize.transform.regex import InvalidExpression, compiled
+from engine.objects.regex import InvalidExpression, compiled
 from engine.source.tree import MemoryTree
 
 EVIL = b"""\

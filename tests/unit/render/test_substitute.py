@@ -61,3 +61,11 @@ def test_a_negative_length_is_an_error_not_a_crash() -> None:
 def test_nesting_is_bounded() -> None:
     with pytest.raises(SubstitutionError, match="nested deeper"):
         substitute("${a:-" * 200 + "}" * 200, {}, False)
+
+
+@pytest.mark.parametrize(
+    "text", ["${x//a/${x//a/${x}}}", "${x}" * 4000, "${y:=" + "${x}" * 4000 + "}"]
+)
+def test_a_text_that_grows_beyond_all_bounds_is_refused(text: str) -> None:
+    with pytest.raises(SubstitutionError, match="more than 8,388,608 characters"):
+        substitute(text, {"x": "a" * 3000}, strict=True)

@@ -235,7 +235,9 @@ def decode_kustomization(obj: Any, file: str) -> Kustomization:
     """
     kustomization = decode(Kustomization, obj, f"{file}: invalid Kustomization")
     if not {key.lower() for key in obj or {}} - {"apiversion", "kind"}:
-        raise KustomizeError(f"{file}: kustomization.yaml is empty")
+        raise KustomizeError(
+            f"{file}: the kustomization is empty; list what it builds under `resources`"
+        )
     kind = kustomization.kind or "Kustomization"
     wanted = COMPONENT_API_VERSION if kind == "Component" else API_VERSION
     if kind not in ("Kustomization", "Component"):

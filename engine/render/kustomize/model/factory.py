@@ -4,28 +4,42 @@ Source: kustomize api/resource/factory.go.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from engine.render.kustomize.errors import KustomizeError
 from engine.render.kustomize.model.reading import Document, read
 from engine.render.kustomize.model.resource import Position, Resource
-from engine.render.kustomize.model.scalars import described, text_of
+from engine.render.kustomize.model.scalars import copied, described, text_of
 from engine.render.kustomize.model.schemas import Schemas
 
 
 def resources_from(content: bytes, file: str, schemas: Schemas) -> list[Resource]:
     """The resources of a file.  Raises KustomizeError for a document that is none."""
-    documents = [item for item in _unwrapped(read(content, file)) if item.value not in ({}, [])]
-    for document in documents:
-        _check(document)
+    return resources_of(read(content, file), schemas)
+
+
+def resources_of(documents: Sequence[Document], schemas: Schemas) -> list[Resource]:
+    """The resources in documents, which stay as they are: another build may have them as well.
+
+    Raises KustomizeError for a document that is none.
+    """
+    items = [item for item in _unwrapped(documents) if item.value not in ({}, [])]
+    for item in items:
+        _check(item)
     return [
-        Resource(document.value, Position(document.file, document.line), schemas)
-        for document in _lists_expanded(documents)
+        Resource(copied(item.value), Position(item.file, item.line), schemas)
+        for item in _lists_expanded(items)
     ]
 
 
-def _unwrapped(documents: list[Document]) -> list[Document]:
+def is_inline(entry: str) -> bool:
+    """True if an entry that may be a path or YAML itself can only be YAML."""
+    text = entry.strip()
+    return "\n" in text or text.startswith("{")
+
+
+def _unwrapped(documents: Sequence[Document]) -> Sequence[Document]:
     """A single `List` or `ResourceList` gives its items."""
     if len(documents) != 1 or not isinstance(documents[0].value, dict):
         return documents
@@ -37,6 +51,10 @@ def _unwrapped(documents: list[Document]) -> list[Document]:
 
 
 def _items(document: Document, items: Any) -> list[Document]:
+    if items is not None and not isinstance(items, list):
+        kind = text_of(document.value.get("kind"))
+        where = f"{document.file}:{document.line}"
+        raise KustomizeError(f"{where}: {kind}/items must be a list, got {described(items)}")
     return [
         Document(item, document.file, document.line) for item in items or [] if item is not None
     ]
@@ -51,11 +69,8 @@ def _lists_expanded(documents: Iterable[Document]) -> list[Document]:
         if not kind.endswith("List") or "items" not in document.value:
             result.append(document)
             continue
-        items = document.value["items"]
-        if items is not None and not isinstance(items, list):
-            where = f"{document.file}:{document.line}"
-            raise KustomizeError(f"{where}: {kind}/items must be a list, got {described(items)}")
-        expanded = [item for item in _items(document, items) if item.value != {}]
+        items = _items(document, document.value["items"])
+        expanded = [item for item in items if item.value != {}]
         for item in expanded:
             _check(item)
         waiting.extend(expanded)

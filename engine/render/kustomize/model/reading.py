@@ -24,6 +24,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
+from engine.objects.patch import size_of
 from engine.render.kustomize.errors import KustomizeError
 from engine.render.kustomize.model.scalars import Key, copied, is_text, resolve
 
@@ -113,15 +114,18 @@ class _Reader:
         return MalformedYaml(f"{self._file}:{self._line(event)}: {problem}")
 
     def _count(self, event: Event, value: Any) -> None:
-        self._nodes += _size(value)
+        self._nodes += size_of(value)
         if self._nodes > NODES:
             raise self._failed(event, f"more than {NODES} nodes after aliases are expanded")
 
-    def _node(self, event: Event, depth: int) -> Any:
+    def _reach(self, event: Event, depth: int) -> None:
         if depth > DEPTH:
             raise self._failed(event, f"nested deeper than {DEPTH}")
+
+    def _node(self, event: Event, depth: int) -> Any:
+        self._reach(event, depth)
         if isinstance(event, AliasEvent):
-            return self._alias(event)
+            return self._alias(event, depth)
         self._count(event, None)
         if isinstance(event, ScalarEvent):
             value = self._scalar(event)
@@ -136,11 +140,12 @@ class _Reader:
             self._anchors[anchor] = value
         return value
 
-    def _alias(self, event: AliasEvent) -> Any:
+    def _alias(self, event: AliasEvent, depth: int) -> Any:
         if event.anchor not in self._anchors:
             raise self._failed(event, f"unknown anchor {event.anchor!r}")
         value = self._anchors[event.anchor]
         self._count(event, value)
+        self._reach(event, depth + _height(value))
         return copied(value)
 
     def _scalar(self, event: ScalarEvent) -> Any:
@@ -228,9 +233,10 @@ def _tagged(tag: str, text: str) -> Any:
     return text
 
 
-def _size(value: Any) -> int:
+def _height(value: Any) -> int:
+    """Levels of nesting inside of a value."""
     if isinstance(value, dict):
-        return 1 + sum(map(_size, value.values()))
+        return 1 + max(map(_height, value.values()), default=0)
     if isinstance(value, list):
-        return 1 + sum(map(_size, value))
-    return 1
+        return 1 + max(map(_height, value), default=0)
+    return 0

@@ -5,13 +5,13 @@ Source: kustomize api/filters/imagetag, api/internal/image, api/filters/replicac
 
 from typing import Any
 
+from engine.objects.regex import InvalidExpression, compiled
 from engine.render.kustomize.config.kustomization import Image, Replica
 from engine.render.kustomize.config.specs import Specs
 from engine.render.kustomize.errors import KustomizeError
 from engine.render.kustomize.model.fields import change_fields, put_scalar
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.scalars import described, text_of
-from engine.render.kustomize.transform.regex import InvalidExpression, compiled
 
 _TAG = r"(:[a-zA-Z0-9_.{}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{}-]*)?"
 _CONTAINERS = ("containers", "initContainers")

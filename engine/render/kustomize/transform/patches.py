@@ -3,7 +3,6 @@
 Source: kustomize api/internal/builtins/Patch*Transformer.go, api/resource/resource.go.
 """
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,9 +19,6 @@ from engine.render.kustomize.model.schemas import Schemas
 from engine.render.kustomize.transform.generators import take_identity
 from engine.render.kustomize.transform.merge import merge
 from engine.render.kustomize.transform.selectors import select
-
-_OBJECT = re.compile(r" in [{\[].*", re.DOTALL)
-"""Where a message goes on to quote an object, which may be secret."""
 
 
 class PatchStep:
@@ -131,9 +127,8 @@ def apply_operations(resource: Resource, operations: list[Any], source: str) -> 
     try:
         patched = json_patch(unspelled(resource.obj), operations)
     except ValueError as error:
-        problem = _OBJECT.sub("", str(error))
         raise KustomizeError(
-            f"{source}: JSON patch of {resource.id} ({resource.position}): {problem}"
+            f"{source}: JSON patch of {resource.id} ({resource.position}): {error}"
         ) from error
     if not isinstance(patched, dict):
         raise KustomizeError(f"{source}: JSON patch of {resource.id} leaves no object")
@@ -161,6 +156,7 @@ def _either(
             return [], operations_from(content, source)
         except KustomizeError as error:
             raise KustomizeError(
-                f"unable to parse SM or JSON patch from {source}: {merge_error}; {error}"
+                f"unable to parse SM or JSON patch from {source}: "
+                + "; ".join(dict.fromkeys((str(merge_error), str(error))))
             ) from error
     return merges, None

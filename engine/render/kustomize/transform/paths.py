@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from engine.objects.regex import Expression, InvalidExpression, compiled
 from engine.render.kustomize.errors import KustomizeError
 from engine.render.kustomize.model.fields import split_path
 from engine.render.kustomize.model.scalars import described, text_of
-from engine.render.kustomize.transform.regex import Expression, InvalidExpression, compiled
 
 _INDEX = re.compile(r"[+-]?[0-9]+")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from engine.objects.patch import MAX_NODES, size_of
 from engine.render.kustomize.config.kustomization import (
     FieldOptions,
     Replacement,
@@ -82,6 +83,8 @@ def _value(resources: Iterable[Resource], replacement: Replacement) -> Any:
             f"fieldPath `{path}` is missing for replacement source {resource.id} "
             f"({resource.position})"
         )
+    if size_of(value) > MAX_NODES:
+        raise KustomizeError(f"fieldPath `{path}` of {resource.id} has more than {MAX_NODES} nodes")
     return _refined(value, source.options)
 
 

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from engine.objects.regex import Expression, InvalidExpression, compiled
 from engine.render.kustomize.config.kustomization import Selector
 from engine.render.kustomize.errors import KustomizeError
 from engine.render.kustomize.model.ids import Gvk
 from engine.render.kustomize.model.resource import Resource
-from engine.render.kustomize.transform.regex import Expression, InvalidExpression, compiled
 
 _REQUIREMENT = re.compile(
     r"\s*(?:"

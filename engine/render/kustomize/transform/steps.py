@@ -11,7 +11,7 @@ from engine.render.kustomize.config.kustomization import Image, Kustomization, P
 from engine.render.kustomize.config.specs import Config
 from engine.render.kustomize.errors import KustomizeError
 from engine.render.kustomize.loader import Loader
-from engine.render.kustomize.model.factory import resources_from
+from engine.render.kustomize.model.factory import is_inline, resources_from
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Resource
 from engine.render.kustomize.model.schemas import Schemas
@@ -40,13 +40,20 @@ class Step:
 
 
 def steps_of(
-    kustomization: Kustomization, config: Config, loader: Loader, schemas: Schemas
+    kustomization: Kustomization,
+    config: Config,
+    loader: Loader,
+    schemas: Schemas,
+    name_of: Callable[[int], str],
 ) -> list[Step]:
-    """Everything that the file asks for, read and checked.  Raises KustomizeError."""
+    """Everything that the file asks for, read and checked.  Raises KustomizeError.
+
+    name_of: what errors call an entry of `patches`.
+    """
     return [
         *_merges(kustomization, loader, schemas),
         *(
-            Step("PatchTransformer", PatchStep(p, loader, schemas, f"patches[{i}]"))
+            Step("PatchTransformer", PatchStep(p, loader, schemas, name_of(i)))
             for i, p in enumerate(kustomization.patches)
         ),
         *_renames(kustomization, config),
@@ -81,6 +88,8 @@ def merge_patches(text: str, loader: Loader, schemas: Schemas, name: str) -> lis
     try:
         return resources_from(text.encode(), name, schemas)
     except KustomizeError:
+        if is_inline(text):
+            raise
         return resources_from(loader.read(text), loader.join(text), schemas)
 
 

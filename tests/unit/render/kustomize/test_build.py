@@ -1,8 +1,12 @@
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
+from engine.objects.manifests import dump
 from engine.render.kustomize import KustomizeError, Options, Reach, build
+from engine.render.kustomize.config.specs import DEFAULTS, SORTED_DEFAULTS, Config, merge_configs
+from engine.render.kustomize.state import MAX_KUSTOMIZATIONS, Build
 from engine.source.tree import MemoryTree
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
@@ -19,7 +23,7 @@ def built(files: Mapping[str, str], path: str = "", *, root_only: bool = False) 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"kustomization.yaml": ""}, "kustomization.yaml is empty"),
+        ({"kustomization.yaml": ""}, "kustomization.yaml: the kustomization is empty"),
         ({"kustomization.yaml": "resource: [a]"}, "unknown field `resource`"),
         (
             {"kustomization.yaml": "namePrefix: 5"},
@@ -136,3 +140,33 @@ def test_an_annotation_keeps_the_spelling_of_a_number() -> None:
     (made,) = build(tree, "", Options()).resources
 
     assert made.obj["metadata"]["annotations"] == {"v": "1.10", "d": "2024-01-02"}
+
+
+@pytest.mark.parametrize("field", ["patchesStrategicMerge", "transformers", "generators"])
+@pytest.mark.parametrize("text", ["kind: Secret\n  data: {a: hunter2", "{data: {a: hunter2}"])
+def test_yaml_in_place_that_is_malformed_is_not_taken_for_a_path(field: str, text: str) -> None:
+    files = {"kustomization.yaml": dump({"resources": ["a.yaml"], field: [text]})}
+
+    with pytest.raises(KustomizeError, match=rf"kustomization.yaml:.*{field}\[0\]:\d: ") as caught:
+        built({**files, "a.yaml": CONFIG_MAP})
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_entry_of_a_list_on_one_line_is_found_in_its_line() -> None:
+    with pytest.raises(KustomizeError, match=r"^kustomization.yaml:2: resource 'a.yaml': no such"):
+        built({"kustomization.yaml": "namePrefix: aa.yaml\nresources: [a.yaml]"})
+
+
+def test_kustomizations_that_name_each_other_twice_end_at_a_limit() -> None:
+    shared = Build(entered=MAX_KUSTOMIZATIONS)
+
+    with pytest.raises(KustomizeError, match="more than 10,000 kustomizations"):
+        shared.enter()
+
+
+def test_the_defaults_merged_are_what_the_short_cut_says() -> None:
+    twice = merge_configs(Config(), replace(SORTED_DEFAULTS))
+
+    assert twice == merge_configs(Config(), DEFAULTS) == merge_configs(twice, DEFAULTS)
+    assert merge_configs(SORTED_DEFAULTS, DEFAULTS) is SORTED_DEFAULTS

@@ -52,3 +52,10 @@ def test_text_that_is_not_utf8_is_an_error() -> None:
 def test_in_configuration_the_last_of_equal_keys_wins() -> None:
     assert read_one(b"a: 1\na: 2\n", "x.yaml") == {"a": 2}
     assert read_one(b"", "x.yaml") is None
+
+
+def test_nesting_counts_through_aliases() -> None:
+    lines = ["a: &a0 " + "[" * 60 + "]" * 60, "b: " + "[" * 60 + "*a0" + "]" * 60]
+
+    with pytest.raises(MalformedYaml, match=r"x.yaml:2: nested deeper than 100"):
+        read("\n".join(lines).encode(), "x.yaml")

@@ -9,7 +9,7 @@ from typing import Protocol
 import re2
 
 _OPTIONS = re2.Options()
-_OPTIONS.log_errors = False  # they are reported as errors of the build
+_OPTIONS.log_errors = False  # they are reported where the text comes from
 
 
 class Expression(Protocol):

@@ -1,0 +1,39 @@
+"""What must hold of every object of a build, before anything relies on it.
+
+An object that cannot be identified is an error here and is never left out: one that was applied
+before would be pruned.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.objects.ref import Object
+
+
+def problem_of(obj: Object) -> str:
+    """What is wrong with the object's identity or metadata, "" if nothing is."""
+    return next(_problems(obj), "")
+
+
+def _problems(obj: Object) -> Iterator[str]:
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, Mapping):
+        yield "metadata is missing" if metadata is None else "metadata must be a map of fields"
+        return
+    yield from _text("apiVersion", obj.get("apiVersion"))
+    yield from _text("kind", obj.get("kind"))
+    yield from _text("metadata.name", metadata.get("name"))
+    if metadata.get("namespace") not in (None, ""):
+        yield from _text("metadata.namespace", metadata["namespace"])
+    for key in ("labels", "annotations"):
+        if not isinstance(metadata.get(key), Mapping | None):
+            yield f"metadata.{key} must be a map of texts"
+    if obj.get("kind") == "Secret" and not isinstance(obj.get("data"), Mapping | None):
+        yield "data must be a map of texts"
+
+
+def _text(field: str, value: Any) -> Iterator[str]:
+    if value is None or value == "":
+        yield f"{field} is missing"
+    elif not isinstance(value, str):
+        yield f"{field} must be text: put it in quotes"

@@ -1,0 +1,131 @@
+"""What a build read says truly where the same build would give the same result."""
+
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import Failure
+from engine.render import Request, render
+from engine.source.git_filter import filtered
+from engine.source.git_tree import GitTree
+from engine.source.git_write import StoredFile, write_tree
+from engine.source.store import Store
+from engine.source.tree import MemoryTree, Tree
+from tests.support.kustomized import FILES
+
+REQUESTS = {path: Request(path=path) for path in ("overlay", "plain")}
+BUILT = {path: render(MemoryTree(FILES), request) for path, request in REQUESTS.items()}
+CONFIG_MAP = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new}\n"
+
+PLACES = [
+    path.lstrip("/")
+    for path in (
+        *FILES,
+        *(
+            f"{folder}/{name}"
+            for folder in ("overlay", "base", "component", "plain", "plain/sub", "plain/deep", "")
+            for name in ("kustomization.yaml", "kustomization.yml", "Kustomization", "new.yaml")
+        ),
+        "overlay/new/kustomization.yaml",
+        "plain/one.yaml/inner.yaml",  # a folder where a file was
+    )
+]
+CONTENTS = [None, b"", CONFIG_MAP, b"resources: []\nnamePrefix: x-\n", b"a=9\n"]
+CHANGES = st.dictionaries(
+    st.sampled_from(PLACES), st.sampled_from([*CONTENTS, *FILES.values()]), max_size=3
+)
+IGNORES = st.dictionaries(
+    st.sampled_from(["", "overlay/", "base/", "plain/", "plain/deep/"]),
+    st.sampled_from(
+        ["*.yml\n", "deep\n", "settings.*\n", "/sub/\n", "!one.yaml\n*.md\n", "extra*"]
+    ),
+    max_size=2,
+)
+
+
+def changed(changes: dict[str, bytes | None]) -> dict[str, bytes]:
+    """The repository after the changes; None deletes; a file makes way for a folder."""
+    files = {**FILES, **changes}
+    folders = {path.rsplit("/", depth)[0] for path in files for depth in range(1, 5)}
+    kept = {path: text for path, text in files.items() if text is not None}
+    return {path: text for path, text in kept.items() if path not in folders}
+
+
+def outcome(tree: Tree, path: str) -> object:
+    try:
+        rendered = render(tree, REQUESTS[path])
+    except Failure as failure:
+        return str(failure)
+    return rendered.objects, rendered.digest
+
+
+@pytest.mark.parametrize("path", sorted(REQUESTS))
+def test_each_single_change_that_changes_the_result_changes_what_was_read(path: str) -> None:
+    first = BUILT[path]
+    for place, content in product(PLACES, CONTENTS):
+        after = MemoryTree(changed({place: content}))
+
+        if first.inputs.hold_in(after):
+            assert outcome(after, path) == (first.objects, first.digest), place
+
+
+@given(CHANGES, st.sampled_from(sorted(REQUESTS)))
+def test_a_change_that_changes_the_result_changes_what_was_read(
+    changes: dict[str, bytes | None], path: str
+) -> None:
+    after = MemoryTree(changed(changes))
+
+    first = BUILT[path]
+    if first.inputs.hold_in(after):
+        assert outcome(after, path) == (first.objects, first.digest)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    store = Store(tmp_path_factory.mktemp("store"))
+    yield store
+    store.close()
+
+
+@given(changes=CHANGES, before=IGNORES, after=IGNORES, path=st.sampled_from(sorted(REQUESTS)))
+def test_a_change_of_an_ignore_file_that_changes_the_result_changes_what_was_read(
+    store: Store,
+    changes: dict[str, bytes | None],
+    before: dict[str, str],
+    after: dict[str, str],
+    path: str,
+) -> None:
+    first, second = (
+        as_artifact(store, {**changed(changes), **ignore_files(ignores)})
+        for ignores in (before, after)
+    )
+    try:
+        inputs = render(first, REQUESTS[path]).inputs
+    except Failure:
+        return  # nothing is remembered of a failed build
+
+    if inputs.hold_in(second):
+        assert outcome(first, path) == outcome(second, path)
+
+
+@given(st.sampled_from(sorted(FILES)), st.sampled_from(sorted(REQUESTS)))
+def test_each_file_that_the_result_depends_on_is_an_input(changed_path: str, path: str) -> None:
+    others = {**FILES, changed_path: FILES[changed_path] + b"\n# changed\n"}
+
+    inputs = BUILT[path].inputs
+    is_used = changed_path in inputs.files
+
+    assert inputs.hold_in(MemoryTree(others)) is not is_used
+
+
+def ignore_files(ignores: dict[str, str]) -> dict[str, bytes]:
+    return {f"{folder}.sourceignore": text.encode() for folder, text in ignores.items()}
+
+
+def as_artifact(store: Store, files: dict[str, bytes]) -> GitTree:
+    """The files as a source's artifact has them: ignore files obeyed."""
+    stored = {path: StoredFile(store.add_blob(content)) for path, content in files.items()}
+    return GitTree(store, filtered(store, write_tree(store, stored)))
