@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 .PHONY: demo test setup check quick tools bench fix lock crds golden walk soak clean
 
-demo: setup ## the main job on the embedded API server; needs Python 3.11+ alone
+demo: setup ## the main job on the embedded API server; needs Python 3.11+ and a package index
 	@$(BIN)/lockstep demo $(ARGS)
 
 test: setup tools ## every test; needs Go and git too

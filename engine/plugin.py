@@ -55,7 +55,7 @@ class Plugin:
 
 
 class PluginConflict(Exception):  # noqa: N818 - says what is wrong, like a Failure
-    """Two plugins claim one key, or an entry point is no Plugin."""
+    """Two plugins claim one key, or an entry point cannot be loaded or is no Plugin."""
 
 
 def merge(plugins: Iterable[Plugin]) -> Plugin:
@@ -77,7 +77,13 @@ def load() -> Plugin:
     """Everything that the installed distributions give, merged.  Raises PluginConflict."""
     found = []
     for entry in sorted(entry_points(group=GROUP), key=lambda each: each.name):
-        plugin = entry.load()
+        try:
+            plugin = entry.load()
+        except Exception as error:
+            raise PluginConflict(
+                f"entry point '{entry.name}' ({entry.value}) of group '{GROUP}' cannot be loaded: "
+                f"{type(error).__name__}: {error}: repair or uninstall its distribution"
+            ) from error
         if not isinstance(plugin, Plugin):
             raise PluginConflict(
                 f"entry point '{entry.name}' ({entry.value}) of group '{GROUP}' is a "

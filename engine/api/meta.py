@@ -22,19 +22,13 @@ SOURCE_GROUP = "source.toolkit.fluxcd.io"
 KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
 HELM_GROUP = "helm.toolkit.fluxcd.io"
 NOTIFICATION_GROUP = "notification.toolkit.fluxcd.io"
-EVENT_GROUP = "event.toolkit.fluxcd.io"
 
-# Requests to us: annotations of our own objects, opaque tokens; the label of what we may watch.
+# A request to us: an annotation of our own objects, an opaque token.
 REQUESTED_AT = f"{RECONCILE_GROUP}/requestedAt"
-FORCE_AT = f"{RECONCILE_GROUP}/forceAt"
-RESET_AT = f"{RECONCILE_GROUP}/resetAt"
-WATCH = f"{RECONCILE_GROUP}/watch"
 
-# Ownership: labels of what a Kustomization or a HelmRelease applied.
+# Ownership: labels of what a Kustomization applied.
 KUSTOMIZE_OWNER_NAME = f"{KUSTOMIZE_GROUP}/name"
 KUSTOMIZE_OWNER_NAMESPACE = f"{KUSTOMIZE_GROUP}/namespace"
-HELM_OWNER_NAME = f"{HELM_GROUP}/name"
-HELM_OWNER_NAMESPACE = f"{HELM_GROUP}/namespace"
 
 # Wishes of managed objects: labels or annotations, values below.
 RECONCILE = f"{KUSTOMIZE_GROUP}/reconcile"
@@ -42,8 +36,6 @@ SSA = f"{KUSTOMIZE_GROUP}/ssa"
 FORCE = f"{KUSTOMIZE_GROUP}/force"
 PRUNE = f"{KUSTOMIZE_GROUP}/prune"
 SUBSTITUTE = f"{KUSTOMIZE_GROUP}/substitute"
-DECRYPT = f"{KUSTOMIZE_GROUP}/decrypt"
-DRIFT_DETECTION = f"{HELM_GROUP}/driftDetection"
 
 # Values of those; compare with `has_mark`, which ignores case.
 ENABLED = "enabled"
@@ -67,11 +59,8 @@ RECONCILING = "Reconciling"
 STALLED = "Stalled"
 HEALTHY = "Healthy"
 ARTIFACT_IN_STORAGE = "ArtifactInStorage"
-ARTIFACT_OUTDATED = "ArtifactOutdated"
 FETCH_FAILED = "FetchFailed"
 STORAGE_OPERATION_FAILED = "StorageOperationFailed"
-INCLUDE_UNAVAILABLE = "IncludeUnavailable"
-SOURCE_VERIFIED = "SourceVerified"
 
 # Reasons that are not failures; those are the class names in engine/errors.py.
 SUCCEEDED = "Succeeded"

@@ -13,12 +13,15 @@ from engine.api.meta import KUSTOMIZE_GROUP
 from engine.cli import steps
 from engine.cli.help import examples
 from engine.cli.problems import Problem
+from engine.errors import ArtifactFailed
 from engine.objects.manifests import dump, parse
 from engine.objects.redact import masked
 from engine.objects.ref import Object
 from engine.plan.policy import Owner, labelled
 from engine.render import Lacking, Rendered, Request, render
 from engine.source.folder import FolderTree
+
+_SHOWN = 3  # names of files in a message
 
 
 @click.command(
@@ -73,6 +76,8 @@ def command(
     elif variables:
         request = replace(request, variables=variables)
     rendered = _render(FolderTree(root), request)
+    if not rendered.objects:
+        steps.warning(f"no objects: {_read(rendered, path)}")
     owner = Owner(ks.metadata.name, ks.metadata.namespace) if ks is not None else None
     click.echo(_text(rendered, owner, how["show_secrets"]), nl=False)
 
@@ -139,14 +144,28 @@ def _variables(settings: Sequence[str], ks: Kustomization | None) -> dict[str, s
 
 
 def _render(tree: FolderTree, request: Request) -> Rendered:
-    """The build.  Raises BuildFailed, ArtifactFailed, Problem."""
+    """The build.  Raises BuildFailed, Problem."""
     try:
         return render(tree, request)
+    except ArtifactFailed as error:  # it is there: click has seen it
+        raise Problem(
+            f"folder '{request.path}' is no part of the source: .sourceignore, or one of Flux's "
+            "default rules, leaves it out"
+        ) from error
     except Lacking as lacking:
         raise Problem(
             f"the build needs {lacking}, which this command does not fetch; "
             "copy it into the repository"
         ) from lacking
+
+
+def _read(rendered: Rendered, path: Path) -> str:
+    """Why there are no objects: what was read, for messages."""
+    files = sorted(rendered.inputs.files)
+    if not files:
+        return f"'{path}' holds no *.yaml or *.yml that .sourceignore does not leave out"
+    more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+    return f"there are none in {', '.join(files[:_SHOWN])}{more}"
 
 
 def _text(rendered: Rendered, owner: Owner | None, show_secrets: bool) -> str:

@@ -4,7 +4,6 @@ import anyio
 import click
 
 from engine.cli.help import examples
-from engine.cli.problems import unwrapped
 from engine.demo import Demo, demo
 
 
@@ -19,8 +18,4 @@ def command(*, keep: bool, verbose: bool) -> None:
     and a broken manifest is reported while the rest goes on.  All of it is in this process and in
     a temporary folder; nothing is left behind, whether it ends by itself or by Ctrl-C.
     """
-    try:
-        status = anyio.run(demo, Demo(keep, verbose))
-    except ExceptionGroup as group:
-        raise unwrapped(group) from group  # so that a closed pipe is known as one
-    click.get_current_context().exit(status)
+    click.get_current_context().exit(anyio.run(demo, Demo(keep, verbose)))

@@ -8,9 +8,7 @@ from typing import Any
 import click
 
 from engine.api.duration import format_duration, parse_duration
-from engine.settings import Settings
-
-PREFIX = "LOCKSTEP_"
+from engine.settings import PREFIX, Settings
 
 SECTIONS: Mapping[str, Sequence[str]] = {
     "Cluster and scope": (
@@ -38,6 +36,9 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "concurrent_fetches",
         "concurrent_builds",
         "api_concurrency",
+        "api_concurrency_least",
+        "api_watches",
+        "request_timeout",
         "interval_jitter_percentage",
         "requeue_dependency",
         "min_retry_delay",
@@ -83,7 +84,7 @@ _ALIASES: Mapping[str, Sequence[str]] = {
 _VARIABLES: Mapping[str, Sequence[str]] = {
     "runtime_namespace": ("RUNTIME_NAMESPACE", "FLUX_SYSTEM_NAMESPACE"),  # what Flux reads
 }
-_POSITIVE = ("concurrent", "api_concurrency")
+_POSITIVE = ("concurrent", "api_concurrency", "api_concurrency_least", "api_watches")
 _UNITS: Mapping[str, int] = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 _TRUE, _FALSE = ("true", "t", "1"), ("false", "f", "0")  # strconv.ParseBool's, in any case
 

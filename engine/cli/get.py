@@ -64,7 +64,7 @@ class View:
         "lockstep get all -A -o wide",
     ),
 )
-@click.argument("words", metavar="KIND [NAME]...", nargs=-1, required=True)
+@click.argument("words", metavar="KIND [NAME]...", nargs=-1)
 @click.option("-A", "--all-namespaces", is_flag=True, help="Objects of all namespaces.")
 @click.option("-l", "--label-selector", default="", help="Only objects with these labels.")
 @click.option("-w", "--watch", is_flag=True, help="Go on and show each change.")
@@ -127,7 +127,7 @@ async def _found(client: Client, view: View) -> list[Object]:
 async def _of_kind(client: Client, kind: Kind, view: View) -> list[Object]:
     resource = kinds.resource_of(kind)
     if view.names:
-        return [await _named(client, kind, name, view) for name in view.names]
+        return [await named(client, kind, view.namespace, name) for name in view.names]
     try:
         return list((await client.list(resource, view.namespace, **view.query)).items)
     except NotFound as error:
@@ -139,19 +139,15 @@ async def _of_kind(client: Client, kind: Kind, view: View) -> list[Object]:
         ) from error
 
 
-async def _named(client: Client, kind: Kind, name: str, view: View) -> Object:
-    obj = await client.get(kinds.resource_of(kind), view.namespace, name)
+async def named(client: Client, kind: Kind, namespace: str, name: str) -> Object:
+    """The object.  Raises Problem if it is not there."""
+    obj = await client.get(kinds.resource_of(kind), namespace, name)
     if obj is None:
-        raise missing(kind, view.namespace, name)
+        raise Problem(
+            f"there is no {kind.name} '{name}' in namespace '{namespace}'; "
+            f"`lockstep get {kind.plural} -A` lists them all"
+        )
     return obj
-
-
-def missing(kind: Kind, namespace: str, name: str) -> Problem:
-    """What to say about an object that is not there."""
-    return Problem(
-        f"there is no {kind.name} '{name}' in namespace '{namespace}'; "
-        f"`lockstep get {kind.plural} -A` lists them all"
-    )
 
 
 def _show(found: Sequence[Object], view: View) -> None:

@@ -17,13 +17,9 @@ _SOURCES: Mapping[str, str] = {
     "chart": "HelmChart",
     "external": "ExternalArtifact",
 }
-_APPLIERS: Mapping[str, tuple[str, str]] = {
-    "hr": (HELM_GROUP, "HelmRelease"),
-    "ks": (KUSTOMIZE_GROUP, "Kustomization"),
-}
 
-KNOWN = "kustomizations (ks), helmreleases (hr), source git|oci|bucket|helm|chart|external"
-"""What messages and help texts call the words."""
+KNOWN = "kustomization (ks), helmrelease (hr), source git|oci|bucket|helm|chart|external"
+"""What messages call the words for one kind."""
 
 
 def parse(words: Sequence[str]) -> tuple[tuple[Kind, ...], tuple[str, ...]]:
@@ -31,8 +27,21 @@ def parse(words: Sequence[str]) -> tuple[tuple[Kind, ...], tuple[str, ...]]:
 
     Several kinds only for `all` and `sources all`.  Raises click.UsageError.
     """
+    return _parsed(words, f"{KNOWN}, all")
+
+
+def parse_one(words: Sequence[str]) -> tuple[Kind, tuple[str, ...]]:
+    """The one kind that the first words name, and the other words.  Raises click.UsageError."""
+    kinds, names = _parsed(words, KNOWN)
+    if len(kinds) != 1:
+        raise click.UsageError(f"one kind at a time: {KNOWN}")
+    return kinds[0], names
+
+
+def _parsed(words: Sequence[str], known: str) -> tuple[tuple[Kind, ...], tuple[str, ...]]:
+    """known: the words that a message lists."""
     if not words:
-        raise click.UsageError(f"which kind? one of: {KNOWN}, all")
+        raise click.UsageError(f"which kind? one of: {known}")
     first, rest = words[0].lower(), tuple(words[1:])
     if first == "all":
         return tuple(kind for kind in KINDS.values() if kind.group in _GROUPS), rest
@@ -40,15 +49,7 @@ def parse(words: Sequence[str]) -> tuple[tuple[Kind, ...], tuple[str, ...]]:
         if not rest:
             raise click.UsageError(f"which kind of source? one of: {', '.join(_SOURCES)}, all")
         return _sources(rest[0].lower()), rest[1:]
-    return (_single(first),), rest
-
-
-def parse_one(words: Sequence[str]) -> tuple[Kind, tuple[str, ...]]:
-    """The one kind that the first words name, and the other words.  Raises click.UsageError."""
-    kinds, names = parse(words)
-    if len(kinds) != 1:
-        raise click.UsageError(f"one kind at a time: {KNOWN}")
-    return kinds[0], names
+    return (_single(first, known),), rest
 
 
 def resource_of(kind: Kind) -> Resource:
@@ -65,10 +66,8 @@ def _sources(word: str) -> tuple[Kind, ...]:
     return (KINDS[SOURCE_GROUP, _SOURCES[word]],)
 
 
-def _single(word: str) -> Kind:
-    if word in _APPLIERS:
-        return KINDS[_APPLIERS[word]]
+def _single(word: str, known: str) -> Kind:
     for kind in KINDS.values():
         if kind.group in _GROUPS and word in (kind.name.lower(), kind.plural, *kind.short_names):
             return kind
-    raise click.UsageError(f"{word!r} is no kind; one of: {KNOWN}, all")
+    raise click.UsageError(f"{word!r} is no kind that is known here; one of: {known}")

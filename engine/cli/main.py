@@ -12,7 +12,7 @@ from importlib import import_module
 import click
 
 from engine.cli.help import examples
-from engine.cli.problems import line_of, unwrapped
+from engine.cli.problems import INTERRUPTED, line_of, unwrapped
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("engine.cli.run", "Run the engine until it is told to stop."),
@@ -26,8 +26,6 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "version": ("engine.cli.version", "Show the versions of Lockstep, Python and Kubernetes."),
 }
 """By name: the module whose `command` it is, and the first line of its help."""
-
-_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 class LazyGroup(click.Group):
@@ -80,14 +78,19 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
     try:
         status = group.main(arguments, prog_name="lockstep", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
-        return _INTERRUPTED
-    except BrokenPipeError:  # the reader had enough: `lockstep get all | head`
+        return INTERRUPTED
+    except Exception as problem:
+        return _told(problem)
+    return status if isinstance(status, int) else 0
+
+
+def _told(problem: Exception) -> int:
+    """Says what went wrong; the exit status."""
+    error = unwrapped(problem)
+    if isinstance(error, BrokenPipeError):  # the reader had enough: `lockstep get all | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as problem:
-        error = unwrapped(problem)
-        if os.environ.get("LOCKSTEP_DEBUG") and not isinstance(error, click.ClickException):
-            traceback.print_exception(problem)
-        click.echo(f"Error: {line_of(error)}", err=True)
-        return error.exit_code if isinstance(error, click.ClickException) else 1
-    return status if isinstance(status, int) else 0
+    if os.environ.get("LOCKSTEP_DEBUG") and not isinstance(error, click.ClickException):
+        traceback.print_exception(problem)
+    click.echo(f"Error: {line_of(error)}", err=True)
+    return error.exit_code if isinstance(error, click.ClickException) else 1

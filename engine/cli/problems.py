@@ -4,12 +4,14 @@ from collections.abc import Mapping
 
 import click
 
+INTERRUPTED = 130
+"""The exit status after a SIGINT, as shells report it: 128 + its number."""
+
 _SEE_TARGET = "see --kubeconfig and --context"
 _BUG = "this is a bug in Lockstep; run it with LOCKSTEP_DEBUG=1 for the traceback"
 
 _EXPECTED: Mapping[str, str] = {
     "engine.errors.Failure": "",
-    "engine.objects.manifests.ManifestError": "",
     "engine.objects.yaml_error.ManifestError": "",
     "engine.api.decode.Undecodable": "",
     "engine.cluster.errors.Unreachable": f"is this cluster running? {_SEE_TARGET}",

@@ -8,7 +8,7 @@ import click
 from engine.api import KINDS, Kind
 from engine.api.meta import REQUESTED_AT, SOURCE_GROUP
 from engine.cli import kinds, steps
-from engine.cli.get import missing
+from engine.cli.get import named
 from engine.cli.help import examples
 from engine.cli.problems import Problem
 from engine.cli.target import Target, asynchronous, with_target, with_timeout
@@ -28,7 +28,7 @@ MANAGER = "flux"
         "lockstep reconcile source git flux-system --timeout 1m",
     ),
 )
-@click.argument("words", metavar="KIND NAME", nargs=-1, required=True)
+@click.argument("words", metavar="KIND NAME", nargs=-1)
 @click.option("--with-source", is_flag=True, help="Have its source reconciled first.")
 @with_timeout("5m")
 @with_target
@@ -45,7 +45,9 @@ async def command(
     if len(names) != 1:
         raise click.UsageError("name one object: lockstep reconcile KIND NAME")
     if not kind.reconciled:
-        raise Problem(f"reconciliation not supported by the object: {kind.name}")
+        raise Problem(
+            f"reconciliation not supported by the object: {kind.name} is made by something else"
+        )
     async with target.client() as client:
         obj = await _active(client, kind, target.namespace, names[0])
         if with_source:
@@ -55,9 +57,7 @@ async def command(
 
 async def _active(client: Client, kind: Kind, namespace: str, name: str) -> Object:
     """The object.  Raises Problem if there is none or it is suspended."""
-    obj = await client.get(kinds.resource_of(kind), namespace, name)
-    if obj is None:
-        raise missing(kind, namespace, name)
+    obj = await named(client, kind, namespace, name)
     if (obj.get("spec") or {}).get("suspend"):
         raise Problem(
             f"resource is suspended: {kind.name} {namespace}/{name}; "

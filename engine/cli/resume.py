@@ -1,11 +1,18 @@
 """`lockstep resume`: reconcile suspended objects again, and wait for them."""
 
+from collections.abc import Sequence
+
+import anyio
 import click
 
+from engine.api import Kind
 from engine.cli import steps, suspension
 from engine.cli.help import examples
+from engine.cli.problems import Problem
 from engine.cli.target import Target, asynchronous, with_target, with_timeout
 from engine.cli.waiting import Awaited, outcome, wait_reconciled
+from engine.cluster import Client
+from engine.objects.ref import Object
 
 
 @click.command(
@@ -16,7 +23,7 @@ from engine.cli.waiting import Awaited, outcome, wait_reconciled
         "lockstep resume source git flux-system --no-wait",
     ),
 )
-@click.argument("words", metavar="KIND [NAME]...", nargs=-1, required=True)
+@click.argument("words", metavar="KIND [NAME]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All objects of the namespace.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until all are ready.")
 @with_timeout("5m")
@@ -37,8 +44,26 @@ async def command(
             steps.doing(f"resuming {kind.name} {name} in {target.namespace} namespace")
             resumed.append(await suspension.write(client, kind, obj, suspend=False))
             steps.done(f"{kind.name} {name} resumed")
-        for obj in resumed if wait else ():
-            name = obj["metadata"]["name"]
-            steps.waiting(f"waiting for {kind.name} {name} reconciliation")
+        if wait:
+            await _wait(client, kind, resumed, seconds)
+
+
+async def _wait(client: Client, kind: Kind, resumed: Sequence[Object], seconds: float) -> None:
+    """Tells how each ends, as soon as it does.  Raises Problem about all that failed."""
+    problems: list[str] = []
+
+    async def until_ready(obj: Object) -> None:
+        name = obj["metadata"]["name"]
+        steps.waiting(f"waiting for {kind.name} {name} reconciliation")
+        try:
             ready = await wait_reconciled(client, Awaited(kind, obj), seconds)
+        except Problem as problem:
+            problems.append(problem.message)
+        else:
             steps.done(f"{kind.name} {name}: {outcome(ready)}")
+
+    async with anyio.create_task_group() as tasks:
+        for obj in resumed:
+            tasks.start_soon(until_ready, obj)
+    if problems:
+        raise Problem("\n".join(problems))

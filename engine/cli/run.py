@@ -1,5 +1,6 @@
 """`lockstep run`: the engine, from its start to the end of what is in flight."""
 
+import os
 import signal
 from functools import partial
 from importlib.metadata import version
@@ -11,12 +12,11 @@ import click
 from engine import app
 from engine.cli.flags import SECTIONS, plain_flags, settings_of, with_settings
 from engine.cli.help import SectionedCommand, examples
+from engine.cli.problems import INTERRUPTED
 from engine.cluster.connect import locate
 from engine.cluster.endpoint import Endpoint
-from engine.settings import Settings
+from engine.settings import Settings, unknown_variables
 from engine.telemetry import flush_traces, logger, set_up_logging, set_up_tracing
-
-_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 class RunCommand(SectionedCommand):
@@ -49,6 +49,9 @@ def command(**values: Any) -> None:
     """
     settings = settings_of(values)
     set_up_logging(settings.log_level, settings.log_encoding)
+    for name, nearest in unknown_variables(os.environ).items():
+        meant = f": {nearest} is meant" if nearest else ""
+        logger.warning("%s is no setting of this version and has no effect%s", name, meant)
     set_up_tracing(settings.otlp_endpoint, settings.trace_ratio, version("lockstep"))
     endpoint = locate(settings.kubeconfig, settings.context)
     try:
@@ -69,7 +72,7 @@ async def serve(settings: Settings, endpoint: Endpoint) -> int:
         await app.run(settings, endpoint, stop, state)
         finished = True
         both.cancel_scope.cancel()
-    return 0 if finished else _INTERRUPTED
+    return 0 if finished else INTERRUPTED
 
 
 async def _obey(stop: anyio.Event, everything: anyio.CancelScope, settings: Settings) -> None:

@@ -14,7 +14,7 @@ from engine.cli.target import Target, asynchronous, with_target
         "lockstep suspend source git --all -n team-a",
     ),
 )
-@click.argument("words", metavar="KIND [NAME]...", nargs=-1, required=True)
+@click.argument("words", metavar="KIND [NAME]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All objects of the namespace.")
 @with_target
 @asynchronous

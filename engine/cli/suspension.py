@@ -6,7 +6,7 @@ import click
 
 from engine.api import Kind
 from engine.cli import kinds
-from engine.cli.get import missing
+from engine.cli.get import named
 from engine.cli.problems import Problem
 from engine.cli.reconcile import MANAGER
 from engine.cluster import Client
@@ -33,13 +33,7 @@ async def chosen(
         if not found:
             raise Problem(f"no {kind.name} objects found in namespace '{namespace}'")
         return found
-    objects = []
-    for name in names:
-        obj = await client.get(resource, namespace, name)
-        if obj is None:
-            raise missing(kind, namespace, name)
-        objects.append(obj)
-    return objects
+    return [await named(client, kind, namespace, name) for name in names]
 
 
 async def write(client: Client, kind: Kind, obj: Object, suspend: bool) -> Object:

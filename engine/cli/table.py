@@ -1,12 +1,15 @@
-"""Tables: aligned as kubectl's into pipes and files, coloured and folded on a terminal."""
+"""Tables: aligned as kubectl's, and on a terminal with colours and folded messages."""
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 
 import click
 
 _GAP = "   "
 _COLOURS = {"True": "green", "False": "red", "Unknown": "yellow"}
+_LEAST = 24  # characters that a message needs to be folded: the terminal breaks what has fewer
 
 
 def widths_of(rows: Sequence[Sequence[str]]) -> list[int]:
@@ -16,35 +19,35 @@ def widths_of(rows: Sequence[Sequence[str]]) -> list[int]:
 
 def line_of(row: Sequence[str], widths: Sequence[int]) -> str:
     """One row; later rows may be wider than what `widths` was made from."""
-    padded = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)]
-    return _GAP.join([*padded, row[-1]]).rstrip()
+    return _GAP.join([*_padded(row, widths), row[-1]]).rstrip()
 
 
 def write(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Prints the table.  names: of the columns; none: no line of names."""
-    if sys.stdout.isatty():
-        _write_rich(names, rows)
-        return
     everything = [*([names] if names else []), *rows]
     widths = widths_of(everything) if everything else []
-    for row in everything:
-        click.echo(line_of(row, widths))
-
-
-def _write_rich(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, show_header=bool(names), header_style="", pad_edge=False)
-    table.padding = (0, len(_GAP), 0, 0)
-    for index in range(len(rows[0]) if rows else len(names)):
-        is_last = index == len(names) - 1
-        table.add_column(names[index] if names else "", no_wrap=not is_last, overflow="fold")
+    if not sys.stdout.isatty():
+        for row in everything:
+            click.echo(line_of(row, widths))
+        return
+    indent = sum(widths) + len(_GAP) * len(widths)
+    room = shutil.get_terminal_size().columns - indent
     ready = names.index("READY") if "READY" in names else -1
-    for row in rows:
-        styled = [Text(cell) for cell in row]
-        if ready >= 0:
-            styled[ready].stylize(_COLOURS.get(row[ready], ""))
-        table.add_row(*styled)
-    Console().print(table)
+    for row in everything:
+        cells = _padded(row, widths)
+        if ready >= 0 and row[ready] in _COLOURS:
+            cells[ready] = click.style(cells[ready], fg=_COLOURS[row[ready]])
+        click.echo(_GAP.join([*cells, _folded(row[-1], indent, room)]).rstrip())
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """All cells but the last."""
+    return [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)]
+
+
+def _folded(message: str, indent: int, room: int) -> str:
+    """The message, broken at blanks; a longer word, such as a path, stays whole to be copied."""
+    if room < _LEAST:
+        return message
+    lines = textwrap.wrap(message, room, break_long_words=False, break_on_hyphens=False)
+    return f"\n{' ' * indent}".join(lines)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from shlex import quote
+from sysconfig import get_path
 from tempfile import TemporaryDirectory
 
 import anyio
@@ -51,22 +52,22 @@ engine to the API server, but for the renewal of its Leases."""
 _KEPT = """
 It runs until Ctrl-C, which removes everything.  From another terminal:
 
+  export PATH={programs}:$PATH
   export KUBECONFIG={folder}/kubeconfig
-  kubectl get kustomizations -A
-  kubectl get deployments -A
-  flux get kustomizations
+  kubectl get kustomizations,deployments -A
+  lockstep get all -A
 
   kubectl -n shop scale deployment web --replicas=1      # an edit by hand
-  flux reconcile kustomization apps                      # corrects it
+  kubectl -n shop get deployment web                     # is set back at once
 
 The fleet is at {url} (to be cloned); push to its folder:
 
-  git clone {folder}/repositories/fleet.git
+  git clone -c user.name=me -c user.email=me@example.com {folder}/repositories/fleet.git
   cd fleet && sed -i 's/count: 3/count: 5/' apps/prod/kustomization.yaml
   git commit -am 'More pods for web' && git push
-  flux reconcile source git flux-system                  # or wait for a minute
+  lockstep reconcile source git flux-system              # or wait for a minute
 
-`lockstep get` and `lockstep reconcile` take the same words as `flux`.
+The real `flux` takes the same words: `flux get kustomizations`.
 The log of the engine: {log}"""
 
 
@@ -141,7 +142,7 @@ async def _in_folder(folder: Path, options: Demo, end: _End) -> None:
             end.story = 0
             if options.keep:
                 where = "standard error" if options.verbose else str(log)
-                show.text(_KEPT.format(folder=quote(str(folder)), url=world.url, log=where))
+                show.text(_kept(folder, world.url, where))
                 await anyio.sleep_forever()
 
 
@@ -232,6 +233,11 @@ def summary(played: Sequence[Played]) -> str:
         row = (each.title, f"{each.seconds:.3f} s", str(total), str(read), str(total - read))
         rows.append(row)
     return f"\n{columns(rows)}\n\n{_NOTE}"
+
+
+def _kept(folder: Path, url: str, log: str) -> str:
+    programs = quote(get_path("scripts"))  # where `lockstep` is, and `make setup` puts `kubectl`
+    return _KEPT.format(folder=quote(str(folder)), url=url, log=log, programs=programs)
 
 
 def _complaint(problem: NotAsTold, log: Path) -> str:

@@ -2,16 +2,18 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from engine.api.meta import PROGRESSING
 from engine.demo.world import ready_of
 from engine.objects.ref import Object
 
 _HEX = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{32}\b")
-_WAITING = ("dependency '", "Source artifact not found")  # how a start, or a new commit, begins
+_DEPENDENCY = re.compile(r"dependency '(?:[^/']*/)?([^']*)' ")
+_UNFETCHED = "Source artifact not found"
 _LISTED = 4  # objects that are named one by one; more are counted
 
 
@@ -47,16 +49,28 @@ def shortened(text: str) -> str:
     return _HEX.sub(r"\1", " ".join(text.split()))
 
 
+def awaited(ready: Mapping[str, Any]) -> str:
+    """What a Kustomization waits for, as some do at each new commit; "" if it waits for nothing."""
+    message = str(ready.get("message", ""))
+    if ready.get("status") != "False":
+        return ""
+    if dependency := _DEPENDENCY.match(message):
+        return f"{dependency[1]} (dependsOn)"
+    return "its source to be fetched" if message.startswith(_UNFETCHED) else ""
+
+
 def _of_condition(obj: Object, before: Object) -> Iterator[Line]:
     ready, old = ready_of(obj), ready_of(before)
     if ready.get("status") not in ("True", "False"):
         return  # under way
     if (ready["status"], ready["message"]) == (old.get("status"), old.get("message")):
         return
-    is_waiting = ready["message"].startswith(_WAITING)
-    tone = Tone.GOOD if ready["status"] == "True" else Tone.PLAIN if is_waiting else Tone.BAD
     name = obj["metadata"]["name"]
     about = f"source {name}" if obj["kind"] == "GitRepository" else name
+    if thing := awaited(ready):
+        yield Line(about, f"waits for {thing}")
+        return
+    tone = Tone.GOOD if ready["status"] == "True" else Tone.BAD
     yield Line(about, shortened(ready["message"]), tone)
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from engine.demo.fleet import KUSTOMIZATIONS
-from engine.demo.news import Line, Tone, shortened
+from engine.demo.news import Line, Tone, awaited, shortened
 from engine.demo.world import ready_of
 from engine.objects.ref import Object
 from engine.runtime import Clock
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _ABOUT = 18  # characters: the width of the column that says who or what
 _COLOURS = {Tone.GOOD: "green", Tone.BAD: "red", Tone.PLAIN: ""}
-_READY = {"True": "green", "False": "red", "Unknown": "yellow"}
+_WAITS = "waits"
+_READY = {"True": "green", "False": "red", "Unknown": "yellow", _WAITS: "yellow"}
+_WIDE = 100  # columns of a terminal on which a revision and a message have room
 _READING = 1.2  # seconds for which a person on a terminal may look at how a step ended
 
 
@@ -94,20 +96,23 @@ class Screen(Lines):
 
     def state(self, kustomizations: Mapping[str, Object]) -> None:
         """How the Kustomizations, by name, are now."""
-        self._live.update(_spaced(table_of(kustomizations)), refresh=True)
+        table = table_of(kustomizations, wide=self._live.console.width >= _WIDE)
+        self._live.update(_spaced(table), refresh=True)
 
     def text(self, text: str) -> None:
-        """Something beside the story, in lines of its own."""
-        self._print(text, "")
+        """Something beside the story, in lines of its own; what is indented stays one line."""
+        for line in text.split("\n"):
+            self._print(line, "", soft_wrap=line.startswith(" "))
 
     async def pause(self) -> None:
         """Leaves time to read."""
         await self._clock.sleep(_READING)
 
-    def _print(self, text: str, style: str) -> None:
+    def _print(self, text: str, style: str, *, soft_wrap: bool = True) -> None:
+        """soft_wrap: long lines are left to the terminal, so that they can be copied."""
         from rich.text import Text
 
-        self._live.console.print(Text(text, style), soft_wrap=True)
+        self._live.console.print(Text(text, style), soft_wrap=soft_wrap)
 
 
 @contextmanager
@@ -118,8 +123,10 @@ def showing(clock: Clock, *, plain: bool) -> Iterator[Show]:
         return
     from rich.live import Live
 
-    with Live(_spaced(table_of({})), auto_refresh=False) as live:
-        yield Screen(clock, live)
+    with Live(auto_refresh=False) as live:
+        screen = Screen(clock, live)
+        screen.state({})
+        yield screen
 
 
 def _spaced(table: "Table") -> "Padding":
@@ -129,25 +136,32 @@ def _spaced(table: "Table") -> "Padding":
     return Padding(table, (1, 0, 0, 0))
 
 
-def table_of(kustomizations: Mapping[str, Object]) -> "Table":
-    """A row for each Kustomization."""
+def table_of(kustomizations: Mapping[str, Object], *, wide: bool) -> "Table":
+    """A line for each Kustomization; wide: with its revision, which its message mostly names too.
+
+    Never more lines than that: what is higher than the terminal could not be kept up to date.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for name in ("KUSTOMIZATION", "READY", "REVISION", "MESSAGE"):
-        table.add_column(name, no_wrap=name != "MESSAGE", overflow="ellipsis")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=True)
+    for name in ("KUSTOMIZATION", "READY", *(("REVISION",) if wide else ())):
+        table.add_column(name, no_wrap=True)
+    table.add_column("MESSAGE", no_wrap=True, overflow="ellipsis", ratio=1)  # the rest of the width
     for name in KUSTOMIZATIONS:
         status, revision, message = cells_of(kustomizations.get(name) or {})
-        table.add_row(name, Text(status, _READY.get(status, "")), revision, message)
+        colour = _READY.get(status, "")
+        table.add_row(name, Text(status, colour), *((revision,) if wide else ()), Text(message))
     return table
 
 
 def cells_of(kustomization: Object) -> tuple[str, str, str]:
     """Status and revision and message, as they stand in the table."""
     ready = ready_of(kustomization)
-    revision = (kustomization.get("status") or {}).get("lastAppliedRevision") or ""
-    return ready.get("status", "-"), shortened(revision), shortened(ready.get("message", ""))
+    revision = shortened((kustomization.get("status") or {}).get("lastAppliedRevision") or "")
+    if thing := awaited(ready):
+        return _WAITS, revision, f"for {thing}"
+    return ready.get("status", "-"), revision, shortened(ready.get("message", ""))
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
@@ -156,5 +170,5 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     lines = []
     for first, *others in rows:
         right = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        lines.append("   ".join([first.ljust(widths[0]), *right]).rstrip())
+        lines.append("  ".join([first.ljust(widths[0]), *right]).rstrip())
     return "\n".join(lines)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from engine.api.meta import PROGRESSING
 from engine.demo import fleet
 from engine.demo.fleet import KUSTOMIZATIONS, ROOT, Files
 from engine.demo.news import Line, Tone
@@ -66,14 +67,11 @@ async def release(world: World, show: Show) -> Told:
 
 
 async def drift(world: World, show: Show) -> Told:
-    """Somebody edits a live object; it is set back."""
-    wanted = world.live(_WEB)
+    """Somebody edits a live object; a watch tells the engine, which sets it back."""
+    wanted, mark = world.live(_WEB), world.mark()
     edited = await world.edit(_WEB, {"spec": {"replicas": 1}})
     who = owner_of(edited, "spec", "replicas")
     _act(show, who, f"{_WEB}: .spec.replicas {wanted['spec']['replicas']} -> 1")
-    _act(show, "flux reconcile", "asks for apps: drift is looked for then, and every 10m")
-    mark = world.mark()
-    await world.request("Kustomization", "apps")
 
     def is_set_back() -> bool:
         live = world.live(_WEB)
@@ -82,7 +80,7 @@ async def drift(world: World, show: Show) -> Told:
 
     await world.until(f"{_WEB} to be set back", is_set_back)
     seconds = world.since(mark)
-    await world.until("apps to finish", lambda: world.has_ended("apps", mark))
+    await world.until("its event", lambda: world.has_told("apps", PROGRESSING, mark))
     await _changed(world, show, edited, _WEB)
     owner = owner_of(world.live(_WEB), "spec", "replicas")
     return Told(seconds, f"{owner} owns .spec.replicas again")
@@ -133,11 +131,11 @@ async def repair(world: World, show: Show) -> Told:
 
 
 STEPS = (
-    Step("The engine starts, and a cluster comes up from Git", start),
+    Step("A cluster comes up from Git", start),
     Step("A commit goes live", release),
     Step("A manual edit is corrected", drift),
     Step("A removed app is pruned", removal),
-    Step("A broken manifest is reported, the rest goes on", mistake),
+    Step("A broken file is reported", mistake),
     Step("The next commit repairs it", repair),
 )
 

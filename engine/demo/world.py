@@ -41,10 +41,10 @@ class NotAsTold(Exception):  # noqa: N818 - not an error of the code, but of the
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A moment; outcomes: how many runs of each Kustomization had ended until then."""
+    """A moment; told: how many events there had been until then, by name and reason."""
 
     instant: float
-    outcomes: Counter[str]
+    told: Counter[tuple[str, str]]
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class World:
     patience: float = 60.0
     files: dict[str, str] = field(default_factory=dict)
     objects: dict[Ref, Object] = field(default_factory=dict)
-    outcomes: Counter[str] = field(default_factory=Counter)
+    told: Counter[tuple[str, str]] = field(default_factory=Counter)
     _news: anyio.Event = field(default_factory=anyio.Event)
 
     # What somebody does
@@ -106,7 +106,7 @@ class World:
 
     def mark(self) -> Mark:
         """This moment."""
-        return Mark(self.clock.monotonic(), self.outcomes.copy())
+        return Mark(self.clock.monotonic(), self.told.copy())
 
     def since(self, mark: Mark) -> float:
         """Seconds."""
@@ -114,7 +114,11 @@ class World:
 
     def has_ended(self, name: str, mark: Mark) -> bool:
         """Whether a run of the Kustomization has ended, its event written, since then."""
-        return self.outcomes[name] > mark.outcomes[name]
+        return any(self.has_told(name, reason, mark) for reason in _OUTCOMES)
+
+    def has_told(self, name: str, reason: str, mark: Mark) -> bool:
+        """Whether an event with that reason was written since then."""
+        return self.told[name, reason] > mark.told[name, reason]
 
     def live(self, ref: Ref) -> Object:
         """The object.  Raises NotAsTold if there is none."""
@@ -179,8 +183,8 @@ class World:
         ref = Ref.of(obj)
         before = self.objects.get(ref)
         self.objects[ref] = obj
-        if ref.kind == "Event" and obj["reason"] in _OUTCOMES:
-            self.outcomes[obj["involvedObject"]["name"]] += 1
+        if ref.kind == "Event":
+            self.told[obj["involvedObject"]["name"], obj["reason"]] += 1
         self.listen(obj, before)
 
 

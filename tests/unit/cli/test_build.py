@@ -120,6 +120,50 @@ def test_nothing_outside_the_root_is_read(call: Call, repository: Path) -> None:
     assert len(ended.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({}, "'apps' holds no *.yaml or *.yml that .sourceignore does not leave out"),
+        (
+            {"apps/a.md": "#"},
+            "'apps' holds no *.yaml or *.yml that .sourceignore does not leave out",
+        ),
+        (
+            {"apps/kustomization.yaml": "namespace: x\n"},
+            "there are none in apps/kustomization.yaml",
+        ),
+        (
+            {f"apps/{name}.yaml": "# nothing\n" for name in "abcde"},
+            "there are none in apps/a.yaml, apps/b.yaml, apps/c.yaml and 2 more",
+        ),
+    ],
+)
+def test_a_folder_without_objects_says_what_was_found_in_it(
+    call: Call,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: dict[str, str],
+    reason: str,
+) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "apps").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    ended = call("build", "apps")
+
+    assert (ended.status, ended.out) == (0, "")
+    assert ended.err == f"! no objects: {reason}\n"
+
+
+def test_a_folder_that_is_ignored_is_not_said_to_be_missing(call: Call, repository: Path) -> None:
+    (repository / ".sourceignore").write_text("apps\n")
+    ended = call("build", str(repository / "apps"))
+
+    assert ended.status == 1
+    assert ended.err.startswith("Error: folder 'apps' is no part of the source: .sourceignore, or ")
+
+
 def test_a_base_from_a_url_is_named_but_not_fetched(call: Call, tmp_path: Path) -> None:
     url = "https://example.com/org/repo//base?ref=v1"
     (tmp_path / "kustomization.yaml").write_text(f"resources: ['{url}']\n")

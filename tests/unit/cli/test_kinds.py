@@ -40,8 +40,11 @@ def test_all_sources_are_six_kinds_and_all_are_two_more() -> None:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ((), "which kind"),
-        (("pods",), "'pods' is no kind"),
+        ((), r"which kind\? one of: .*, all$"),
+        (
+            ("pods",),
+            r"'pods' is no kind that is known here; one of: kustomization \(ks\), .*, all$",
+        ),
         (("source",), "which kind of source"),
         (("source", "svn"), "'svn' is no kind of source"),
         (("alerts",), "'alerts' is no kind"),
@@ -55,8 +58,9 @@ def test_other_words_are_refused_with_those_that_are_known(
 
 
 def test_one_kind_is_not_all_of_them() -> None:
-    with pytest.raises(click.UsageError, match="one kind at a time"):
-        parse_one(("all",))
+    for words in (("all",), ("pods",), ()):
+        with pytest.raises(click.UsageError, match=r"external$"):
+            parse_one(words)
 
 
 def test_the_resource_of_a_kind_is_its_path() -> None:

@@ -64,7 +64,7 @@ def test_every_command_has_an_example(name: str) -> None:
     [
         (("nope",), "No such command 'nope'; see `lockstep --help`"),
         (("get", "--nope"), "No such option '--nope'; see `lockstep get --help`"),
-        (("get",), "Missing argument 'KIND [NAME]...'; see `lockstep get --help`"),
+        (("build",), "Missing argument 'PATH'; see `lockstep build --help`"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_status_2(
@@ -109,6 +109,17 @@ def test_an_interrupt_says_nothing_and_has_the_shells_status(
     ended = call("version")
 
     assert (ended.status, ended.out) == (130, "")
+
+
+def test_a_reader_that_has_enough_is_told_nothing_even_by_a_task_group() -> None:
+    program = (
+        "from engine.cli import main\n"
+        "def invoke(*_):\n    raise ExceptionGroup('tasks', [BrokenPipeError()])\n"
+        "main.group.invoke = invoke\nmain.main(['version'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "")
 
 
 def test_main_exits_with_the_status(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from engine.cli.reconcile import nanoseconds_now
 from tests.support.scripted_api import ScriptedApi, json
-from tests.unit.cli.listings import watched
+from tests.unit.cli.listings import listing, watched
 
 Lockstep: TypeAlias = Callable[..., Awaitable[Any]]
 
@@ -135,6 +135,35 @@ async def test_all_objects_of_a_namespace_are_resumed(api: ScriptedApi, lockstep
     ended = await lockstep("resume", "ks", "--all", "--no-wait")
 
     assert ended.out == "✔ Kustomization apps resumed\n"
+
+
+def resumed(name: str, ready: str) -> dict[str, Any]:
+    condition = {"type": "Ready", "status": ready, "reason": "BuildFailed", "message": "no"}
+    status = {
+        "conditions": [{**condition, "observedGeneration": 1}],
+        "lastAppliedRevision": "main@sha1:1",
+    }
+    return {**obj("Kustomization", name), "status": status}
+
+
+async def test_one_that_fails_does_not_hide_how_the_others_ended(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
+    ended_as = {name: resumed(name, status) for name, status in (("bad", "False"), ("ok", "True"))}
+    for name, each in ended_as.items():
+        api.on("GET", f"{KS}/{name}", json(each))
+        api.on("PATCH", f"{KS}/{name}", json(each))
+
+    async def selected(request: web.Request) -> web.StreamResponse:
+        name = request.query["fieldSelector"].removeprefix("metadata.name=")
+        return await listing(ended_as[name])(request)
+
+    api.on("GET", KS, watched(selected))
+    ended = await lockstep("resume", "ks", "bad", "ok")
+
+    assert ended.status == 1
+    assert ended.out.splitlines()[2:] == ["✔ Kustomization ok: applied revision main@sha1:1"]
+    assert ended.err.endswith("Error: Kustomization flux-system/bad: BuildFailed: no\n")
 
 
 async def test_names_and_all_exclude_each_other(lockstep: Lockstep) -> None:

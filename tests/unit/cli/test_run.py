@@ -85,3 +85,17 @@ def test_an_address_is_logged_when_it_is_known(caplog: pytest.LogCaptureFixture)
 
     assert caplog.messages == ["serving health on 127.0.0.1:1"]
     assert state.addresses == {"health": "127.0.0.1:1"}
+
+
+@pytest.mark.limit(60)
+async def test_a_misspelt_variable_is_told_before_anything_is_done(
+    api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCKSTEP_STORAGEPATH", "/elsewhere")
+    with engine(api.url, tmp_path) as process:
+        first, *_ = await to_thread.run_sync(read_until, process, "serving metrics")
+
+    assert first["msg"] == (
+        "LOCKSTEP_STORAGEPATH is no setting of this version and has no effect: "
+        "LOCKSTEP_STORAGE_PATH is meant"
+    )

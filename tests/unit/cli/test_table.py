@@ -2,9 +2,11 @@ import pytest
 
 from engine.cli import table
 
+NAMES = ["NAME", "READY", "MESSAGE"]
+
 
 def test_columns_are_three_spaces_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    table.write(["NAME", "READY", "MESSAGE"], [["a-long-name", "True", "fine"], ["b", "False", ""]])
+    table.write(NAMES, [["a-long-name", "True", "fine"], ["b", "False", ""]])
 
     assert capsys.readouterr().out == (
         "NAME          READY   MESSAGE\na-long-name   True    fine\nb             False\n"
@@ -21,15 +23,29 @@ def test_a_row_may_be_wider_than_those_before() -> None:
     assert table.line_of(["longer", "x"], [2]) == "longer   x"
 
 
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes it one that is 40 columns wide."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+
+
 def test_a_terminal_gets_colours_and_folded_messages(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    monkeypatch.setenv("COLUMNS", "40")
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
-    table.write(["NAME", "READY", "MESSAGE"], [["apps", "False", "word " * 20]])
+    on_a_terminal(monkeypatch)
+    table.write(NAMES, [["apps", "False", "some words and a/path/that/is/longer/than/the/room"]])
 
-    out = capsys.readouterr().out
-    assert "\x1b[31mFalse" in out
-    assert len(out.splitlines()) > 3
+    assert capsys.readouterr().out.splitlines() == [
+        "NAME   READY   MESSAGE",
+        "apps   \x1b[31mFalse\x1b[0m   some words and",
+        "               a/path/that/is/longer/than/the/room",
+    ]
+
+
+def test_a_terminal_too_narrow_to_fold_loses_no_column(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_a_terminal(monkeypatch)
+    table.write(NAMES, [["a-name-that-is-rather-long", "True", "all is well"]])
+
+    assert capsys.readouterr().out.endswith("-long   \x1b[32mTrue \x1b[0m   all is well\n")

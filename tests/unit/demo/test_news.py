@@ -22,7 +22,8 @@ def event(*told: str, reason: str = "Progressing") -> Any:
 
 GOOD = kustomization("True", f"Applied revision: main@sha1:{SHA}")
 BAD = kustomization("False", "a.yaml:3: no", "BuildFailed")
-WAITING = kustomization("False", "dependency 'x' is not ready", "DependencyNotReady")
+WAITING = kustomization("False", "dependency 'ns/x' is not ready", "DependencyNotReady")
+UNFETCHED = kustomization("False", "Source artifact not found, retrying in 30s", "ArtifactFailed")
 MANY = event(*["ConfigMap/a/b created"] * 4, "ConfigMap/a/c configured")
 APPLIED = "Applied revision: main@sha1:1f0a3c22"
 UNDER_WAY = kustomization("Unknown", "Reconciliation in progress", "Progressing")
@@ -36,7 +37,8 @@ UNDER_WAY = kustomization("Unknown", "Reconciliation in progress", "Progressing"
         (GOOD, GOOD, []),
         (UNDER_WAY, GOOD, []),
         (BAD, GOOD, [Line("apps", "a.yaml:3: no", Tone.BAD)]),
-        (WAITING, None, [Line("apps", "dependency 'x' is not ready", Tone.PLAIN)]),
+        (WAITING, None, [Line("apps", "waits for x (dependsOn)")]),
+        (UNFETCHED, None, [Line("apps", "waits for its source to be fetched")]),
         (None, GOOD, []),
         ({**GOOD, "kind": "GitRepository"}, None, [Line("source apps", APPLIED, Tone.GOOD)]),
         ({"kind": "Deployment"}, None, []),
