@@ -2,11 +2,10 @@
 
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
-    aclosing,
     asynccontextmanager,
 )
 from dataclasses import dataclass, field, replace
@@ -19,23 +18,30 @@ import anyio
 
 from engine.api import KINDS, Kind
 from engine.api.meta import SOURCE_GROUP
-from engine.cluster import ApiError, Client, LeaseLost, NotFound, Resource, connected
+from engine.cluster import ApiError, Client, LeaseLost, NotFound, connected
+from engine.cluster.census import Census
+from engine.cluster.concurrency import Bounds
 from engine.cluster.endpoint import Endpoint
 from engine.cluster.events import event_writer, poster
 from engine.cluster.lease import Leases, Terms, lease_name, longest_write
-from engine.cluster.limiter import Bounds, Limiter
+from engine.cluster.limiter import Limiter
+from engine.cluster.live import Live
 from engine.cluster.mirror import Mirror
 from engine.cluster.sender import Report
-from engine.cluster.watch import EventType, Watch
+from engine.cluster.watch import Event, EventType
 from engine.installation import install_crds
-from engine.objects.ref import Object, Ref
+from engine.objects.ref import Ref
+from engine.plan.claims import Claims
 from engine.reconcile.artifacts import Artifacts
+from engine.reconcile.builds import Builds
+from engine.reconcile.drift import Drift
 from engine.reconcile.lifecycle import Story, lifecycle
 from engine.reconcile.run import Engine, rfc3339
 from engine.reconcile.sources import SOURCE_KINDS
 from engine.reconcile.stories import GIT_REPOSITORY, KUSTOMIZATION
 from engine.reconcile.triggers import Triggers
-from engine.runtime import Clock, Controller, Priority, Requeue, SystemClock, Turn
+from engine.reconcile.watching import follow, name_unreconciled, resource_of
+from engine.runtime import Clock, Controller, Requeue, SystemClock, Turn
 from engine.runtime.backoff import Failures
 from engine.serve.artifacts import add_artifact_routes
 from engine.serve.http import listening
@@ -44,7 +50,7 @@ from engine.serve.statistics import sample
 from engine.settings import Settings
 from engine.source.depot import open_depot
 from engine.status.events import Recorder
-from engine.telemetry import Metrics, about, logger
+from engine.telemetry import Metrics, logger
 
 _SOURCES = {(SOURCE_GROUP, kind) for kind in SOURCE_KINDS}
 _STARTING = "the first list of objects"
@@ -96,7 +102,7 @@ async def run(
         async with anyio.create_task_group() as keeping:
             if leases is not None:
                 keeping.start_soon(leases.keep, Random(), _tell_waiting(state))  # noqa: S311 - jitter
-                await _held(leases, stop)
+                await _comes_first(leases.wait_held, stop)
             if not stop.is_set():
                 writer = client.fenced(leases.fence) if leases is not None else client
                 async with _engine(settings, writer, clock, series, state) as engine:
@@ -124,24 +130,42 @@ async def _engine(
         recorder = Recorder(
             event_writer(client), post, lambda: rfc3339(clock.wall()), socket.gethostname()
         )
-        mirror = Mirror()
+        mirror, claims, random = Mirror(), Claims(), Random()  # noqa: S311 - jitter
+        artifacts, builds = Artifacts(depot.open), Builds()
+        triggers = Triggers(mirror, partial(_is_concerned, artifacts, builds))
+        overridden = settings.override_manager
+        live = Live(client, clock, random, settings.field_manager, overridden)
+        drift = Drift(claims, triggers.drifted, clock)
+        live.told = drift.told
         yield Engine(
             client=client,
             mirror=mirror,
-            triggers=Triggers(mirror),
+            live=live,
+            census=Census(client, clock),
+            claims=claims,
+            drift=drift,
+            triggers=triggers,
             settings=settings,
             clock=clock,
-            random=Random(),  # noqa: S311 - jitter of intervals
+            random=random,
             recorder=recorder,
             metrics=series,
             depot=depot,
-            artifacts=Artifacts(depot.open),
+            artifacts=artifacts,
+            builds=builds,
             builders=anyio.CapacityLimiter(settings.concurrent_builds),
         )
 
 
-async def _held(leases: Leases, stop: anyio.Event) -> None:
-    """Returns when all Leases are held, or when it is time to stop."""
+def _is_concerned(artifacts: Artifacts, builds: Builds, user: Ref, source: Ref) -> bool:
+    """Whether what a source holds now may be news to a Kustomization."""
+    artifact = artifacts.get(source)
+    return artifact is None or builds.is_concerned(user, artifact.tree)
+
+
+async def _comes_first(awaited: Callable[[], Awaitable[None]], stop: anyio.Event) -> bool:
+    """Whether `awaited` returned before `stop` was set."""
+    came = False
     async with anyio.create_task_group() as either:
 
         async def stopped() -> None:
@@ -149,8 +173,10 @@ async def _held(leases: Leases, stop: anyio.Event) -> None:
             either.cancel_scope.cancel()
 
         either.start_soon(stopped)
-        await leases.wait_held()
+        await awaited()
+        came = True
         either.cancel_scope.cancel()
+    return came
 
 
 async def _reconcile(
@@ -163,15 +189,20 @@ async def _reconcile(
         engine.triggers.serve(group, kind, controller.push)
     async with anyio.create_task_group() as watching:
         watching.start_soon(engine.recorder.run)
+        watching.start_soon(engine.live.serve)
         for key, each in KINDS.items():
-            if key in controllers or key in _SOURCES:
-                watching.start_soon(_watch, each, engine, state)
-            if key not in controllers and each.reconciled:
-                watching.start_soon(_name_unreconciled, each, engine)
+            is_ours = key in controllers
+            if is_ours or key in _SOURCES:
+                # Only of ours: a shard may use a source of another one.
+                selector = engine.settings.watch_label_selector if is_ours else ""
+                watching.start_soon(follow, each, selector, engine, partial(_note, state))
+            if not is_ours and each.reconciled:
+                watching.start_soon(name_unreconciled, each, engine)
         async with anyio.create_task_group() as controlling:
             for controller in controllers.values():
                 controlling.start_soon(controller.serve)
-            lost = await _is_lost(stop, leases)
+            ended = leases.wait_lost if leases is not None else anyio.sleep_forever
+            lost = await _comes_first(ended, stop)
             state.waiting_for = "nothing: it is stopping"
             for controller in controllers.values():
                 controller.stop()
@@ -182,85 +213,12 @@ async def _reconcile(
         raise LeaseLost(f"{leases!r}: another engine holds a Lease, or it could not be renewed")
 
 
-async def _is_lost(stop: anyio.Event, leases: Leases | None) -> bool:
-    """Returns when it is time to end: False if asked to, True if the Leases are lost."""
-    lost = False
-    async with anyio.create_task_group() as either:
-
-        async def stopped() -> None:
-            await stop.wait()
-            either.cancel_scope.cancel()
-
-        either.start_soon(stopped)
-        if leases is not None:
-            await leases.wait_lost()
-            lost = True
-            either.cancel_scope.cancel()
-    return lost
-
-
-async def _watch(kind: Kind, engine: Engine, state: State) -> None:
-    """Tells the triggers of each object of a kind, for ever."""
-    settings = engine.settings
-    resource = Resource(kind.group, kind.version, kind.name, kind.plural, namespaced=True)
-    namespace = "" if settings.watch_all_namespaces else settings.runtime_namespace
-    # Only of the kinds that are reconciled here: a shard may use a source of another one.
-    own = (kind.group, kind.name) in state.controllers
-    selector = settings.watch_label_selector if own else ""
-    watch = Watch(
-        engine.client,
-        resource,
-        engine.clock,
-        engine.random,
-        namespace,
-        {"label_selector": selector},
-    )
-    async with aclosing(watch.events()) as events:
-        async for event in events:
-            if event.type is EventType.SYNCED:
-                _note_synced(kind.name, state)
-            elif event.type is EventType.TROUBLE:
-                _note_trouble(kind, event.problem, state)
-            elif event.type is not EventType.BOOKMARK:
-                try:
-                    if event.type is EventType.DELETED:
-                        _forget(event.obj, engine)
-                    else:
-                        engine.triggers.changed(event.obj)
-                except Exception:  # one odd object must not end the watch of all others
-                    logger.exception("object of kind %s not understood", kind.name)
-
-
-async def _name_unreconciled(kind: Kind, engine: Engine) -> None:
-    """Says of each object of a kind that this version leaves alone that it does, for ever.
-
-    Another controller may well reconcile them: this is no error.
-    """
-    resource = Resource(kind.group, kind.version, kind.name, kind.plural, namespaced=True)
-    watch = Watch(
-        engine.client.at(Priority.STATUS),
-        resource,
-        engine.clock,
-        engine.random,
-        "" if engine.settings.watch_all_namespaces else engine.settings.runtime_namespace,
-        {"metadata_only": True},
-    )
-    async with aclosing(watch.events()) as events:
-        async for event in events:
-            if event.type is EventType.ADDED:
-                ref = Ref.of(event.obj)
-                logger.info(
-                    "%s is not reconciled by this engine: leave its controller of Flux running",
-                    ref,
-                    extra=about(ref.kind, ref.group, ref.namespace, ref.name),
-                )
-
-
-def _forget(obj: Object, engine: Engine) -> None:
-    engine.triggers.deleted(obj)
-    ref = Ref.of(obj)
-    engine.artifacts.forget(ref)
-    engine.metrics.forget(ref.kind, ref.namespace, ref.name)
+def _note(state: State, kind: Kind, event: Event) -> None:
+    """What a watch says about itself."""
+    if event.type is EventType.SYNCED:
+        _note_synced(kind.name, state)
+    else:
+        _note_trouble(kind, event.problem, state)
 
 
 def _note_synced(kind: str, state: State) -> None:
@@ -294,8 +252,7 @@ def _controllers(engine: Engine) -> dict[tuple[str, str], Controller[Ref]]:
 
 def _controller(story: Story, slots: int, engine: Engine) -> Controller[Ref]:
     settings = engine.settings
-    kind = KINDS[story.group, story.kind]
-    resource = Resource(kind.group, kind.version, kind.name, kind.plural, namespaced=True)
+    resource = resource_of(KINDS[story.group, story.kind])
 
     async def reconcile(turn: Turn[Ref]) -> Requeue:
         return await lifecycle(turn, story, resource, engine)
@@ -313,22 +270,37 @@ def _client(
     settings: Settings, endpoint: Endpoint, clock: Clock, series: Metrics
 ) -> AbstractAsyncContextManager[Client]:
     host = endpoint.host.partition("://")[2]
-    longest = longest_write(
-        settings.leader_election_lease_duration, settings.leader_election_retry_period
-    )
-    endpoint = replace(endpoint, request_timeout=min(longest, endpoint.request_timeout))
+    endpoint = replace(endpoint, request_timeout=_request_timeout(settings))
 
     def observe(report: Report) -> None:
         series.requests.labels(report.status or "<error>", report.method, host).inc()
 
-    bounds = Bounds(most=settings.api_concurrency, start=min(16, settings.api_concurrency))
+    bounds = Bounds(
+        least=min(settings.api_concurrency_least, settings.api_concurrency),
+        most=settings.api_concurrency,
+        watches=settings.api_watches,
+    )
     return connected(
         endpoint,
         clock,
         Random(),  # noqa: S311 - jitter of retries
         limiter=Limiter(clock, bounds),
         observer=observe,
+        role="kustomize-controller",
     )
+
+
+def _request_timeout(settings: Settings) -> float:
+    """Seconds that a request may take: what was asked for, as far as the Lease leaves time."""
+    wanted = max(1.0, settings.request_timeout)
+    if not settings.enable_leader_election:
+        return wanted
+    longest = longest_write(
+        settings.leader_election_lease_duration, settings.leader_election_retry_period
+    )
+    if wanted > longest:
+        logger.info("requests may take %gs, not %gs: the Lease allows no more", longest, wanted)
+    return min(wanted, longest)
 
 
 def _leases(settings: Settings, client: Client, clock: Clock) -> Leases | None:

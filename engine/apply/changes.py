@@ -20,13 +20,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One object after its change; `live` as the API server last returned it, None if absent."""
+    """One object after its change.
+
+    live: as the API server last returned it, None if absent.  before: as it was where it had
+    drifted, with the `differences` that were corrected.
+    """
 
     ref: Ref
     version: str
     outcome: Outcome
     live: Object | None = None
     differences: tuple[Difference, ...] = ()
+    before: Object | None = None
 
     def __str__(self) -> str:
         """`Kind/namespace/name outcome`, a line of Flux's events."""

@@ -16,7 +16,8 @@ from engine.apply.judge import Verdict, judged
 from engine.apply.ready import unready
 from engine.apply.write import applied, recreated
 from engine.errors import ReconciliationFailed
-from engine.plan import Change, Plan
+from engine.plan import Action, Change, Plan
+from engine.plan.drift import differences, is_owned_alike
 from engine.plan.order import Group, rank_of
 
 
@@ -71,9 +72,16 @@ async def _written(verdict: Verdict, executor: Executor) -> Done:
     change, resource, live = verdict.change, verdict.resource, verdict.live
     desired = change.desired
     is_written = verdict.outcome in (Outcome.CREATED, Outcome.CONFIGURED)
-    if is_written and resource is not None and desired is not None:
-        if verdict.recreate and live is not None:
-            live = await recreated(change.ref, desired, resource, live, executor)
-        else:
-            live = await applied(desired, resource, live, executor)
-    return Done(change.ref, change.version, verdict.outcome, live, verdict.differences)
+    if not is_written or resource is None or desired is None:
+        return Done(change.ref, change.version, verdict.outcome, live)
+    if verdict.recreate and live is not None:
+        answer = await recreated(change.ref, desired, resource, live, executor)
+    else:
+        answer = await applied(desired, resource, live, executor)
+    executor.settle(change.ref, executor.live.note(answer).signature)
+    if change.action is not Action.CORRECT or live is None:
+        return Done(change.ref, change.version, verdict.outcome, answer, verdict.differences)
+    found = tuple(differences(live, answer))
+    is_same = not found and is_owned_alike(live, answer, executor.manager)
+    outcome = Outcome.UNCHANGED if is_same else Outcome.CONFIGURED
+    return Done(change.ref, change.version, outcome, answer, found, change.live or live)

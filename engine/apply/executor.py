@@ -7,6 +7,7 @@ from typing import TypeVar
 import anyio
 
 from engine.cluster import ApiError, Client, LeaseLost, UnknownKind
+from engine.cluster.live import Live
 from engine.errors import Failure
 from engine.objects.ref import Ref
 from engine.runtime import Clock
@@ -24,6 +25,8 @@ class Executor:
     manager: field manager.  overridden: managers whose fields are taken over.  in_flight: requests
     at a time.  group_timeout: seconds for definitions and classes to be ready, and for an object
     that is replaced to be gone.  origins: `file:line` of desired objects, for messages.
+    live: what the watches show; told of each answer.  settle: told the value signature of each
+    object that is as it should be.
     """
 
     client: Client
@@ -33,6 +36,8 @@ class Executor:
     in_flight: int
     group_timeout: float
     origins: Mapping[Ref, str]
+    live: Live
+    settle: Callable[[Ref, bytes], None]
 
 
 async def each(

@@ -5,7 +5,6 @@ The clean-up of older tools' marks is a real write, as in Flux: the dry-run buil
 
 from dataclasses import dataclass
 
-from engine.apply.adopt import adoption
 from engine.apply.changes import Outcome
 from engine.apply.executor import Executor
 from engine.apply.failures import is_immutable, no_namespace
@@ -15,7 +14,9 @@ from engine.cluster.errors import is_outdated
 from engine.errors import ReconciliationFailed
 from engine.objects.ref import Object
 from engine.plan import Action, Change, Plan
+from engine.plan.adoption import adoption
 from engine.plan.drift import Difference, differences, is_owned_alike
+from engine.plan.observation import is_partial
 from engine.plan.policy import is_forced, is_merged
 
 _PROBE = "-probe"
@@ -43,6 +44,8 @@ async def judged(change: Change, plan: Plan, executor: Executor) -> Verdict:
     """
     if change.action is Action.SKIP:
         return Verdict(change, Outcome.SKIPPED, live=change.live)
+    if change.action is Action.UNCHANGED:
+        return Verdict(change, Outcome.UNCHANGED, live=change.live)
     ref, live = change.ref, change.live
     resource = await executor.client.discovery.resource(ref.group, change.version, ref.kind)
     if resource.namespaced and not ref.namespace:
@@ -63,8 +66,19 @@ async def _compared(
     change: Change, resource: Resource, live: Object, plan: Plan, executor: Executor
 ) -> Verdict:
     desired = change.desired or {}
+    if change.action is not Action.CORRECT and is_partial(live):
+        verdict = await _foreseen(change, resource, live, executor)
+        if verdict is not None:
+            return verdict
+    if is_partial(live):
+        whole = await executor.client.get(resource, change.ref.namespace, change.ref.name)
+        if whole is None:
+            return Verdict(change, Outcome.CREATED, resource)
+        live = whole
     if not is_merged(desired, live):
         live = await _adopted(resource, live, executor)
+    if change.action is Action.CORRECT:
+        return Verdict(change, Outcome.CONFIGURED, resource, live)
     try:
         predicted = await send(desired, resource, live, executor, dry_run=True)
     except ApiError as error:
@@ -74,8 +88,30 @@ async def _compared(
         return Verdict(change, Outcome.CREATED, resource, live, recreate=True)
     found = tuple(differences(live, predicted))
     if not found and is_owned_alike(live, predicted, executor.manager):
+        executor.settle(change.ref, executor.live.observed(predicted).signature)
         return Verdict(change, Outcome.UNCHANGED, resource, live)
     return Verdict(change, Outcome.CONFIGURED, resource, live, found)
+
+
+async def _foreseen(
+    change: Change, resource: Resource, live: Object, executor: Executor
+) -> Verdict | None:
+    """The verdict by a dry-run and what the watch has told; None: the whole object is needed."""
+    ref, desired = change.ref, change.desired or {}
+    seen = executor.live.get(ref)
+    if seen is None or (seen.is_adoptable and not is_merged(desired, live)):
+        return None
+    try:
+        predicted = await send(desired, resource, live, executor, dry_run=True)
+    except ApiError as error:
+        if is_immutable(error):
+            return None
+        raise
+    signature = executor.live.observed(predicted).signature
+    if signature != seen.signature:
+        return Verdict(change, Outcome.CONFIGURED, resource, live)
+    executor.settle(ref, signature)
+    return Verdict(change, Outcome.UNCHANGED, resource, predicted)
 
 
 async def _check_creatable(

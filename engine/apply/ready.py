@@ -10,14 +10,15 @@ from engine.apply.changes import Done, Outcome
 from engine.apply.executor import FIRST_POLL, LONGEST_POLL, Executor, each
 from engine.cluster import UnknownKind
 from engine.objects.kstatus import Health, Status, health
-from engine.objects.ref import Object, version_of
+from engine.objects.ref import Object
+from engine.plan.observation import is_partial
 
 _NOT_SERVED = Health(Status.IN_PROGRESS, "the API server does not serve the kind yet", None)
 
 
 async def unready(written: Sequence[Done], executor: Executor) -> list[str]:
     """What of a group is not Current in time: a line each."""
-    waiting = [done for done in written if done.outcome is not Outcome.SKIPPED]
+    waiting = [done for done in written if not _is_settled(done, executor)]
     if any(_is_new_definition(done) for done in waiting):
         executor.client.discovery.invalidate()
     deadline, pause = executor.clock.monotonic() + executor.group_timeout, FIRST_POLL
@@ -44,12 +45,22 @@ async def unready(written: Sequence[Done], executor: Executor) -> list[str]:
         ]
 
 
+def _is_settled(done: Done, executor: Executor) -> bool:
+    """Whether there is nothing to wait for: left alone, or the watch shows it Current."""
+    if done.outcome is not Outcome.UNCHANGED:
+        return done.outcome is Outcome.SKIPPED
+    seen = executor.live.get(done.ref)
+    return seen is not None and seen.health.status is Status.CURRENT
+
+
 def _is_new_definition(done: Done) -> bool:
     is_written = done.outcome in (Outcome.CREATED, Outcome.CONFIGURED)
     return is_written and done.ref.kind == "CustomResourceDefinition"
 
 
 async def _state(done: Done, executor: Executor) -> Health:
+    if done.live is None or is_partial(done.live):
+        done = await _reread(done, executor)
     found = health(done.live or {}, executor.clock.wall())
     if found.status is not Status.CURRENT or done.ref.kind != "CustomResourceDefinition":
         return found
@@ -71,6 +82,6 @@ async def _is_served(definition: Object, executor: Executor) -> bool:
 
 async def _reread(done: Done, executor: Executor) -> Done:
     ref, discovery = done.ref, executor.client.discovery
-    resource = await discovery.resource(ref.group, version_of(done.live or {}), ref.kind)
+    resource = await discovery.resource(ref.group, done.version, ref.kind)
     live = await executor.client.get(resource, ref.namespace, ref.name)
     return Done(ref, done.version, done.outcome, live or done.live, done.differences)

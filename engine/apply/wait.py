@@ -3,16 +3,17 @@
 Source: fluxcd/pkg ssa (WaitForSetTermination, fail fast), flux-behaviour 1.8 and 4.10.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+
+import anyio
 
 from engine.api.duration import format_duration
 from engine.errors import HealthCheckFailed
 from engine.objects.kstatus import Health, Status
 from engine.objects.ref import Ref
 from engine.runtime import Clock
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,21 @@ class Target:
     may_vanish: bool = False
 
 
-Look = Callable[[Sequence[Target]], Awaitable[Mapping[Ref, Health]]]
-"""The health of targets right now; a Ref that is absent from the answer does not exist."""
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a look shows.
+
+    states: a Ref that is absent does not exist.  pause: seconds after which it is worth looking
+    again if `news` (something changed) is not set before.
+    """
+
+    states: Mapping[Ref, Health]
+    pause: float
+    news: anyio.Event
+
+
+Look = Callable[[Sequence[Target]], AbstractAsyncContextManager[Sight]]
+"""The health of targets right now; news are told while inside."""
 
 
 async def wait_healthy(targets: Sequence[Target], look: Look, clock: Clock, limit: float) -> None:
@@ -33,28 +47,33 @@ async def wait_healthy(targets: Sequence[Target], look: Look, clock: Clock, limi
 
     limit: seconds.  Raises HealthCheckFailed when it is over or as soon as a target has failed.
     """
-    started = clock.monotonic()
-    pending, pause = list(targets), _FIRST_PAUSE
+    started, pending = clock.monotonic(), list(targets)
     while True:
-        states = await look(pending)
-        pending = [each for each in pending if not _is_done(each, states.get(each.ref))]
-        spent = clock.monotonic() - started
-        stalled = [e for e in pending if _status(states.get(e.ref)) is Status.FAILED]
-        if stalled:
-            listed = _listed(stalled, states, told=True)
-            raise HealthCheckFailed(
-                f"health check failed after {_seconds(spent)}: "
-                f"failed early due to stalled resources: [{listed}]"
-            )
-        if not pending:
-            return
-        if spent >= limit:
-            raise HealthCheckFailed(
-                f"health check failed after {_seconds(spent)}: "
-                f"timeout waiting for: [{_listed(pending, states, told=False)}]"
-            )
-        await clock.sleep(min(pause, limit - spent))
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
+        async with look(pending) as sight:
+            spent = clock.monotonic() - started
+            pending = _pending(pending, sight.states, spent, limit)
+            if not pending:
+                return
+            await clock.wait(sight.news, started + min(spent + sight.pause, limit))
+
+
+def _pending(
+    targets: Sequence[Target], states: Mapping[Ref, Health], spent: float, limit: float
+) -> list[Target]:
+    """What is still to be waited for.  Raises HealthCheckFailed if that is in vain."""
+    pending = [each for each in targets if not _is_done(each, states.get(each.ref))]
+    stalled = [each for each in pending if _status(states.get(each.ref)) is Status.FAILED]
+    if stalled:
+        raise HealthCheckFailed(
+            f"health check failed after {_seconds(spent)}: "
+            f"failed early due to stalled resources: [{_listed(stalled, states, told=True)}]"
+        )
+    if pending and spent >= limit:
+        raise HealthCheckFailed(
+            f"health check failed after {_seconds(spent)}: "
+            f"timeout waiting for: [{_listed(pending, states, told=False)}]"
+        )
+    return pending
 
 
 def _is_done(target: Target, state: Health | None) -> bool:

@@ -15,7 +15,7 @@ import orjson
 
 from engine.cluster.discovery import Discovery
 from engine.cluster.endpoint import Endpoint
-from engine.cluster.errors import Gone, NotFound
+from engine.cluster.errors import ApiError, Gone, NotFound
 from engine.cluster.limiter import Limiter
 from engine.cluster.resource import Resource
 from engine.cluster.sender import Line, Report, Sender, Statistics
@@ -63,12 +63,15 @@ async def connected(
     *,
     limiter: Limiter | None = None,
     observer: Callable[[Report], None] | None = None,
+    role: str = "",
 ) -> "AsyncIterator[Client]":
     """A Client whose connections are closed on leaving.
 
-    observer: called after each request.
+    observer: called after each request.   role: what audit logs are to call us beside the name and
+    version, as the controller whose work is done here.
     """
-    transport = Transport(endpoint, clock, f"lockstep/{version('lockstep')}")
+    agent = f"lockstep/{version('lockstep')}" + (f" ({role})" if role else "")
+    transport = Transport(endpoint, clock, agent)
     limiter = limiter or Limiter(clock)
     try:
         yield Client(Sender(Line(transport, clock, random, limiter, observer)))
@@ -123,7 +126,18 @@ class Client:
     async def document(self, path: str, accept: str = "application/json") -> Any:
         """The decoded JSON at any path: /version, /openapi/v3, discovery."""
         request = Request("get", "GET", path, accept=accept, title=path.split("?")[0])
-        return orjson.loads((await self._sender.call(request)).body)
+        return await self._asked(request)
+
+    async def _asked(self, request: Request) -> Any:
+        """The decoded answer.  Raises ApiError if a proxy or a portal answered instead."""
+        answer = await self._sender.call(request)
+        try:
+            return orjson.loads(answer.body)
+        except orjson.JSONDecodeError as error:
+            kind = answer.headers.get("Content-Type", "unknown type").partition(";")[0]
+            text = f"not JSON but {len(answer.body)} bytes of {kind}"  # which may hold secrets
+            place = f"{request.method} {self.endpoint.host}{request.path}"
+            raise ApiError(answer.status, "", f"{place}: {text}") from error
 
     async def get(
         self,
@@ -143,10 +157,9 @@ class Client:
             title=resource.title,
         )
         try:
-            answer = await self._sender.call(request)
+            return _typed(await self._asked(request), resource, metadata_only)
         except NotFound:
             return None
-        return _typed(orjson.loads(answer.body), resource, metadata_only)
 
     async def list(
         self, resource: Resource, namespace: str = "", **query: Unpack[Query]
@@ -171,7 +184,7 @@ class Client:
         accept = _METADATA.format("List") if metadata_only else "application/json"
         while True:
             request = Request("list", "GET", path, parameters, accept=accept, title=resource.title)
-            page = orjson.loads((await self._sender.call(request)).body)
+            page = await self._asked(request)
             items += [_typed(item, resource, metadata_only) for item in page.get("items") or ()]
             metadata = page.get("metadata") or {}
             if not metadata.get("continue"):
@@ -186,6 +199,7 @@ class Client:
         """The bytes of a watch, a JSON event a line, while inside.
 
         parameters: the watch's own, beside `query`.   Not retried: `watch.py` knows how to go on.
+        Raises TooManyWatches if as many are open as may be.
         """
         metadata_only = query.get("metadata_only", False)
         request = Request(
@@ -196,11 +210,12 @@ class Client:
             accept=_METADATA.format("") if metadata_only else "application/json",
             title=resource.title,
         )
-        stream = await self._sender.stream(request)
-        try:
-            yield stream
-        finally:
-            stream.close()
+        with self._sender.line.limiter.watching():
+            stream = await self._sender.stream(request)
+            try:
+                yield stream
+            finally:
+                stream.close()
 
     # Writing
 
@@ -296,10 +311,9 @@ class Client:
             title=resource.title,
         )
         try:
-            answer = await self._sender.call(request)
+            decoded: dict[str, Any] = await self._asked(request)
         except NotFound:
             return None
-        decoded: dict[str, Any] = orjson.loads(answer.body)
         return decoded
 
     async def _write(
@@ -332,7 +346,7 @@ class Client:
             repeatable=harmless or how not in ("POST", "application/json-patch+json"),
             title=resource.title,
         )
-        decoded: dict[str, Any] = orjson.loads((await self._sender.call(request)).body)
+        decoded: dict[str, Any] = await self._asked(request)
         return decoded
 
     def statistics(self) -> Statistics:

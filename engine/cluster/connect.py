@@ -3,7 +3,9 @@
 import os
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -94,6 +96,22 @@ def _proxied(endpoint: Endpoint, environment: Mapping[str, str]) -> Endpoint:
         if name.lower().endswith("_proxy") and value
     }
     host = url.hostname or ""
-    if proxy_bypass_environment(host, proxies) or host in {"localhost", "127.0.0.1", "::1"}:
+    if host in {"localhost", "127.0.0.1", "::1"} or _is_excepted(host, proxies):
         return endpoint
     return replace(endpoint, proxy=proxies.get(url.scheme, ""))
+
+
+def _is_excepted(host: str, proxies: Mapping[str, str]) -> bool:
+    """Whether NO_PROXY names the host, its domain, or (as Go understands it) its network."""
+    if proxy_bypass_environment(host, proxies):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    for name in proxies.get("no", "").split(","):
+        if "/" in name:
+            with suppress(ValueError):  # no network, so it excepts nothing
+                if address in ip_network(name.strip(), strict=False):
+                    return True
+    return False

@@ -15,6 +15,8 @@ from engine.cluster.errors import Unauthorized
 
 TOKEN_FILE_PERIOD = 60.0  # seconds; client-go's period of reading a token file again
 LOOK_PERIOD = 60.0  # seconds; the library renews what expires within 5 minutes, when it is asked
+PLUGIN_TIMEOUT = 60.0  # seconds; a login that waits for a person must not hang the engine silently
+FAILED_PERIOD = 5.0  # seconds in which a plugin that failed is not run again for all who wait
 
 
 class Credentials(Protocol):
@@ -24,8 +26,8 @@ class Credentials(Protocol):
         """What to send with a request at the monotonic instant `now`."""
         ...
 
-    def refused(self) -> None:
-        """The API server answered 401: forget what was remembered."""
+    def refused(self, sent: Mapping[str, str]) -> None:
+        """The API server answered 401 to `sent`: forget that, unless it was renewed meanwhile."""
         ...
 
 
@@ -39,7 +41,7 @@ class Fixed:
         """The headers."""
         return self.values
 
-    def refused(self) -> None:
+    def refused(self, sent: Mapping[str, str]) -> None:
         """Nothing can be done about it."""
 
 
@@ -70,9 +72,10 @@ class TokenFile:
             self._read_at = now
         return self._headers
 
-    def refused(self) -> None:
+    def refused(self, sent: Mapping[str, str]) -> None:
         """Have the file read again."""
-        self._read_at = float("-inf")
+        if _is_of(self._headers, sent):
+            self._read_at = float("-inf")
 
 
 class Library:
@@ -86,17 +89,24 @@ class Library:
         self._headers: Mapping[str, str] = {}
         self._loader: Any = None
         self._looked_at = float("-inf")
+        self._failed_at = float("-inf")
+        self._failure = ""
         self._lock = anyio.Lock()
 
     async def headers(self, now: float) -> Mapping[str, str]:
         """What the plugin or the identity provider gives.  Raises Unauthorized if it fails."""
         async with self._lock:
             if self._loader is None or (self._expires and now - self._looked_at >= LOOK_PERIOD):
+                if now - self._failed_at < FAILED_PERIOD:
+                    raise Unauthorized(0, "", self._failure)
                 try:
-                    await self._load()
+                    with anyio.fail_after(PLUGIN_TIMEOUT):
+                        await self._load()
                 except Exception as error:  # the library's are many, and most are plain ones
-                    text = f"credentials of context {self._context!r}: {error}"
-                    raise Unauthorized(0, "", text) from error
+                    why = str(error) or f"no answer within {PLUGIN_TIMEOUT:g} s"
+                    self._failure = f"credentials of context {self._context!r}: {why}"
+                    self._failed_at = now
+                    raise Unauthorized(0, "", self._failure) from error
                 self._looked_at = now
         return self._headers
 
@@ -120,6 +130,12 @@ class Library:
         self._headers = {"Authorization": token} if token else {}
         self._loader = loader
 
-    def refused(self) -> None:
+    def refused(self, sent: Mapping[str, str]) -> None:
         """Have everything asked for again."""
-        self._loader = None
+        if _is_of(self._headers, sent):
+            self._loader = None
+
+
+def _is_of(headers: Mapping[str, str], sent: Mapping[str, str]) -> bool:
+    """Whether `sent` carried these credentials; many requests may be refused, one renewal does."""
+    return headers.get("Authorization") == sent.get("Authorization")

@@ -44,6 +44,14 @@ class Unreachable(ApiError):
     """No answer: the connection failed, broke or took too long."""
 
 
+class TimedOut(Unreachable):
+    """No answer in time: it was sent, and may still be acted on."""
+
+
+class TooManyWatches(ApiError):
+    """Not asked: as many watches are open as may be."""
+
+
 class Unauthorized(ApiError):
     """The credentials are not, or no longer, accepted."""
 
@@ -138,6 +146,15 @@ def is_outdated(error: Exception) -> bool:
     return isinstance(error, Conflict | NotFound) and not isinstance(error, AlreadyExists)
 
 
+def is_shedding(error: ApiError) -> bool:
+    """Whether the API server asks to be asked less, and did not act on the request.
+
+    A 5xx says so by its Retry-After, as that of a server which starts or ends.
+    """
+    is_busy = error.status in (500, 502, 503, 504) and error.retry_after is not None
+    return isinstance(error, TooManyRequests) or is_busy
+
+
 def _seconds(text: str) -> float | None:
     """Retry-After in seconds; its form as a date is not used by Kubernetes."""
-    return float(text) if text.isdigit() else None
+    return float(text) if text.isdecimal() else None

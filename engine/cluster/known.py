@@ -25,8 +25,9 @@ class EventType(StrEnum):
 class Event:
     """One change, or a word about the watch itself.
 
-    obj: of DELETED the last known state, or only apiVersion, kind, name, namespace and uid where
-    it vanished unseen; empty for SYNCED, BOOKMARK and TROUBLE.   problem: of TROUBLE.
+    obj: of DELETED the last known state, or where it vanished unseen only apiVersion, kind, name,
+    namespace, uid and a resourceVersion at which it was gone; empty for SYNCED, BOOKMARK and
+    TROUBLE.   problem: of TROUBLE.
     """
 
     type: EventType
@@ -65,7 +66,7 @@ class Known:
         if self._unseen is not None:
             self._unseen.pop(key, None)
         if old is not None and old[0] != identity[0]:
-            yield self._vanished(key, old[0])
+            yield self._vanished(key, old[0], identity[1])
             old = None
         if old is None:
             yield Event(EventType.ADDED, obj)
@@ -81,16 +82,21 @@ class Known:
             self._unseen.pop(key, None)
         return Event(EventType.DELETED, obj)
 
-    def finish(self) -> Iterator[Event]:
-        """Everything has been told: what vanished unseen, and SYNCED."""
+    def finish(self, version: str) -> Iterator[Event]:
+        """Everything has been told: what vanished unseen, and SYNCED.
+
+        version: the resourceVersion at which that was everything.
+        """
         unseen, self._unseen = self._unseen or {}, None
         for key, (uid, _) in unseen.items():
             del self._objects[key]
-            yield self._vanished(key, uid)
+            yield self._vanished(key, uid, version)
         yield Event(EventType.SYNCED, {})
 
-    def _vanished(self, key: tuple[str, str], uid: str) -> Event:
+    def _vanished(self, key: tuple[str, str], uid: str, version: str) -> Event:
         namespace, name = key
-        metadata = {"name": name, "uid": uid} | ({"namespace": namespace} if namespace else {})
+        metadata = {"name": name, "uid": uid, "resourceVersion": version}
+        if namespace:
+            metadata["namespace"] = namespace
         obj = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
         return Event(EventType.DELETED, {**obj, "metadata": metadata})

@@ -17,6 +17,7 @@ import yaml
 from engine.cluster.credentials import Credentials, Fixed, Library, TokenFile, basic, bearer
 from engine.cluster.endpoint import Endpoint, normal_host
 
+_SECTIONS = ("clusters", "users", "contexts")
 _FILES = {
     "clusters": ("certificate-authority",),
     "users": ("client-certificate", "client-key", "tokenFile"),
@@ -42,7 +43,10 @@ def read(files: list[Path]) -> dict[str, Any]:
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidKubeconfig(f"kubeconfig {str(file)!r}: {error}") from error
         found = True
-        _merge(merged, _absolute(decode(text, str(file)), file))
+        config = decode(text, str(file))
+        for section in _SECTIONS:
+            _check(config, section, str(file))
+        _merge(merged, _absolute(config, file))
     if not found:
         raise InvalidKubeconfig(f"kubeconfig {', '.join(map(repr, map(str, files)))}: no such file")
     return merged
@@ -59,6 +63,17 @@ def decode(text: str | bytes, file: str) -> dict[str, Any]:
     return config
 
 
+def _check(config: Mapping[str, Any], section: str, file: str) -> None:
+    """Raises InvalidKubeconfig unless the section is a list of named mappings, as it must be."""
+    entries = config.get(section) or ()
+    if not isinstance(entries, list | tuple):
+        raise InvalidKubeconfig(f"kubeconfig {file!r}: {section}: not a list")
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, Mapping) or not isinstance(entry.get(section[:-1]) or {}, Mapping):
+            text = f"{section}[{number}]: not a mapping with {section[:-1]!r} as another one in it"
+            raise InvalidKubeconfig(f"kubeconfig {file!r}: {text}")
+
+
 def _absolute(config: dict[str, Any], file: Path) -> dict[str, Any]:
     """The same with paths taken relative to the file that names them."""
     result = dict(config)
@@ -70,13 +85,17 @@ def _absolute(config: dict[str, Any], file: Path) -> dict[str, Any]:
             for field in fields:
                 if inner.get(field):
                     inner[field] = str(file.parent.absolute() / inner[field])
+            plugin = inner.get("exec")
+            if isinstance(plugin, Mapping) and "/" in str(plugin.get("command") or ""):
+                command = str(file.parent.absolute() / plugin["command"])
+                inner["exec"] = {**plugin, "command": command}
             entries.append({**entry, singular: inner})
         result[section] = entries
     return result
 
 
 def _merge(into: dict[str, Any], config: Mapping[str, Any]) -> None:
-    for section in ("clusters", "users", "contexts"):
+    for section in _SECTIONS:
         entries = into.setdefault(section, [])
         names = {entry.get("name") for entry in entries}
         entries += [e for e in config.get(section) or () if e.get("name") not in names]
@@ -115,7 +134,7 @@ def parse(
         namespace=str(chosen.get("namespace") or ""),
         server_name=str(cluster.get("tls-server-name") or ""),
         proxy=str(cluster.get("proxy-url") or ""),
-        headers=_impersonation(user),
+        headers=_impersonation(user, where),
     )
 
 
@@ -232,5 +251,8 @@ def _credentials(
     return Fixed()
 
 
-def _impersonation(user: Mapping[str, Any]) -> Mapping[str, str]:
+def _impersonation(user: Mapping[str, Any], where: _Where) -> Mapping[str, str]:
+    for field in ("as-groups", "as-uid", "as-user-extra"):
+        if user.get(field):  # left out, we would act with other rights than the file says
+            raise where.of_user(field, "is not supported: impersonate by 'as' alone")
     return {"Impersonate-User": str(user["as"])} if user.get("as") else {}

@@ -264,6 +264,11 @@ class Leases:
         except (Conflict, AlreadyExists):  # somebody wrote meanwhile: look again
             await self._look(lease)
             return lease.holder == lease.identity
+        except NotFound:
+            if lease.record is None:  # there is no such namespace
+                raise
+            lease.observe(None, began)  # somebody deleted it: take it as if it had never been
+            return await self._try(lease)
         lease.taken(record, began, terms)
         return True
 

@@ -1,201 +1,159 @@
-"""How many requests may be under way at once: as many as the API server answers quickly.
+"""Leave to send: one Limiter for each API server, asked before each request and each watch.
 
-Concurrency grows by one a round of good answers and shrinks by a factor on bad ones (AIMD, as TCP
-does); who waits is let in by priority, and in the order of arrival within one.
+How many at once is said by `concurrency.py`, who is next by `lines.py`; here it is waited for.
+Watches take no place of requests: they are counted, capped and opened a few at a time.
 """
 
-from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import anyio
 
+from engine.cluster.concurrency import Bounds, Concurrency
+from engine.cluster.errors import TooManyWatches
+from engine.cluster.lines import Lines
 from engine.runtime.clock import Clock
 from engine.runtime.priority import Priority
-
-LONGEST_PAUSE = 30.0  # seconds; a Retry-After above it would starve Leases and people
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How the limit may move."""
-
-    least: int = 2
-    most: int = 64
-    start: int = 16  #: where a bare client reached the server's throughput (design, section 8)
-    shrink: float = 0.7
-    tolerance: float = 4.0  #: an answer this many times slower than usual means congestion
-    slack: float = 0.25  #: seconds of slowness that never count: webhooks, collections of garbage
-
-
-class Concurrency:
-    """The limit itself; `now` is given with each call, in seconds."""
-
-    def __init__(self, bounds: Bounds) -> None:
-        self._bounds = bounds
-        self._limit = float(bounds.start)
-        self._usual: dict[str, float] = {}  # {verb: seconds of an unhurried answer}
-        self._shrunk_at = float("-inf")
-        self.in_flight = 0
-        self.resumes_at = float("-inf")
-        self.rejected = 0
-
-    @property
-    def limit(self) -> int:
-        """Requests that may be under way at once."""
-        return int(self._limit)
-
-    def has_room(self, now: float) -> bool:
-        """Whether one more may start."""
-        return self.in_flight < self.limit and now >= self.resumes_at
-
-    def start(self) -> None:
-        """One more is under way."""
-        self.in_flight += 1
-
-    def finish(self, verb: str, latency: float, now: float) -> None:
-        """One was answered after `latency` seconds."""
-        busy = self.in_flight >= self.limit - 1
-        self.in_flight -= 1
-        usual = self._usual.get(verb)
-        if usual is None:
-            self._usual[verb] = latency
-            return
-        # Falls at once and rises slowly, so that congestion does not pass for the usual.
-        self._usual[verb] = min(latency, usual + 0.01 * (latency - usual))
-        if latency > usual * self._bounds.tolerance + self._bounds.slack:
-            self._shrink(now, latency)
-        elif busy:
-            self._limit = min(float(self._bounds.most), self._limit + 1 / self._limit)
-
-    def abandon(self) -> None:
-        """One ended without an answer that says anything about load."""
-        self.in_flight -= 1
-
-    def reject(self, retry_after: float, now: float) -> None:
-        """One was refused for load: fewer at once, and none for `retry_after` seconds."""
-        self.in_flight -= 1
-        self.rejected += 1
-        self._shrink(now, 1.0)
-        self.resumes_at = max(self.resumes_at, now + min(retry_after, LONGEST_PAUSE))
-
-    def _shrink(self, now: float, round_trip: float) -> None:
-        """Lower the limit, once for all answers that were under way together."""
-        if now - self._shrunk_at >= round_trip:
-            self._shrunk_at = now
-            self._limit = max(float(self._bounds.least), self._limit * self._bounds.shrink)
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """A Limiter at one moment."""
+    """A Limiter at one moment; durations in seconds."""
 
-    limit: int
+    limit: int  #: requests that may be in flight
     in_flight: int
     rejected: int  #: refusals for load since the start
     waiting: Mapping[Priority, int]
+    watches: int  #: open ones
+    latency_median: float  #: of the last 512 answers, without the wait for leave; 0: none yet
+    latency_p99: float
+    resumes_in: float  #: until the end of the pause that the API server asked for, 0: none
 
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
     event: anyio.Event = field(default_factory=anyio.Event)
-    admitted: bool = False
+    crowd: int = 0  #: requests under way when it was admitted, 0 before
 
 
 class Slot:
-    """Leave to send one request; told what came of it."""
+    """Leave to send one request; told what came of it, or nothing if that says nothing of load."""
 
-    def __init__(self, concurrency: Concurrency, clock: Clock) -> None:
+    def __init__(self, concurrency: Concurrency, crowd: int, clock: Clock) -> None:
         self._concurrency = concurrency
+        self._crowd = crowd
         self._clock = clock
         self._began = clock.monotonic()
-        self._told = False
-        self.was_rejected = False
 
-    def answered(self, verb: str) -> None:
-        """The answer came, of whatever kind."""
+    def answered(self, operation: str) -> None:
+        """The answer came, of whatever kind; operation: such as `get pods`."""
         now = self._clock.monotonic()
-        self._told = True
-        self._concurrency.finish(verb, now - self._began, now)
+        self._concurrency.answered(operation, now - self._began, self._crowd, now)
 
-    def rejected(self, retry_after: float) -> None:
-        """The API server wants less; seconds."""
-        self._told = self.was_rejected = True
-        self._concurrency.reject(retry_after, self._clock.monotonic())
-
-    def close(self) -> None:
-        """Count it out if nothing was told."""
-        if not self._told:
-            self._concurrency.abandon()
+    def unanswered(self) -> None:
+        """No answer came in time."""
+        now = self._clock.monotonic()
+        self._concurrency.unanswered(now - self._began, now)
 
 
 class Limiter:
-    """One for each cluster: whoever sends a request holds a slot meanwhile."""
+    """Whoever sends a request holds a slot meanwhile, whoever watches a place for watches."""
 
     def __init__(self, clock: Clock, bounds: Bounds | None = None) -> None:
         self._clock = clock
-        self._concurrency = Concurrency(bounds or Bounds())
-        self._waiting: dict[Priority, deque[_Waiter]] = {p: deque() for p in Priority}
+        self._bounds = bounds or Bounds()
+        self._concurrency = Concurrency(self._bounds)
+        self._lines: Lines[_Waiter] = Lines()
+        self._openings = anyio.Semaphore(self._bounds.openings)
+        self._watches = 0
 
     @asynccontextmanager
     async def slot(self, priority: Priority) -> AsyncIterator[Slot]:
         """Wait for leave to send, and hold it inside."""
-        await self._admission(priority)
-        slot = Slot(self._concurrency, self._clock)
+        crowd = await self._admission(priority)
         try:
-            yield slot
+            yield Slot(self._concurrency, crowd, self._clock)
         finally:
-            slot.close()
+            self._concurrency.end()
             self._admit()
-            if slot.was_rejected:
-                self._tell_of_the_pause()
 
-    async def _admission(self, priority: Priority) -> None:
+    def reject(self, retry_after: float) -> None:
+        """The API server sheds load: nobody but Leases sends for that many seconds."""
+        self._concurrency.reject(retry_after, self._clock.monotonic())
+        # Whoever waits is to wait for the end of the pause; else nobody might be left to admit.
+        for waiter in self._lines:
+            waiter.event.set()
+            waiter.event = anyio.Event()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Holds a watch's place while inside.  Raises TooManyWatches if all are taken."""
+        if self._watches >= self._bounds.watches:
+            text = f"{self._watches} watches are open, as many as --api-watches allows"
+            raise TooManyWatches(0, "", text)
+        self._watches += 1
+        try:
+            yield
+        finally:
+            self._watches -= 1
+
+    @asynccontextmanager
+    async def opening(self) -> AsyncIterator[None]:
+        """Wait for leave to open a watch, and hold it inside, until its answer has begun.
+
+        Apart from slots: a proxy may hold an answer back until something happens.
+        """
+        async with self._openings:
+            while (left := self._resumes_in()) > 0:
+                await self._clock.sleep(left)
+            yield
+
+    async def _admission(self, priority: Priority) -> int:
+        """Wait for leave; how many requests are under way then, itself included."""
         if priority is Priority.LEASE:
             # The API server keeps a level of its own for Leases; a pause of the rest must not cost
             # the right to write.
-            self._concurrency.start()
-            return
+            return self._concurrency.start()
         waiter = _Waiter()
-        self._waiting[priority].append(waiter)
+        self._lines.join(waiter, priority)
         try:
-            while True:
+            self._admit()
+            while not waiter.crowd:
+                pause_ends_at = self._concurrency.resumes_at if self._resumes_in() > 0 else None
+                await self._clock.wait(waiter.event, pause_ends_at)
                 self._admit()
-                if waiter.admitted:
-                    return
-                now, resumes_at = self._clock.monotonic(), self._concurrency.resumes_at
-                await self._clock.wait(waiter.event, resumes_at if resumes_at > now else None)
         except BaseException:
-            if waiter.admitted:
-                self._concurrency.abandon()
+            self._lines.leave(waiter)
+            if waiter.crowd:
+                self._concurrency.end()
                 self._admit()
-            else:
-                self._waiting[priority].remove(waiter)
             raise
+        return waiter.crowd
 
     def _admit(self) -> None:
         """Let in whom there is room for."""
         now = self._clock.monotonic()
-        for line in self._waiting.values():
-            while line and self._concurrency.has_room(now):
-                waiter = line.popleft()
-                waiter.admitted = True
-                self._concurrency.start()
-                waiter.event.set()
+        while self._concurrency.has_room(now) and (waiter := self._lines.next()) is not None:
+            waiter.crowd = self._concurrency.start()
+            waiter.event.set()
 
-    def _tell_of_the_pause(self) -> None:
-        """Have those who wait wait for its end; else nobody might be left to let them in."""
-        for line in self._waiting.values():
-            for waiter in line:
-                waiter.event.set()
-                waiter.event = anyio.Event()
+    def _resumes_in(self) -> float:
+        return max(0.0, self._concurrency.resumes_at - self._clock.monotonic())
 
     def statistics(self) -> Statistics:
         """Counts at this moment."""
-        waiting = {priority: len(line) for priority, line in self._waiting.items()}
-        c = self._concurrency
-        return Statistics(c.limit, c.in_flight, c.rejected, waiting)
+        now = self._concurrency
+        return Statistics(
+            limit=now.limit,
+            in_flight=now.in_flight,
+            rejected=now.rejected,
+            waiting=self._lines.waiting(),
+            watches=self._watches,
+            latency_median=now.percentile(0.5),
+            latency_p99=now.percentile(0.99),
+            resumes_in=self._resumes_in(),
+        )
 
     def __repr__(self) -> str:
         """Counts, for logs and debuggers."""

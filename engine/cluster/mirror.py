@@ -3,8 +3,6 @@
 Nothing goes backwards: of two versions of one object the higher resourceVersion stays.
 """
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.objects.ref import Object, Ref
@@ -24,8 +22,9 @@ class Mirror:
 
     def __init__(self) -> None:
         self._objects: dict[Ref, Object] = {}
-        # {ref: (uid, version) of the last object that went}; one that left a selector may come back
-        self._deleted: dict[Ref, tuple[str, float]] = {}
+        # {ref: uid of the last object that went, and a version at which it was gone}; one that
+        # left a selector may come back
+        self._deleted: dict[Ref, tuple[str, int]] = {}
 
     def __repr__(self) -> str:
         return f"Mirror(objects={len(self._objects)})"
@@ -33,11 +32,6 @@ class Mirror:
     def get(self, ref: Ref) -> Object | None:
         """The object, None if there is none."""
         return self._objects.get(ref)
-
-    def of_kind(self, group: str, kind: str) -> Iterator[tuple[Ref, Object]]:
-        """Every object of a kind, as of the call."""
-        found = [(r, o) for r, o in self._objects.items() if (r.group, r.kind) == (group, kind)]
-        return iter(found)
 
     def note(self, obj: Object) -> Object | None:
         """Keeps the object if it is news (then `get` gives it); returns what was known before.
@@ -47,7 +41,7 @@ class Mirror:
         """
         ref = Ref.of(obj)
         old = self._objects.get(ref)
-        uid, until = self._deleted.get(ref, ("", 0.0))
+        uid, until = self._deleted.get(ref, ("", 0))
         if obj["metadata"].get("uid", "") == uid and version(obj) <= until:
             return old
         if old is None or version(old) <= version(obj):
@@ -55,7 +49,10 @@ class Mirror:
         return old
 
     def forget(self, obj: Object) -> None:
-        """Drops a deleted object; another one of its name, made since, stays."""
+        """Drops a deleted object; another one of its name, made since, stays.
+
+        obj: at a version at which it was gone.
+        """
         ref = Ref.of(obj)
         uid = obj["metadata"].get("uid", "")
         known = self._objects.get(ref)
@@ -64,7 +61,7 @@ class Mirror:
                 return
             del self._objects[ref]
         self._deleted.pop(ref, None)
-        self._deleted[ref] = uid, version(obj) or math.inf  # unknown where it vanished unseen
+        self._deleted[ref] = uid, version(obj)
         if len(self._deleted) > _REMEMBERED:
             del self._deleted[next(iter(self._deleted))]
 

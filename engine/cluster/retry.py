@@ -2,7 +2,14 @@
 
 from random import Random
 
-from engine.cluster.errors import ApiError, TooManyRequests, Unauthorized, Unavailable, Unreachable
+from engine.cluster.errors import (
+    ApiError,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+    Unreachable,
+    is_shedding,
+)
 from engine.cluster.transport import NotSent, Request
 
 REFUSALS = 10  # client-go's maxRetries for answers that ask to come again
@@ -14,12 +21,15 @@ def pause_after(error: ApiError, request: Request, attempt: int, random: Random)
 
     attempt: how many tries were made, from 1.   Bounded by the caller's deadline as well.
 
-    1. The server asked to come again (429, or 5xx with Retry-After): it did not act on it.
-    2. No connection came about: any request may be sent again.
-    3. The connection broke, or 503: it may have been acted on; only if repeating does no harm.
-    4. 401: once, as a token may have been renewed.
+    1. The server sheds load (429): it did not act on it.
+    2. It asks to come again by a 5xx with Retry-After: a proxy may say so after having passed the
+       request on, so only if repeating does no harm; 503 excepted, which the server says of itself.
+    3. No connection came about: any request may be sent again.
+    4. The connection broke, or 503: it may have been acted on; only if repeating does no harm.
+    5. 401: once, as a token may have been renewed.
     """
-    if isinstance(error, TooManyRequests) or (error.status >= 500 and error.retry_after):
+    refused = isinstance(error, TooManyRequests) or error.status == 503 or request.repeatable
+    if is_shedding(error) and refused:
         if attempt >= REFUSALS:
             return None
         return max(error.retry_after or 1.0, _growing(attempt, random))

@@ -8,7 +8,7 @@ from random import Random
 
 from opentelemetry import trace
 
-from engine.cluster.errors import ApiError, LeaseLost, TooManyRequests, error_of
+from engine.cluster.errors import ApiError, LeaseLost, TimedOut, error_of, is_shedding
 from engine.cluster.limiter import Limiter
 from engine.cluster.limiter import Statistics as LimiterStatistics
 from engine.cluster.retry import pause_after
@@ -16,6 +16,9 @@ from engine.cluster.transport import Answer, NotSent, Request, Stream, Transport
 from engine.runtime.clock import Clock
 from engine.runtime.priority import Priority
 from engine.telemetry import TRACE, carried, logger, span
+
+# EventRateLimit, an admission plugin, refuses Events by 429 however idle the API server is.
+_LIMITED_APART = frozenset({"events", "events.events.k8s.io"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,9 @@ class Sender:
             await self.line.clock.sleep(pause)
 
     async def stream(self, request: Request) -> Stream:
-        """The answer once it has begun; one try.  It holds no slot while it goes on."""
+        """The answer once it has begun; one try."""
         headers = await self.line.transport.headers(request, self.headers)
-        async with self.line.limiter.slot(self.priority):
+        async with self.line.limiter.opening():
             began = self.line.clock.monotonic()
             status = 0
             try:
@@ -96,7 +99,7 @@ class Sender:
                 status = 200
             except ApiError as error:
                 status = error.status
-                self._heed(error)
+                self._heed(error, request, headers)
                 raise
             finally:
                 self._account(request, status, began)
@@ -116,7 +119,9 @@ class Sender:
                 status = answer.status
             except (NotSent, LeaseLost):
                 raise
-            except BaseException:
+            except BaseException as problem:
+                if isinstance(problem, TimedOut):
+                    slot.unanswered()
                 if fence is not None:
                     self._doubt()
                 raise
@@ -127,9 +132,7 @@ class Sender:
             if status < 400:
                 return answer
             error = error_of(status, answer.body, answer.headers.get("Retry-After", ""))
-            if isinstance(error, TooManyRequests):
-                slot.rejected(error.retry_after or 1.0)
-            self._heed(error)
+            self._heed(error, request, headers)
             raise error
 
     def _doubt(self) -> None:
@@ -138,9 +141,12 @@ class Sender:
         limit = line.transport.endpoint.request_timeout
         line.doubtful_until = line.clock.monotonic() + limit
 
-    def _heed(self, error: ApiError) -> None:
+    def _heed(self, error: ApiError, request: Request, headers: Mapping[str, str]) -> None:
+        """What a refusal means to all requests and not only to this one."""
         if error.status == 401:
-            self.line.transport.endpoint.credentials.refused()
+            self.line.transport.endpoint.credentials.refused(headers)
+        if is_shedding(error) and request.title not in _LIMITED_APART:
+            self.line.limiter.reject(error.retry_after or 1.0)
 
     def _account(self, request: Request, status: int, began: float) -> None:
         line = self.line

@@ -13,11 +13,10 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from engine.cluster.endpoint import Endpoint
-from engine.cluster.errors import Unreachable, error_of
+from engine.cluster.errors import TimedOut, Unreachable, error_of
 from engine.runtime.clock import Clock
 
 CONNECT_TIMEOUT = 10.0  # seconds
-_UNBOUNDED = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
 TLS_BUFFER_BYTES = 16 * 1024  # a TLS record; asyncio's 256 KiB cost each idle watch 217 KiB more
 
 
@@ -71,17 +70,17 @@ class Transport:
     """One session with one API server."""
 
     def __init__(self, endpoint: Endpoint, clock: Clock, user_agent: str) -> None:
-        """Use inside `async with`, which closes the connections."""
+        """Close it at the end."""
         # For the whole process: nothing in it reads bigger pieces from TLS than this.
         asyncio.sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
         self.endpoint = endpoint
         self._clock = clock
         self._fixed = {"User-Agent": user_agent, **endpoint.headers}
         seconds = endpoint.request_timeout
-        self._total = aiohttp.ClientTimeout(total=seconds)
-        self._silence = aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_TIMEOUT, sock_read=seconds
-        )
+        connect = min(CONNECT_TIMEOUT, seconds)
+        self._total = aiohttp.ClientTimeout(total=seconds, sock_connect=connect)
+        self._silence = aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=seconds)
+        self._unbounded = aiohttp.ClientTimeout(total=None, sock_connect=connect)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
             request_class=_FencedRequest,
@@ -129,7 +128,7 @@ class Transport:
             _translated(request, self.endpoint.host),
             anyio.fail_after(self.endpoint.request_timeout),
         ):
-            response = await self._open(request, headers, _UNBOUNDED)
+            response = await self._open(request, headers, self._unbounded)
             if response.status == 200:
                 return Stream(request, self.endpoint.host, response)
             async with response:
@@ -191,8 +190,10 @@ class _translated:  # noqa: N801 - reads as the verb it is
             number = error.os_error.errno if error.os_error is not None else None
             text = os.strerror(number) if number and number > 0 else str(error)
             raise NotSent(0, "", f"{self._what}: {text}") from error
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            raise NotSent(0, "", f"{self._what}: no connection in time") from error
         if isinstance(error, TimeoutError):
-            raise Unreachable(0, "", f"{self._what}: no answer in time") from error
+            raise TimedOut(0, "", f"{self._what}: no answer in time") from error
         if isinstance(error, (aiohttp.ClientError, OSError)):
             text = str(error) or type(error).__name__
             raise Unreachable(0, "", f"{self._what}: {text}") from error

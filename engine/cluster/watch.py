@@ -7,7 +7,7 @@ of each trouble what it is.
 Source: client-go tools/cache Reflector; KEP-3157 (streamed lists).
 """
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from random import Random
@@ -17,7 +17,14 @@ import anyio
 import orjson
 
 from engine.cluster.client import Client, Query
-from engine.cluster.errors import ApiError, Forbidden, Gone, NotFound, error_of_status
+from engine.cluster.errors import (
+    ApiError,
+    Forbidden,
+    Gone,
+    NotFound,
+    Unreachable,
+    error_of_status,
+)
 from engine.cluster.known import Event, EventType, Known
 from engine.cluster.resource import Resource
 from engine.cluster.transport import Stream
@@ -31,6 +38,7 @@ TIMEOUT = (300.0, 600.0)  # seconds that a stream is asked to last; client-go's 
 FIRST_PAUSE, LONGEST_PAUSE = 0.8, 30.0  # seconds between tries; client-go's reflector
 GOOD_STREAM = 5.0  # seconds; one that ends sooner and said nothing counts as a failure
 STUBBORN = 3  # refusals in a row after which our version, not the server, is thought wrong
+_NOT_ABOUT_VERSIONS = frozenset({0, 401, 429, 503})  # no answer, who we are, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ class Watch:
                     self._streams_lists = False
                     continue
                 yield self._trouble(error)
-                await self._clock.sleep(self._pause())
+                await self._clock.sleep(self._pause(error.retry_after or 0.0))
 
     async def _listed(self) -> AsyncGenerator[Event, None]:
         """The difference between what is known and what is there, ending in SYNCED."""
@@ -122,7 +130,7 @@ class Watch:
             for event in self._known.saw(obj):
                 self._counts["events"] += 1
                 yield event
-        for event in self._known.finish():
+        for event in self._known.finish(listing.resource_version):
             yield event
         self._version = listing.resource_version
 
@@ -137,15 +145,20 @@ class Watch:
         async with opening as stream, aclosing(self._lines(stream)) as lines:
             async for line in lines:
                 told += 1
-                for event in self._understood(orjson.loads(line)):
+                for event in self._understood(line):
                     yield event
                 if self._version:
                     self._failures = 0
-        if self._clock.monotonic() - began >= GOOD_STREAM:
+        lasted = self._clock.monotonic() - began
+        if lasted >= GOOD_STREAM:
             self._failures = 0
         elif not told or not self._version:
             self._failures += 1
             await self._clock.sleep(self._pause())
+            return
+        if lasted < int(parameters["timeoutSeconds"]) - 1:
+            # The server ends, and with it every watch at one moment: do not all come back at one.
+            await self._clock.sleep(self._random.uniform(0.0, FIRST_PAUSE))
 
     def _parameters(self) -> dict[str, str]:
         parameters = {
@@ -180,16 +193,17 @@ class Watch:
                 for line in filter(None, lines):
                     yield line
 
-    def _understood(self, event: Mapping[str, Any]) -> Iterator[Event]:
-        """The event in our words.  Raises ApiError if it is one."""
-        kind, obj = event["type"], event["object"]
+    def _understood(self, line: bytes) -> Iterator[Event]:
+        """The event in our words.  Raises ApiError if it is one, or no event at all."""
+        kind, obj = _decoded(line, self.resource)
         if kind == "ERROR":
             raise error_of_status(obj)
         metadata = obj["metadata"]
+        version = metadata["resourceVersion"]
         found: Iterator[Event]
         if kind == "BOOKMARK":
             is_end = "k8s.io/initial-events-end" in (metadata.get("annotations") or {})
-            found = self._known.finish() if is_end else iter([Event(EventType.BOOKMARK, {})])
+            found = self._known.finish(version) if is_end else iter([Event(EventType.BOOKMARK, {})])
         else:
             self._counts["events"] += 1
             if self._query.get("metadata_only"):
@@ -198,7 +212,7 @@ class Watch:
             found = iter([self._known.deleted(obj)]) if deleted else self._known.saw(obj)
         yield from found
         if not self._known.is_replacing:  # until then versions come in no order
-            self._version = metadata["resourceVersion"]
+            self._version = version
 
     def _forget_version(self) -> None:
         """Hear next what exists, and the newest state: the server's cache is what forgot."""
@@ -209,14 +223,15 @@ class Watch:
         self._failures += 1
         # 1. Once it is served or allowed again, everything may be new.
         # 2. Again and again refused: a restored etcd knows nothing of our version.
-        stubborn = problem.status and self._failures >= STUBBORN
+        stubborn = problem.status not in _NOT_ABOUT_VERSIONS and self._failures >= STUBBORN
         if isinstance(problem, NotFound | Forbidden) or stubborn:
             self._forget_version()
         return Event(EventType.TROUBLE, {}, problem)
 
-    def _pause(self) -> float:
+    def _pause(self, retry_after: float = 0.0) -> float:
+        """Seconds until the next try.  retry_after: as long as the server asked for, at least."""
         longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures - 1, 10))
-        return longest * self._random.uniform(0.5, 1.0)
+        return min(LONGEST_PAUSE, retry_after) + longest * self._random.uniform(0.5, 1.0)
 
     def _hear(self) -> None:
         self.heard_at = self._clock.monotonic()
@@ -228,3 +243,17 @@ class Watch:
     def __repr__(self) -> str:
         """What is watched, and counts."""
         return f"<Watch {self.resource.title} {self.statistics()}>"
+
+
+def _decoded(line: bytes, resource: Resource) -> tuple[str, dict[str, Any]]:
+    """Type and object of an event.  Raises Unreachable if a proxy or a break made it unreadable."""
+    try:
+        event = orjson.loads(line)
+        kind, obj = event["type"], event["object"]
+        if kind != "ERROR":
+            _ = obj["metadata"]["resourceVersion"], kind == "BOOKMARK" or obj["metadata"]["name"]
+    except (ValueError, LookupError, TypeError) as error:
+        # Not quoted: it may be a part of a Secret.
+        text = f"watch of {resource.title}: not an event of a watch: {len(line)} bytes"
+        raise Unreachable(0, "", text) from error
+    return kind, obj

@@ -6,7 +6,7 @@ Source: fluxcd/pkg ssa (drift test); ownership: design section 3, rule 2.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -15,13 +15,18 @@ from engine.api.meta import LAST_APPLIED
 from engine.objects.patch import is_same
 from engine.objects.redact import MASK
 from engine.objects.ref import Object
+from engine.plan.observation import owned_fields, selects
 
 _HIDDEN = (".data", ".stringData", f".metadata.annotations.{LAST_APPLIED}")
 
 
+Steps = tuple[int | str, ...]
+"""The way to a field: names, `[name]` of a list's named item, or the place of one without."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field: its JSON path `.spec.replicas`, the live and the desired value (None: absent).
+    """One field: its path `.spec.replicas`, the live and the desired value (None: absent).
 
     Values of a Secret are masked.
     """
@@ -29,11 +34,20 @@ class Difference:
     path: str
     live: Any
     desired: Any
+    steps: Steps = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who wrote a field; at: RFC 3339."""
+
+    manager: str
+    at: str
 
 
 def differences(live: Object, predicted: Object) -> list[Difference]:
     """What an apply would change, field by field; metadata counts by labels and annotations."""
-    found = _walk("", _compared(live), _compared(predicted))
+    found = _walk((), _compared(live), _compared(predicted))
     is_secret = live.get("kind") == "Secret"
     return [_masked(each) if is_secret else each for each in found]
 
@@ -43,22 +57,14 @@ def is_owned_alike(live: Object, predicted: Object, manager: str) -> bool:
 
     A field that we no longer own could be edited later without anybody noticing.
     """
-    return _owned_by(live, manager) == _owned_by(predicted, manager)
-
-
-def _owned_by(obj: Object, manager: str) -> bytes | None:
-    for entry in obj["metadata"].get("managedFields") or ():
-        is_ours = entry.get("manager") == manager and entry.get("operation") == "Apply"
-        if is_ours and not entry.get("subresource"):
-            return orjson.dumps(entry.get("fieldsV1"), option=orjson.OPT_SORT_KEYS)
-    return None
+    return owned_fields(live, manager) == owned_fields(predicted, manager)
 
 
 def _masked(difference: Difference) -> Difference:
     if not difference.path.startswith(_HIDDEN):
         return difference
-    shown = (None if v is None else MASK for v in (difference.live, difference.desired))
-    return Difference(difference.path, *shown)
+    live, desired = (None if v is None else MASK for v in (difference.live, difference.desired))
+    return replace(difference, live=live, desired=desired)
 
 
 def _compared(obj: Object) -> dict[str, Any]:
@@ -80,14 +86,82 @@ def _with_sorted_metrics(hpa: dict[str, Any]) -> dict[str, Any]:
     return {**hpa, "spec": {**hpa["spec"], "metrics": ordered}}
 
 
-def _walk(path: str, live: Any, desired: Any) -> Iterator[Difference]:
+def _walk(steps: Steps, live: Any, desired: Any) -> Iterator[Difference]:
     if is_same(live, desired):
         return
     if isinstance(live, Mapping) and isinstance(desired, Mapping):
         for key in sorted(live.keys() | desired.keys()):
-            yield from _walk(f"{path}.{key}", live.get(key), desired.get(key))
-    elif isinstance(live, list) and isinstance(desired, list) and len(live) == len(desired):
-        for index, (one, other) in enumerate(zip(live, desired, strict=True)):
-            yield from _walk(f"{path}[{index}]", one, other)
-    else:
-        yield Difference(path, live, desired)
+            yield from _walk((*steps, key), live.get(key), desired.get(key))
+        return
+    pairs = _paired(live, desired)
+    if pairs is None:
+        yield Difference(_text(steps), live, desired, steps)
+        return
+    for step, one, other in pairs:
+        yield from _walk((*steps, step), one, other)
+
+
+def _paired(live: Any, desired: Any) -> list[tuple[int | str, Any, Any]] | None:
+    """Items of two lists that belong together: by name, else by place; None if nothing tells."""
+    if not isinstance(live, list) or not isinstance(desired, list):
+        return None
+    names, others = _named(live), _named(desired)
+    if names is not None and others is not None:
+        both = dict.fromkeys((*others, *names))
+        return [(f"[{name}]", names.get(name), others.get(name)) for name in both]
+    if len(live) != len(desired):
+        return None
+    return [(place, *pair) for place, pair in enumerate(zip(live, desired, strict=True))]
+
+
+def _named(items: list[Any]) -> dict[str, Any] | None:
+    named = {item["name"]: item for item in items if isinstance(item, Mapping) and "name" in item}
+    return named if len(named) == len(items) else None
+
+
+def _text(steps: Steps) -> str:
+    """`.spec.containers[web].args[0]`."""
+    parts = (f"[{step}]" if isinstance(step, int) else step for step in steps)
+    return "".join(part if part.startswith("[") else f".{part}" for part in parts)
+
+
+def writer_of(live: Object, difference: Difference, manager: str) -> Writer | None:
+    """Who last wrote the field of a live object, as its managedFields say; None if nobody does.
+
+    manager: our own, which is not asked for.
+    """
+    found: list[Writer] = []
+    for entry in live["metadata"].get("managedFields") or ():
+        if entry.get("manager") == manager and entry.get("operation") == "Apply":
+            continue
+        if _owns(entry.get("fieldsV1") or {}, live, difference.steps):
+            found.append(Writer(entry.get("manager", ""), entry.get("time", "")))
+    return max(found, key=lambda writer: writer.at, default=None)
+
+
+def _owns(node: Mapping[str, Any], value: Any, steps: Steps) -> bool:
+    for step in steps:
+        if not node:
+            return True  # it owns all of what is above
+        key, value = _element(node, value, step)
+        if key is None:
+            return False
+        node = node[key]
+    return True
+
+
+def _element(node: Mapping[str, Any], value: Any, step: int | str) -> tuple[str | None, Any]:
+    """The key of a fieldsV1 node that stands for a step, and the value there."""
+    if isinstance(value, Mapping):
+        key = f"f:{step}"
+        return (key, value.get(str(step))) if key in node else (None, None)
+    if not isinstance(value, list):
+        return None, None
+    item = next((each for place, each in enumerate(value) if _is_at(step, place, each)), None)
+    return next((key for key in node if selects(key, item)), None), item
+
+
+def _is_at(step: int | str, place: int, item: Any) -> bool:
+    if isinstance(step, int):
+        return step == place
+    return isinstance(item, Mapping) and f"[{item.get('name')}]" == step

@@ -4,7 +4,7 @@ In: labelled desired objects, the live ones, the inventory.  Out: a Plan that ca
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby
 
@@ -22,6 +22,10 @@ class Action(StrEnum):
     CREATE = "create"
     CONFIGURE = "configure"
     """It exists; the API server's dry-run says whether anything is left to do."""
+    CORRECT = "correct"
+    """It is not as we left it, and the API server accepted the same before: apply it at once."""
+    UNCHANGED = "unchanged"
+    """The live view shows that nothing is to be done."""
     SKIP = "skip"
     DELETE = "delete"
     KEEP = "keep"
@@ -44,6 +48,22 @@ class Change:
     def __str__(self) -> str:
         """`Kind/namespace/name action`."""
         return f"{self.ref} {self.action}" + (f" ({self.why})" if self.why else "")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known of the cluster.
+
+    objects: those that exist, some only as far as planning needs them (`is_partial`).
+    settled: desired ones that are as they should be, or are to be left for now.
+    accepted: desired ones of which the API server has accepted just this content before.
+    unread: what left Git and could not be read: it is judged when it is to be deleted.
+    """
+
+    objects: Mapping[Ref, Object] = field(default_factory=dict)
+    settled: frozenset[Ref] = frozenset()
+    accepted: frozenset[Ref] = frozenset()
+    unread: frozenset[Ref] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +91,10 @@ class Plan:
         return "\n".join(str(change) for change in (*self.applies, *self.prunes))
 
 
-def make_plan(
-    desired: Sequence[Object],
-    live: Mapping[Ref, Object],
-    inventory: Inventory,
-    policy: Policy,
-    unread: Collection[Ref] = (),
-) -> Plan:
-    """What to do so that `live` becomes `desired`; nothing is done yet.
+def make_plan(desired: Sequence[Object], view: View, inventory: Inventory, policy: Policy) -> Plan:
+    """What to do so that what is live becomes `desired`; nothing is done yet.
 
-    desired: with owner labels, in any order.  live: only objects that exist.
-    unread: what left Git and could not be read: it is judged when it is to be deleted.
+    desired: with owner labels, in any order.
     Raises BuildFailed if two desired objects share a Ref.
     """
     wanted: dict[Ref, Object] = {}
@@ -91,25 +104,29 @@ def make_plan(
             raise BuildFailed(f"{ref} is defined twice")
         wanted[ref] = obj
     ordered = sorted(wanted, key=lambda ref: order_of(ref, policy.custom))
+    live = view.objects
     stale = [ref for ref in deletion_order(inventory) if ref not in wanted]
     prunes = [_pruned(ref, inventory[ref], live.get(ref), policy) for ref in stale]
     uids = {_uid(live.get(ref)) for ref in wanted} - {""}
     return Plan(
-        applies=tuple(_applied(ref, wanted[ref], live.get(ref)) for ref in ordered),
-        prunes=tuple(_reconsidered(change, uids, unread) for change in prunes),
+        applies=tuple(_applied(ref, wanted[ref], view) for ref in ordered),
+        prunes=tuple(_reconsidered(change, uids, view.unread) for change in prunes),
         policy=policy,
     )
 
 
-def _applied(ref: Ref, desired: Object, live: Object | None) -> Change:
-    version = version_of(desired)
+def _applied(ref: Ref, desired: Object, view: View) -> Change:
+    version, live = version_of(desired), view.objects.get(ref)
     if is_unmanaged(desired) or is_unmanaged(live):
         return Change(ref, version, Action.SKIP, desired, live, "reconcile is disabled")
+    if ref in view.settled:
+        return Change(ref, version, Action.UNCHANGED, desired, live)
     if live is None:
         return Change(ref, version, Action.CREATE, desired)
     if has_mark(desired, SSA, SSA_IF_NOT_PRESENT):
         return Change(ref, version, Action.SKIP, desired, live, "it exists")
-    return Change(ref, version, Action.CONFIGURE, desired, live)
+    action = Action.CORRECT if ref in view.accepted else Action.CONFIGURE
+    return Change(ref, version, action, desired, live)
 
 
 def _pruned(ref: Ref, version: str, live: Object | None, policy: Policy) -> Change:

@@ -18,6 +18,8 @@ from engine.api.meta import (
 )
 from engine.objects.ref import Object
 
+OWNER_LABELS = (KUSTOMIZE_OWNER_NAME, KUSTOMIZE_OWNER_NAMESPACE)
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -28,7 +30,7 @@ class Owner:
 
     def labels(self) -> dict[str, str]:
         """The labels that every applied object carries."""
-        return {KUSTOMIZE_OWNER_NAME: self.name, KUSTOMIZE_OWNER_NAMESPACE: self.namespace}
+        return dict(zip(OWNER_LABELS, (self.name, self.namespace), strict=True))
 
     def owns(self, live: Object) -> bool:
         """Whether the live object carries this owner's labels."""

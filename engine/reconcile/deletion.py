@@ -16,9 +16,11 @@ from engine.errors import FeatureGateDisabled, PruneFailed
 from engine.plan import make_plan
 from engine.plan.inventory import parse_inventory
 from engine.plan.policy import Policy
+from engine.reconcile.builds import Desired
 from engine.reconcile.run import Run
 from engine.reconcile.secrets import has_service_account
-from engine.reconcile.target import executor_of, live_view, policy_of
+from engine.reconcile.target import executor_of, policy_of
+from engine.reconcile.view import live_view
 from engine.telemetry import logger
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds; Flux polls every 2 s
@@ -26,6 +28,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds; Flux polls every 2 s
 
 async def finalize(ks: Kustomization, run: Run) -> None:
     """Deletes what the Kustomization owns, if its policy says so.  Raises PruneFailed."""
+    run.engine.claims.release(run.turn.key)
     inventory = parse_inventory(run.status)
     revision = str(run.status.get("lastAppliedRevision", ""))
     run.told = {"revision": revision} if revision else {}
@@ -47,9 +50,10 @@ async def finalize(ks: Kustomization, run: Run) -> None:
             run.told,
         )
         return
-    executor, policy = executor_of(ks, run, {}), _deleting(policy_of(ks, run))
-    live = await live_view([], inventory, executor)
-    pruned = await prune(make_plan([], live.objects, inventory, policy, live.unread), executor)
+    nothing = Desired()
+    executor, policy = executor_of(ks, run, nothing), _deleting(policy_of(ks, run))
+    live = await live_view(nothing, inventory, executor, run)
+    pruned = await prune(make_plan([], live, inventory, policy), executor)
     lines = told(pruned.done)
     if lines:
         run.emit("Normal", PROGRESSING, lines_of(lines), run.told)

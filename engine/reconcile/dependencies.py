@@ -27,6 +27,12 @@ def ready_dependencies(ks: Kustomization, source: Source, run: Run) -> None:
     for wanted in ks.spec.depends_on:
         ref = dependency_ref(wanted, ks.metadata.namespace)
         problem = _problem(ref, source, run)
+        cycle = problem and run.engine.triggers.cycle(run.turn.key, ref)
+        if cycle:
+            problem += (
+                f": dependency cycle {cycle}: none of them can become ready before the others; "
+                "take one of these dependencies out of spec.dependsOn"
+            )
         if problem:
             pause = run.engine.settings.requeue_dependency
             text = f"Dependencies do not meet ready condition, retrying in {format_duration(pause)}"

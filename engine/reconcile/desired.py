@@ -1,53 +1,98 @@
-"""The objects that a Kustomization wants: gather variables, render in a worker thread, label."""
+"""The objects that a Kustomization wants: gather variables, render in a worker, label, scope."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from anyio import to_thread
 
 from engine.api.kustomize import Kustomization, SubstituteReference
-from engine.cluster import ApiError
+from engine.cluster import ApiError, UnknownKind
 from engine.errors import BuildFailed, ReconciliationFailed
-from engine.objects.ref import Object, Ref
+from engine.objects.ref import Object, Ref, version_of
+from engine.plan.observation import content_of
 from engine.plan.policy import Owner, labelled
+from engine.reconcile.builds import Desired
 from engine.reconcile.run import Run
 from engine.reconcile.secrets import values_of
-from engine.render import Lacking, Rendered, Request, render
+from engine.render import Lacking, Rendered, RenderedObject, Request, render
 from engine.source.artifact import Artifact
 
 
-@dataclass(frozen=True, slots=True)
-class Desired:
-    """What Git wants, with owner labels; origins: `file:line` by Ref; digest: of the build."""
-
-    objects: tuple[Object, ...]
-    origins: Mapping[Ref, str]
-    digest: str
-
-
 async def rendered(artifact: Artifact, ks: Kustomization, run: Run) -> Desired:
-    """The build of `spec.path`.  Raises BuildFailed; ReconciliationFailed for what is encrypted."""
-    settings = run.engine.settings
+    """The build of `spec.path`, from memory if nothing that it reads has changed.
+
+    Raises BuildFailed; ReconciliationFailed for what is encrypted.
+    """
+    settings, builds, owner = run.engine.settings, run.engine.builds, run.turn.key
     request = Request.of(
         ks,
         await variables_of(ks, run),
         strict=settings.strict_substitutions,
         no_remote_bases=settings.no_remote_bases,
     )
+    held = builds.held(owner, request, artifact.tree)
+    if held is not None:
+        return held
+    try:
+        built = await _built(artifact, request, run)
+    except BuildFailed as failure:
+        builds.keep_failure(owner, request, artifact.tree, failure)
+        raise
+    _check_readable(built)
+    marked = Owner(ks.metadata.name, ks.metadata.namespace)
+    desired, is_sure = await _scoped(built, marked, run)
+    if is_sure:
+        builds.keep(owner, request, built.inputs, desired)
+    return desired
+
+
+async def _built(artifact: Artifact, request: Request, run: Run) -> Rendered:
     work = partial(render, artifact.tree, request)
     try:
-        built = await to_thread.run_sync(work, limiter=run.engine.builders)
+        return await to_thread.run_sync(work, limiter=run.engine.builders)
     except Lacking as lacking:
         raise BuildFailed(
             f"kustomize build failed: remote resources are not fetched by this version of "
             f"Lockstep: {lacking}; copy them into the repository"
         ) from None
-    _check_readable(built)
-    owner = Owner(ks.metadata.name, ks.metadata.namespace)
-    objects = tuple(labelled(each.obj, owner) for each in built.objects)
-    origins = {each.ref: each.origin for each in built.objects}
-    return Desired(objects, origins, built.digest)
+
+
+async def _scoped(built: Rendered, owner: Owner, run: Run) -> tuple[Desired, bool]:
+    """The objects with their labels, without the namespace of those that have cluster scope.
+
+    kustomize gives a namespace to each kind that it does not know; left there, it would make two
+    objects of one, and the one in the inventory would look as if it had left Git.
+    The second value is whether the scope of all kinds is known.
+    """
+    defined = {
+        (spec["group"], spec["names"]["kind"]): spec.get("scope") == "Namespaced"
+        for each in built.objects
+        if each.ref.kind == "CustomResourceDefinition" and (spec := each.obj.get("spec") or {})
+    }
+    objects: list[Object] = []
+    origins: dict[Ref, str] = {}
+    is_sure = True
+    for each in built.objects:
+        obj, ref = labelled(each.obj, owner), each.ref
+        is_namespaced = defined.get((ref.group, ref.kind))
+        if ref.namespace and is_namespaced is None:
+            is_namespaced = await _is_namespaced(each, run)
+            is_sure = is_sure and is_namespaced is not None
+        if ref.namespace and is_namespaced is False:
+            metadata = {key: value for key, value in obj["metadata"].items() if key != "namespace"}
+            obj = {**obj, "metadata": metadata}
+        objects.append(obj)
+        origins[Ref.of(obj)] = each.origin
+    contents = {Ref.of(obj): content_of(obj) for obj in objects}
+    return Desired(tuple(objects), origins, built.digest, contents), is_sure
+
+
+async def _is_namespaced(made: RenderedObject, run: Run) -> bool | None:
+    """None: the kind is not served (applying says so)."""
+    ref, discovery = made.ref, run.client.discovery
+    try:
+        return (await discovery.resource(ref.group, version_of(made.obj), ref.kind)).namespaced
+    except UnknownKind:
+        return None
 
 
 async def variables_of(ks: Kustomization, run: Run) -> dict[str, str] | None:

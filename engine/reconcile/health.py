@@ -1,13 +1,14 @@
 """The health of what a Kustomization applied: what to wait for, and how to look at it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from engine.api.duration import format_duration
 from engine.api.kustomize import Kustomization
 from engine.api.meta import HEALTHY, KUSTOMIZE_GROUP, PROGRESSING, SUCCEEDED
 from engine.apply import ChangeSet, Executor, Outcome, wait_healthy
-from engine.apply.executor import each
-from engine.apply.wait import Target
+from engine.apply.executor import each as each_of
+from engine.apply.wait import Sight, Target
 from engine.cluster import UnknownKind
 from engine.errors import HealthCheckCanceled
 from engine.objects.kstatus import Health, Status, health, with_pods
@@ -18,6 +19,8 @@ from engine.reconcile.sources import Source
 from engine.reconcile.telling import phase
 from engine.status.conditions import condition, find, with_condition, without_conditions
 
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two questions
+_LOOK_ANYWAY = 30.0  # seconds between two looks at what the watches show, should one tell nothing
 _PODS_OF = ("StatefulSet", "ReplicaSet")  # whose Pods' failure is theirs (flux-behaviour 1.8)
 
 
@@ -64,7 +67,8 @@ async def healthy_targets(
                 f"New reconciliation triggered by {newer}",
                 told=f"Health checks canceled due to new reconciliation triggered by {newer}",
             )
-    if before is not None and before["status"] == "True" and not run.changed:
+    is_news = run.changed and not run.is_correction
+    if before is not None and before["status"] == "True" and not is_news:
         run.status["conditions"] = with_condition(run.status["conditions"], before)
         return
     spent = format_duration(round(run.engine.clock.monotonic() - started, 3))
@@ -83,19 +87,46 @@ def _newer(source: Source, run: Run) -> Ref:
 
 
 class _Look:
-    """Reads targets, and keeps the status up to date while the waiting lasts."""
+    """Looks at targets, and keeps the status up to date while the waiting lasts.
+
+    What the live view shows is not asked for; it is looked at again when its watch tells of it.
+    """
 
     def __init__(self, executor: Executor, run: Run, message: str) -> None:
         self._executor, self._run, self._message = executor, run, message
+        self._pause = _FIRST_PAUSE
 
-    async def __call__(self, targets: Sequence[Target]) -> Mapping[Ref, Health]:
-        found = await each(targets, self._health, self._executor.in_flight)
-        await self._run.progress(self._message)
-        return {
-            target.ref: state
-            for target, result in zip(targets, found, strict=True)
-            if (state := _state_of(result)) is not None
-        }
+    @asynccontextmanager
+    async def __call__(self, targets: Sequence[Target]) -> AsyncIterator[Sight]:
+        live = self._executor.live
+        with live.listening([target.ref for target in targets]) as news:
+            await self._run.progress(self._message)
+            told = {each.ref: seen.health for each in targets if (seen := live.current(each.ref))}
+            asked = [each for each in targets if self._is_asked_for(each, told)]
+            found = await each_of(asked, self._health, self._executor.in_flight)
+            states = dict(told)
+            for target, result in zip(asked, found, strict=True):
+                state = _state_of(result)
+                states.pop(target.ref, None)
+                if state is not None:
+                    states[target.ref] = state
+            yield Sight(states, self._again(told, is_asking=bool(asked)), news)
+
+    def _is_asked_for(self, target: Target, told: Mapping[Ref, Health]) -> bool:
+        """Whether no watch shows all that decides: a foreign object, or one whose Pods count."""
+        state, now = told.get(target.ref), self._executor.clock.wall()
+        if state is None or (state.recheck_at is not None and state.recheck_at <= now):
+            return True
+        return state.status is Status.IN_PROGRESS and target.ref.kind in _PODS_OF
+
+    def _again(self, told: Mapping[Ref, Health], *, is_asking: bool) -> float:
+        """Seconds after which it is worth looking again without news."""
+        now = self._executor.clock.wall()
+        due = [state.recheck_at - now for state in told.values() if state.recheck_at is not None]
+        pause = _LOOK_ANYWAY
+        if is_asking:
+            pause, self._pause = self._pause, min(self._pause * 1.5, _LONGEST_PAUSE)
+        return max(_FIRST_PAUSE, min([pause, *due]))
 
     async def _health(self, target: Target) -> Health | None:
         client, ref = self._executor.client, target.ref

@@ -15,8 +15,9 @@ from engine.reconcile.health import healthy_targets, targets_of
 from engine.reconcile.outcome import Result
 from engine.reconcile.run import Run
 from engine.reconcile.sources import check_path, current_artifact, source_of
-from engine.reconcile.target import check_supported, executor_of, live_view, policy_of, scoped
+from engine.reconcile.target import check_supported, executor_of, policy_of
 from engine.reconcile.telling import phase, success, tell_applied, tell_pruned
+from engine.reconcile.view import live_view
 from engine.telemetry import span
 
 
@@ -38,18 +39,16 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
     run.digest = desired.digest
 
     await run.progress(phase("Detecting drift", ks, source))
-    executor = executor_of(ks, run, desired.origins)
-    inventory = parse_inventory(run.status)
+    inventory, executor = parse_inventory(run.status), executor_of(ks, run, desired)
     with span("plan"):
-        desired = await scoped(desired, executor)
-        live = await live_view(desired.objects, inventory, executor)  # ReconciliationFailed
-        policy = policy_of(ks, run)
-        plan = make_plan(desired.objects, live.objects, inventory, policy, live.unread)
+        run.engine.claims.claim(run.turn.key, desired.contents)
+        live = await live_view(desired, inventory, executor, run)  # ReconciliationFailed
+        plan = make_plan(desired.objects, live, inventory, policy_of(ks, run))
         check_brake(plan, len(inventory), source.revision)  # PruneFailed
     await remember(plan, run)
     with span("apply", objects=len(plan.applies)):
         changes = await apply(plan, executor)  # ReconciliationFailed
-    tell_applied(changes, run)
+    tell_applied(changes, desired, run)
     with span("prune", objects=len(plan.prunes)):
         pruned = await prune(plan, executor)
     survivors = {ref: version for ref, (version, _) in pruned.survivors.items()}

@@ -20,11 +20,12 @@ from engine.objects.ref import Object, Ref
 from engine.reconcile.outcome import Result, Status, failed, handled, succeeded
 from engine.reconcile.run import Engine, Run
 from engine.reconcile.sources import Outdated
+from engine.reconcile.triggers import INTERVAL, is_correction
 from engine.runtime import Requeue, Turn
 from engine.runtime.backoff import jittered
 from engine.telemetry import because, concluded, logger, reconciling, span
 
-_ROUTINE = ("interval", "retry")  # queued before each run; the reason is what came on top
+_ROUTINE = (INTERVAL, "retry")  # queued before each run; the reason is what came on top
 
 
 _SHORTEST = 1.0  # seconds between two runs by the clock: `1ms` would be a request storm
@@ -59,6 +60,9 @@ async def lifecycle(turn: Turn[Ref], story: Story, resource: Resource, engine: E
     obj = engine.mirror.get(turn.key)
     if obj is None:
         return Requeue()
+    if is_correction(turn.reasons):
+        # The watches of two kinds keep no order: it may be suspended or changed by now.
+        obj = await engine.client.get(resource, turn.key.namespace, turn.key.name) or obj
     run = Run(engine, turn, resource, obj, story.controller, story.manager)
     key = turn.key
     news = [reason for reason in turn.reasons if reason not in _ROUTINE]
@@ -67,6 +71,7 @@ async def lifecycle(turn: Turn[Ref], story: Story, resource: Resource, engine: E
         reconciling(key.kind, key.group, key.namespace, key.name, why, masker(run.secrets)),
         engine.metrics.duration.labels(key.kind, key.name, key.namespace).time(),
         engine.triggers.running(key),
+        engine.drift.running(key),
     ):
         logger.debug("begins, because of: %s", why)
         try:
@@ -133,7 +138,8 @@ async def _succeeded(run: Run, story: Story, result: Result) -> Requeue:
     before = run.obj
     await _commit(run, succeeded(run.given, run.status, result, run.engine.now()))
     news = run.obj is not before or run.changed
-    if result.note and (news or run.engine.settings.status_heartbeat):
+    is_told = news and not run.is_correction  # what it corrected is told already
+    if result.note and (is_told or run.engine.settings.status_heartbeat):
         run.emit("Normal", result.reason, result.note, result.metadata)
     level = logger.info if news else logger.debug
     level("%s in %s", result.message, _spent(run))

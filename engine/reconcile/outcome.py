@@ -18,7 +18,13 @@ from engine.api.meta import (
 )
 from engine.errors import Failure
 from engine.objects.ref import Object
-from engine.status.conditions import condition, find, with_condition, without_conditions
+from engine.status.conditions import (
+    condition,
+    find,
+    is_true,
+    with_condition,
+    without_conditions,
+)
 
 Status = dict[str, Any]
 
@@ -90,6 +96,11 @@ def handled(obj: Object) -> Status:
 def requested_at(obj: Object) -> str:
     """The token of the newest manual request, "" if there was none."""
     return str((obj["metadata"].get("annotations") or {}).get(REQUESTED_AT, ""))
+
+
+def is_stalled(obj: Object) -> bool:
+    """Whether the object waits for a change of its spec."""
+    return is_true((obj.get("status") or {}).get("conditions") or [], STALLED)
 
 
 def is_ready(obj: Object) -> bool:

@@ -12,13 +12,18 @@ from typing import Any
 import anyio
 
 from engine.cluster import Client, Resource
+from engine.cluster.census import Census
+from engine.cluster.live import Live
 from engine.cluster.mirror import Mirror
 from engine.objects.redact import mask
 from engine.objects.ref import Object, Ref
+from engine.plan.claims import Claims
 from engine.reconcile.artifacts import Artifacts
+from engine.reconcile.builds import Builds
+from engine.reconcile.drift import Drift
 from engine.reconcile.outcome import Status, is_ready, progressing, requested_at
-from engine.reconcile.triggers import Triggers
-from engine.runtime import Clock, Turn
+from engine.reconcile.triggers import Triggers, is_correction
+from engine.runtime import Clock, Priority, Turn
 from engine.settings import Settings
 from engine.source.depot import Depot
 from engine.status.commit import commit
@@ -34,6 +39,10 @@ class Engine:
 
     client: Client
     mirror: Mirror
+    live: Live
+    census: Census
+    claims: Claims
+    drift: Drift
     triggers: Triggers
     settings: Settings
     clock: Clock
@@ -42,6 +51,7 @@ class Engine:
     metrics: Metrics
     artifacts: Artifacts
     depot: Depot
+    builds: Builds
     builders: anyio.CapacityLimiter
     """How many builds run at the same time."""
 
@@ -90,6 +100,16 @@ class Run:
     def seconds(self) -> float:
         """Since the start."""
         return self.engine.clock.monotonic() - self.started_at
+
+    @property
+    def is_correction(self) -> bool:
+        """Whether it only runs because an object drifted: then no condition changes by success."""
+        return is_correction(self.turn.reasons)
+
+    @property
+    def is_verification(self) -> bool:
+        """Whether a person asked for it: then what the engine knows is looked up again."""
+        return self.turn.priority is Priority.MANUAL
 
     @property
     def is_routine(self) -> bool:

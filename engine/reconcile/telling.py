@@ -1,19 +1,28 @@
 """What a Kustomization's run tells: phases, events and its final status."""
 
+from typing import Any
+
+import orjson
+
 from engine.api.duration import format_duration
 from engine.api.kustomize import Kustomization
 from engine.api.meta import HEALTHY, PROGRESSING, RECONCILIATION_SUCCEEDED
 from engine.apply import ChangeSet
-from engine.apply.changes import lines_of
+from engine.apply.changes import Done, lines_of
 from engine.apply.pruning import Pruned, messages_of, told
 from engine.errors import Failure, HealthCheckFailed, PruneFailed
 from engine.objects.ref import Object
+from engine.plan.contention import WINDOW
+from engine.plan.drift import Difference, writer_of
+from engine.reconcile.builds import Desired
 from engine.reconcile.outcome import Result
 from engine.reconcile.run import Run
 from engine.reconcile.sources import Source
 from engine.status.conditions import condition, with_condition
 from engine.status.history import Outcome, with_outcome
+from engine.telemetry import logger
 
+_FIELDS, _VALUE = 10, 80  # fields of an object, and characters of a value, that an event shows
 _RECORDED = ("ReconciliationSucceeded", "ReconciliationFailed", "PruneFailed", "HealthCheckFailed")
 
 
@@ -22,12 +31,60 @@ def phase(what: str, ks: Kustomization, source: Source) -> str:
     return f"{what} for revision {source.revision} with a timeout of {format_duration(ks.timeout)}"
 
 
-def tell_applied(changes: ChangeSet, run: Run) -> None:
-    """One event with a line for each object that was written."""
+def tell_applied(changes: ChangeSet, desired: Desired, run: Run) -> None:
+    """One event with a line for each object that was written, and what had drifted."""
     changed = changes.changed()
-    if changed:
-        run.changed = True
-        run.emit("Normal", PROGRESSING, lines_of(changed), run.told)
+    if not changed:
+        return
+    run.changed = True
+    manager = run.engine.settings.field_manager
+    found = [explained(done, desired, manager) for done in changed if done.before is not None]
+    run.emit("Normal", PROGRESSING, "\n".join([lines_of(changed), *found]), run.told)
+    for done in changed:
+        if done.before is not None or run.is_correction:
+            _note_contention(done, manager, run)
+
+
+def _note_contention(done: Done, manager: str, run: Run) -> None:
+    """Warns, once, of an object that somebody else keeps changing."""
+    before = done.before or {"metadata": {}}
+    writers = ((each.path, writer_of(before, each, manager)) for each in done.differences)
+    fields = {path: writer.manager if writer else "" for path, writer in writers}
+    contended = run.engine.drift.corrected(done.ref, fields or {"the whole object": ""})
+    if contended is not None:
+        text = (
+            f"contention: {contended.flips} corrections within {format_duration(WINDOW)} were "
+            f"undone: {contended}; from now on it is corrected less and less often: stop the other "
+            "writer, or leave the field to it (remove it from Git, or spec.ignore)"
+        )
+        run.emit("Warning", "Contention", text, run.told)
+        logger.warning("%s", text)
+
+
+def explained(done: Done, desired: Desired, manager: str) -> str:
+    """What was corrected of one object: each field, its values, who wrote it, where Git has it."""
+    fields = [_field(each, done.before or {}, manager) for each in done.differences[:_FIELDS]]
+    if len(done.differences) > _FIELDS:
+        fields.append(f"and {len(done.differences) - _FIELDS} more fields")
+    origin = desired.origins.get(done.ref)
+    where = f" ({origin})" if origin else ""
+    return f"drift of {done.ref} corrected{where}: {'; '.join(fields) or 'its field owners'}"
+
+
+def _field(difference: Difference, before: Object, manager: str) -> str:
+    writer = writer_of(before, difference, manager)
+    by = f" (written by {writer.manager} at {writer.at})" if writer else ""
+    if difference.live is None:
+        return f"{difference.path} was removed, now {_shown(difference.desired)}"
+    if difference.desired is None:
+        return f"{difference.path} was {_shown(difference.live)}{by}, now removed"
+    shown = f"{_shown(difference.live)}{by}, now {_shown(difference.desired)}"
+    return f"{difference.path} was {shown}"
+
+
+def _shown(value: Any) -> str:
+    text = orjson.dumps(value).decode()
+    return text if len(text) <= _VALUE else f"{text[:_VALUE]}..."
 
 
 def tell_pruned(pruned: Pruned, run: Run) -> None:
@@ -48,8 +105,10 @@ def success(ks: Kustomization, source: Source, run: Run) -> Result:
     else:
         run.status.pop("lastAppliedOriginRevision", None)
     spent, interval = format_duration(round(run.seconds, 3)), format_duration(ks.interval)
+    contended = run.engine.drift.contended(run.turn.key)
+    listed = f"; contended: {'; '.join(map(str, contended))}" if contended else ""
     return Result(
-        message=f"Applied revision: {source.revision}",
+        message=f"Applied revision: {source.revision}{listed}",
         reason=RECONCILIATION_SUCCEEDED,
         requeue_after=ks.interval,
         note=f"Reconciliation finished in {spent}, next run in {interval}",
@@ -68,7 +127,8 @@ def close(run: Run, reason: str, failure: Failure | None) -> None:
         generation = run.given["metadata"].get("generation", 0)
         new = condition(HEALTHY, "False", reason, failure.message, generation, now)
         run.status["conditions"] = with_condition(run.status.get("conditions") or [], new)
-    if not run.digest or reason not in _RECORDED:
+    is_corrected = run.is_correction and failure is None  # drift changes no status
+    if not run.digest or reason not in _RECORDED or is_corrected:
         return
     history = run.status.get("history") or []
     known = bool(history) and _says(history[0], run, reason)

@@ -3,13 +3,17 @@
 an object is created, or its spec changes      at once; a wait for health under way ends
 it is asked for (requestedAt)                  at once, before everything else
 it is deleted, or its prune is approved        at once
-its source holds another revision              at once; a wait under way ends
+its source holds another revision              at once, if it may build something else of it,
+                                               else last; a wait under way ends
 a dependency is created, Ready or has applied  at once, if it waits for it
+a dependency changes in any way                at once, if a readyExpr of it waits for it
+a cycle of dependencies is closed              at once, all that are in it: they are to say so
+an object of it drifted, or is gone            at once, unless it is suspended or stalled
 the interval is over, or a retry is due        by the run's own Requeue (lifecycle.py)
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -17,28 +21,48 @@ from engine.api.meta import KUSTOMIZE_GROUP, SOURCE_GROUP
 from engine.cluster.mirror import Mirror
 from engine.objects.ref import Object, Ref
 from engine.plan.brake import APPROVAL
-from engine.reconcile.outcome import is_ready, requested_at
+from engine.reconcile.cycles import cycle_of, members_of
+from engine.reconcile.outcome import is_ready, is_stalled, requested_at
 from engine.runtime import Priority
+
+DRIFT = "drift"
+INTERVAL = "interval"
+
+
+def is_correction(reasons: Iterable[str]) -> bool:
+    """Whether nothing but drift asks for a run; its next regular look is always queued."""
+    return set(reasons) - {INTERVAL} == {DRIFT}
 
 
 class Push(Protocol):
     """Queues a key; `supersede` ends a wait that is under way for it."""
 
     def __call__(
-        self, key: Ref, *, priority: Priority, reason: str, supersede: bool = False
+        self,
+        key: Ref,
+        *,
+        priority: Priority,
+        reason: str,
+        after: float = 0.0,
+        supersede: bool = False,
     ) -> None:
-        """Queue it now."""
+        """Queue it to run in `after` seconds."""
 
 
 class Triggers:
     """Takes each change of Flux's objects, and pushes the keys that it concerns."""
 
-    def __init__(self, mirror: Mirror) -> None:
-        """mirror: kept up to date by what is told here."""
-        self._mirror = mirror
+    def __init__(self, mirror: Mirror, concerns: Callable[[Ref, Ref], bool]) -> None:
+        """mirror: kept up to date by what is told here.
+
+        concerns: whether the newest revision of a source may be news to who uses it: (user,
+        source).  Who is not concerned only notes the revision, after everybody else.
+        """
+        self._mirror, self._concerns = mirror, concerns
         self._push: dict[tuple[str, str], Push] = {}
         self._users: defaultdict[Ref, set[Ref]] = defaultdict(set)  # {named: who names it}
         self._names: dict[Ref, frozenset[Ref]] = {}  # {user: what it names}
+        self._judged: dict[Ref, frozenset[Ref]] = {}  # {user: what its own expressions judge}
         self._running: set[Ref] = set()
 
     @contextmanager
@@ -64,11 +88,11 @@ class Triggers:
         if self._mirror.get(ref) is not new:
             return
         if (ref.group, ref.kind) == (KUSTOMIZE_GROUP, "Kustomization"):
-            self._index(ref, references_of(new))
-            if old is None or _progressed(old, new):  # new: a dependant may call it missing
-                self._wake(ref, Priority.DRIFT, supersede=False)
+            self._index(ref, references_of(new), judged_of(new))
+            # new: a dependant may call it missing
+            self._wake_dependants(ref, is_progress=old is None or _progressed(old, new))
         if ref.group == SOURCE_GROUP and _revision(old) != _revision(new):
-            self._wake(ref, Priority.DRIFT, supersede=True)
+            self._wake_users(ref)
         self._own(ref, old, new)
 
     def deleted(self, obj: Object) -> None:
@@ -76,7 +100,23 @@ class Triggers:
         self._mirror.forget(obj)
         ref = Ref.of(obj)
         if self._mirror.get(ref) is None:
-            self._index(ref, frozenset())
+            self._index(ref, frozenset(), frozenset())
+
+    def cycle(self, user: Ref, dependency: Ref) -> str:
+        """The cycle that waiting for `dependency` closes, `ns/a -> ns/b -> ns/a`; "" if none."""
+        return cycle_of(user, [dependency], self._waits_for)
+
+    def _waits_for(self, user: Ref) -> Iterable[Ref]:
+        """The Kustomizations that must be Ready before it; an expression may judge otherwise."""
+        names = self._names.get(user, frozenset()) - self._judged.get(user, frozenset())
+        return (ref for ref in names if ref.group == KUSTOMIZE_GROUP)
+
+    def drifted(self, key: Ref, after: float) -> None:
+        """An object of that Kustomization is not as it left it: to be corrected in `after` s."""
+        push, obj = self._push.get((key.group, key.kind)), self._mirror.get(key)
+        if push is None or obj is None or is_stalled(obj) or (obj.get("spec") or {}).get("suspend"):
+            return
+        push(key, priority=Priority.DRIFT, reason=DRIFT, after=after)
 
     def _own(self, ref: Ref, old: Object | None, new: Object) -> None:
         push = self._push.get((ref.group, ref.kind))
@@ -92,13 +132,28 @@ class Triggers:
             push(ref, priority=Priority.DRIFT, reason="a change of its spec", supersede=True)
         elif _approval(new) != _approval(old):
             push(ref, priority=Priority.MANUAL, reason="an approval")
+        elif ref in self._judged and _is_marked_anew(old, new) and not self._is_done(ref):
+            push(ref, priority=Priority.DRIFT, reason="a change of its marks")
 
-    def _wake(self, ref: Ref, priority: Priority, *, supersede: bool) -> None:
-        """Queue who names `ref`."""
-        for user in sorted(self._users.get(ref, ())):
+    def _wake_users(self, source: Ref) -> None:
+        """Queue who uses a source that holds another revision now."""
+        for user in sorted(self._users.get(source, ())):
             push = self._push.get((user.group, user.kind))
             if push is not None and not self._is_done(user):
-                push(user, priority=priority, reason=str(ref), supersede=supersede)
+                is_concerned = self._concerns(user, source)
+                priority = Priority.DRIFT if is_concerned else Priority.STATUS
+                push(user, priority=priority, reason=str(source), supersede=True)
+
+    def _wake_dependants(self, ref: Ref, *, is_progress: bool) -> None:
+        """Queue who waits for `ref`: for its progress, or for whatever an expression asks of it."""
+        for user in sorted(self._users.get(ref, ())):
+            if is_progress or ref in self._judged.get(user, ()):
+                self._wake(user, str(ref))
+
+    def _wake(self, user: Ref, reason: str) -> None:
+        push = self._push.get((user.group, user.kind))
+        if push is not None and not self._is_done(user):
+            push(user, priority=Priority.DRIFT, reason=reason)
 
     def _is_done(self, user: Ref) -> bool:
         """Whether the user has applied the revision that its source holds now.
@@ -114,7 +169,13 @@ class Triggers:
         revision = _revision(next(map(self._mirror.get, sources), None))
         return bool((obj.get("status") or {}).get("lastAttemptedRevision") == revision)
 
-    def _index(self, user: Ref, named: frozenset[Ref]) -> None:
+    def _index(self, user: Ref, named: frozenset[Ref], judged: frozenset[Ref]) -> None:
+        known = self._names.get(user, frozenset()), self._judged.get(user, frozenset())
+        if known == (named, judged):
+            return
+        self._judged.pop(user, None)
+        if judged:
+            self._judged[user] = judged
         for ref in self._names.pop(user, frozenset()):
             self._users[ref].discard(user)
             if not self._users[ref]:
@@ -123,6 +184,8 @@ class Triggers:
             self._names[user] = named
             for ref in named:
                 self._users[ref].add(user)
+        for member in members_of(user, self._waits_for(user), self._waits_for)[1:-1]:
+            self._wake(member, f"a cycle with {user}")
 
 
 def references_of(ks: Object) -> frozenset[Ref]:
@@ -133,9 +196,22 @@ def references_of(ks: Object) -> frozenset[Ref]:
     spec, namespace = ks.get("spec") or {}, ks["metadata"].get("namespace", "")
     source = spec.get("sourceRef") or {}
     refs = [Ref(SOURCE_GROUP, *_named(source, source.get("kind", ""), namespace))]
-    depends_on = spec.get("dependsOn") or ()
-    refs += [Ref(KUSTOMIZE_GROUP, *_named(each, "Kustomization", namespace)) for each in depends_on]
+    refs += [_dependency(each, namespace) for each in spec.get("dependsOn") or ()]
     return frozenset(ref for ref in refs if ref.name)
+
+
+def judged_of(ks: Object) -> frozenset[Ref]:
+    """The dependencies of a Kustomization that a `readyExpr` judges, and nothing else."""
+    depends_on = (ks.get("spec") or {}).get("dependsOn") or ()
+    by_expression = [each for each in depends_on if each.get("readyExpr")]
+    by_ready = [each for each in depends_on if not each.get("readyExpr")]
+    namespace = ks["metadata"].get("namespace", "")
+    judged = {_dependency(each, namespace) for each in by_expression}
+    return frozenset(judged - {_dependency(each, namespace) for each in by_ready})
+
+
+def _dependency(reference: Object, namespace: str) -> Ref:
+    return Ref(KUSTOMIZE_GROUP, *_named(reference, "Kustomization", namespace))
 
 
 def _named(reference: Object, kind: str, namespace: str) -> tuple[str, str, str]:
@@ -149,6 +225,11 @@ def _revision(obj: Object | None) -> str:
 
 def _differs(field: str, old: Object, new: Object) -> bool:
     return bool(old["metadata"].get(field) != new["metadata"].get(field))
+
+
+def _is_marked_anew(old: Object, new: Object) -> bool:
+    """Whether its labels or annotations changed, by which expressions may compare it."""
+    return _differs("labels", old, new) or _differs("annotations", old, new)
 
 
 def _approval(obj: Object) -> str:

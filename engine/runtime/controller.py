@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from engine.runtime.backoff import Failures
 from engine.runtime.clock import Clock
@@ -90,6 +91,8 @@ class Turn(Generic[K]):
                 with anyio.CancelScope(shield=True):  # a superseded run still writes its status
                     await self.slots.acquire_on_behalf_of(self)
                 self.is_yielded = False
+            # Cancelled at the last moment it ends here, and not in the middle of its next write.
+            await anyio.lowlevel.checkpoint_if_cancelled()
 
     @contextmanager
     def until_superseded(self) -> Iterator[anyio.CancelScope]:

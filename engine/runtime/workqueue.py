@@ -13,6 +13,8 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
+_REPLACED = 100  # entries that may lie about before they are swept out
+
 
 @dataclass(frozen=True, slots=True)
 class Item(Generic[K]):
@@ -76,6 +78,11 @@ class Queue(Generic[K]):
         number = next(self._numbers)
         self._newest[item.key] = number
         heapq.heappush(self._later, (item.at, number, item.key))
+        if len(self._later) + len(self._due) > 2 * len(self._items) + _REPLACED:
+            self._later = [entry for entry in self._later if self._newest.get(entry[2]) == entry[1]]
+            self._due = [entry for entry in self._due if self._newest.get(entry[3]) == entry[2]]
+            heapq.heapify(self._later)
+            heapq.heapify(self._due)
 
     def pop(self, now: float) -> Item[K] | None:
         """The most urgent key whose time has come, now running until `done`; None if there is none.

@@ -5,15 +5,19 @@ that run; only the real control plane has them, so it does the same.
 `pytest tests/cluster -k embedded` needs no Go.
 """
 
-import re
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.support.apiserver import ApiServer, api_server_of
+from tests.support.apiserver import ApiServer, namespace_at
+from tests.support.crash import World, world_at
+from tests.support.engines import Engines, engine_processes
 from tests.support.fleet import Fleet, fleet_at
+from tests.support.flux import FluxTwin, flux_twin
+from tests.support.kubectl import Program, kubectl_at
+from tests.support.proxy import FaultProxy, fault_proxy
 
 NewNamespace = Callable[[], Awaitable[str]]
 
@@ -45,36 +49,18 @@ def api_server(request: pytest.FixtureRequest) -> ApiServer:
 
 
 @pytest.fixture
-async def embedded_api_server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    """A new embedded API server, empty but for what every cluster has."""
-    from engine.apiserver import serve
-
-    async with serve() as server:
-        yield api_server_of("embedded", server.kubeconfig(), tmp_path)
-
-
-@pytest.fixture
 async def new_namespace(
     api_server: ApiServer, request: pytest.FixtureRequest
 ) -> AsyncIterator[NewNamespace]:
     """`await new_namespace()` makes a namespace of the test's own, removed after it."""
-    made: list[str] = []
-    words = re.sub(r"[^a-z0-9]+", "-", request.function.__name__.removeprefix("test_"))
+    words = request.function.__name__.removeprefix("test_")
 
-    async with api_server.session() as session:
+    async with AsyncExitStack() as stack:
 
         async def make() -> str:
-            name = f"{words[:40].strip('-')}-{secrets.token_hex(3)}"
-            manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-            async with session.post("/api/v1/namespaces", json=manifest) as response:
-                response.raise_for_status()
-            made.append(name)
-            return name
+            return await stack.enter_async_context(namespace_at(api_server, words))
 
         yield make
-        for name in made:  # it empties itself in the background
-            async with session.delete(f"/api/v1/namespaces/{name}") as response:
-                assert response.status in (200, 202, 404, 409)
 
 
 @pytest.fixture
@@ -88,3 +74,44 @@ async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncI
     """A user's world on the API server under test, in a namespace of the test's own."""
     async with fleet_at(api_server, namespace, tmp_path) as fleet:
         yield fleet
+
+
+@pytest.fixture
+async def flux(api_server: ApiServer, namespace: str) -> AsyncIterator[FluxTwin]:
+    """The twin of the flux CLI in the test's namespace."""
+    async with flux_twin(api_server, namespace) as twin:
+        yield twin
+
+
+@pytest.fixture
+def kubectl(fleet: Fleet, tmp_path: Path) -> Program:
+    """Kubectl in the test's namespace, where Flux's definitions are installed."""
+    return kubectl_at(fleet.server, fleet.namespace, tmp_path)
+
+
+@pytest.fixture(scope="session")
+async def engine_server() -> AsyncIterator[Engines]:
+    """It imports the engine once for all."""
+    async with engine_processes() as engines:
+        yield engines
+
+
+@pytest.fixture
+async def engines(engine_server: Engines) -> AsyncIterator[Engines]:
+    """What starts engines that are processes of their own, and end with the test."""
+    yield engine_server
+    await engine_server.end_all()
+
+
+@pytest.fixture
+async def world(fleet: Fleet, engines: Engines) -> AsyncIterator[World]:
+    """A World with one Kustomization, `app`, in which nothing runs yet."""
+    async with world_at(fleet, engines, ["app"]) as world:
+        yield world
+
+
+@pytest.fixture
+async def proxy(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[FaultProxy]:
+    """What an engine may be put behind, to trouble it."""
+    async with fault_proxy(api_server, tmp_path) as proxy:
+        yield proxy

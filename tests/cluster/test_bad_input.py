@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine.objects.ref import Object
-from tests.support.fleet import Fleet, condition_of, config_map, has_reason, is_ready
+from tests.support.fleet import Files, Fleet, condition_of, config_map, has_reason, is_ready
 
 
 async def failed(fleet: Fleet, kind: str, name: str, reason: str) -> str:
@@ -15,7 +15,7 @@ async def failed(fleet: Fleet, kind: str, name: str, reason: str) -> str:
     return str(condition_of(obj)["message"])
 
 
-BROKEN_BUILDS = {
+BROKEN_BUILDS: dict[str, tuple[Files, str]] = {
     "broken YAML": ({"bad/web.yaml": "kind: ConfigMap\n  data: {}\n"}, "bad/web.yaml:2"),
     "an unknown field of kustomization.yaml": (
         {"bad/kustomization.yaml": "resource: [web.yaml]\n"},
@@ -95,9 +95,7 @@ async def test_an_object_that_is_refused_is_named_with_its_line(fleet: Fleet, ca
 
 
 async def test_a_missing_namespace_is_named_and_what_to_do(fleet: Fleet) -> None:
-    fleet.commit({"app/x.yaml": config_map("x", "nowhere-to-be-found")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", targetNamespace=None)
+    await fleet.app({"app/x.yaml": config_map("x", "nowhere-to-be-found")}, targetNamespace=None)
 
     async with fleet.engine():
         message = await failed(fleet, "Kustomization", "app", "ReconciliationFailed")
@@ -108,9 +106,7 @@ async def test_a_missing_namespace_is_named_and_what_to_do(fleet: Fleet) -> None
 
 
 async def test_a_path_that_is_not_there_prunes_nothing(fleet: Fleet) -> None:
-    fleet.commit({"app/web.yaml": config_map("web")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/web.yaml": config_map("web")})
 
     async with fleet.engine():
         before = await fleet.until("Kustomization", "app", is_ready)
@@ -126,9 +122,7 @@ async def test_a_path_that_is_not_there_prunes_nothing(fleet: Fleet) -> None:
 
 
 async def test_a_broken_commit_prunes_nothing_and_the_next_one_heals(fleet: Fleet) -> None:
-    fleet.commit({"app/web.yaml": config_map("web"), "app/db.yaml": config_map("db")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/web.yaml": config_map("web"), "app/db.yaml": config_map("db")})
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
@@ -145,9 +139,7 @@ async def test_a_broken_commit_prunes_nothing_and_the_next_one_heals(fleet: Flee
 
 
 async def test_an_immutable_field_is_named_and_force_recreates(fleet: Fleet) -> None:
-    fleet.commit({"app/x.yaml": {**config_map("x", a="1"), "immutable": True}})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/x.yaml": {**config_map("x", a="1"), "immutable": True}})
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
@@ -159,16 +151,12 @@ async def test_an_immutable_field_is_named_and_force_recreates(fleet: Fleet) -> 
 
     assert f"ConfigMap/{fleet.namespace}/x dry-run failed (Invalid)" in message
     assert "immutable" in message
-    live = await fleet.get("ConfigMap", "x")
-    assert live is not None
-    assert live["data"] == {"a": "2"}
+    assert await fleet.data("x") == {"a": "2"}
 
 
 @pytest.mark.real("RBAC is evaluated")
 async def test_what_is_forbidden_names_identity_verb_and_resource(fleet: Fleet) -> None:
-    fleet.commit({"app/web.yaml": config_map("web")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", serviceAccountName="tenant")
+    await fleet.app({"app/web.yaml": config_map("web")}, serviceAccountName="tenant")
 
     async with fleet.engine():
         message = await failed(fleet, "Kustomization", "app", "ReconciliationFailed")

@@ -3,7 +3,7 @@
 import json
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -15,25 +15,9 @@ import pytest
 from tests.controlplane.derive_schema import derived
 from tests.support.apiserver import ApiServer
 from tests.support.controlplane import ControlPlane, ControlPlaneError, Launch, running, start
+from tests.support.workloads import deployment, job, pods
 
 POLL = 0.05
-
-
-def deployment(name: str, annotations: Mapping[str, str]) -> dict[str, Any]:
-    labels = {"app": name}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name},
-        "spec": {
-            "replicas": 2,
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels, "annotations": annotations},
-                "spec": {"containers": [{"name": "app", "image": "example.test/app:1"}]},
-            },
-        },
-    }
 
 
 async def seen(
@@ -48,9 +32,9 @@ async def seen(
         await anyio.sleep(POLL)
 
 
-def is_scheduled(pods: Any) -> bool:
+def is_scheduled(found: Any) -> bool:
     """Whether both pods of the deployment have their node."""
-    return [bool(pod["spec"].get("nodeName")) for pod in pods["items"]] == [True, True]
+    return [bool(pod["spec"].get("nodeName")) for pod in found["items"]] == [True, True]
 
 
 @pytest.mark.real("its version is that of the pinned module")
@@ -113,13 +97,13 @@ async def test_the_pods_of_a_deployment_become_ready(api_server: ApiServer, name
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
 
     async with api_server.session() as session:
-        async with session.post(path, json=deployment("web", {})) as response:
+        async with session.post(path, json=deployment("web", pods("web"))) as response:
             response.raise_for_status()
         await seen(session, f"{path}/web", lambda obj: obj["status"].get("readyReplicas") == 2)
-        pods = await seen(session, f"/api/v1/namespaces/{namespace}/pods")
+        found = await seen(session, f"/api/v1/namespaces/{namespace}/pods")
 
-    assert [pod["status"]["phase"] for pod in pods["items"]] == ["Running", "Running"]
-    assert all(pod["status"]["podIP"] for pod in pods["items"])
+    assert [pod["status"]["phase"] for pod in found["items"]] == ["Running", "Running"]
+    assert all(pod["status"]["podIP"] for pod in found["items"])
 
 
 @pytest.mark.alive
@@ -127,29 +111,22 @@ async def test_a_pod_that_is_told_to_stays_pending_on_its_node(
     api_server: ApiServer, namespace: str
 ) -> None:
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
-    body = deployment("stuck", {"lockstep.test/pod": "pending"})
+    body = deployment("stuck", pods("stuck", "pending"))
 
     async with api_server.session() as session:
         async with session.post(path, json=body) as response:
             response.raise_for_status()
-        pods = await seen(session, f"/api/v1/namespaces/{namespace}/pods", is_scheduled)
+        found = await seen(session, f"/api/v1/namespaces/{namespace}/pods", is_scheduled)
 
-    assert {pod["status"]["phase"] for pod in pods["items"]} == {"Pending"}
+    assert {pod["status"]["phase"] for pod in found["items"]} == {"Pending"}
 
 
 @pytest.mark.alive
 async def test_a_job_completes(api_server: ApiServer, namespace: str) -> None:
     path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-    pod = {"restartPolicy": "Never", "containers": [{"name": "a", "image": "example.test/a:1"}]}
-    job = {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": "once"},
-        "spec": {"template": {"spec": pod}},
-    }
 
     async with api_server.session() as session:
-        async with session.post(path, json=job) as response:
+        async with session.post(path, json=job("once", pods("once"))) as response:
             response.raise_for_status()
         await seen(session, f"{path}/once", lambda obj: obj["status"].get("succeeded") == 1)
 

@@ -2,8 +2,6 @@
 
 import shutil
 import signal
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import anyio
@@ -11,15 +9,13 @@ import pytest
 from anyio.abc import SocketAttribute
 
 from engine.objects.ref import Object
-from tests.support.apiserver import ApiServer
-from tests.support.crash import LEASES, World, world_at
-from tests.support.engines import EngineProcess, Engines, engine_processes
-from tests.support.fleet import condition_of, fleet_at, has_reason, is_at, is_ready
+from tests.support.crash import LEASES, World
+from tests.support.engines import SHORT, EngineProcess, Engines
+from tests.support.fleet import condition_of, has_reason, is_at, is_ready
 from tests.support.proxy import (
     Effect,
     Fault,
     FaultProxy,
-    fault_proxy,
     hang,
     lose,
     lose_answer,
@@ -27,40 +23,15 @@ from tests.support.proxy import (
     slow,
 )
 
-READY = "ready: every object is known"
 WRITES = "POST|PATCH|DELETE"
 OWN = "/namespaces/"  # in the path of whatever belongs to a namespace
 BUSY = refuse(429, "TooManyRequests", Retry_After="1")
 
 
-@pytest.fixture
-async def proxy(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[FaultProxy]:
-    async with fault_proxy(api_server, tmp_path) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-async def engines() -> AsyncIterator[Engines]:
-    async with engine_processes() as engines:
-        yield engines
-
-
-@pytest.fixture
-async def world(
-    api_server: ApiServer, namespace: str, tmp_path: Path, engines: Engines
-) -> AsyncIterator[World]:
-    """A World in which nothing runs yet."""
-    async with (
-        fleet_at(api_server, namespace, tmp_path) as fleet,
-        world_at(fleet, engines, ["app"]) as world,
-    ):
-        yield world
-
-
 async def started(world: World, proxy: FaultProxy) -> EngineProcess:
     """An engine behind the proxy that has applied the first commit."""
     engine = await world.engines.start(world.fleet, kubeconfig=proxy.kubeconfig)
-    await engine.says(READY)
+    await engine.ready()
     await world.is_converged()
     return engine
 
@@ -212,7 +183,7 @@ async def test_a_signal_to_stop_ends_an_apply_that_does_not_end_after_the_grace(
     world: World, proxy: FaultProxy
 ) -> None:
     engine = await world.engines.start(
-        world.fleet, kubeconfig=proxy.kubeconfig, graceful_shutdown_timeout=1.0
+        world.fleet, kubeconfig=proxy.kubeconfig, graceful_shutdown_timeout=1.0, **SHORT
     )
     await world.is_converged()
     proxy.faults.append(Fault(hang, method="PATCH", path="/configmaps/app-comes-2"))

@@ -1,55 +1,37 @@
 """What the flux CLI asks for and waits for: its requests, sent by a twin (flux-behaviour 11)."""
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-
 import pytest
 
 from engine.api.meta import FINALIZER, KUSTOMIZE_OWNER_NAME, KUSTOMIZE_OWNER_NAMESPACE
 from engine.objects.kstatus import Status, health
 from engine.objects.ref import Object
 from engine.runtime import SystemClock
-from tests.support.apiserver import ApiServer
+from tests.support.crash import LEASES
 from tests.support.fleet import (
+    Files,
     Fleet,
     condition_of,
     config_map,
-    fleet_at,
+    has_handled,
     has_reason,
     is_at,
     is_ready,
 )
-from tests.support.flux import FluxError, FluxTwin, flux_twin, handled
+from tests.support.flux import FluxError, FluxTwin, handled
 from tests.support.flux_types import misfits
 
 KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
 
 
 @pytest.fixture
-async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+async def fleet(fleet: Fleet) -> Fleet:
     """A fleet with one source and one Kustomization, `app`."""
-    async with fleet_at(api_server, namespace, tmp_path) as fleet:
-        fleet.commit({"app/web.yaml": config_map("web", color="blue")}, "Paint it blue")
-        await fleet.source()
-        await fleet.kustomization("app", path="./app")
-        yield fleet
-
-
-@pytest.fixture
-async def flux(api_server: ApiServer, namespace: str) -> AsyncIterator[FluxTwin]:
-    async with flux_twin(api_server, namespace) as twin:
-        yield twin
+    await fleet.app({"app/web.yaml": config_map("web", color="blue")}, "Paint it blue")
+    return fleet
 
 
 def kstatus(obj: Object) -> Status:
     return health(obj, SystemClock().wall()).status
-
-
-def has_handled(token: str) -> Callable[[Object], bool]:
-    def check(obj: Object) -> bool:
-        return handled(obj) == token
-
-    return check
 
 
 async def test_a_reconcile_is_answered_with_its_token(fleet: Fleet, flux: FluxTwin) -> None:
@@ -209,22 +191,6 @@ async def test_the_cli_lists_by_name_and_over_all_namespaces(fleet: Fleet, flux:
     assert fleet.namespace in {each["metadata"]["namespace"] for each in everywhere}
 
 
-def nested(fleet: Fleet) -> Object:
-    """A Kustomization that another one applies."""
-    return {
-        "apiVersion": f"{KUSTOMIZE}/v1",
-        "kind": "Kustomization",
-        "metadata": {"name": "nested"},
-        "spec": {
-            "interval": "1h",
-            "prune": True,
-            "path": "./nested",
-            "sourceRef": {"kind": "GitRepository", "name": "fleet"},
-            "targetNamespace": fleet.namespace,
-        },
-    }
-
-
 async def test_a_tree_is_read_off_the_inventory(fleet: Fleet) -> None:
     role = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -232,7 +198,8 @@ async def test_a_tree_is_read_off_the_inventory(fleet: Fleet) -> None:
         "metadata": {"name": "system:reader"},
         "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}],
     }
-    files = {"app/more.yaml": [role, nested(fleet)], "nested/x.yaml": config_map("x")}
+    nested = fleet.described("nested", path="./nested")
+    files: Files = {"app/more.yaml": [role, nested], "nested/x.yaml": config_map("x")}
     commit = fleet.commit(files)
 
     async with fleet.engine():
@@ -250,14 +217,15 @@ async def test_a_tree_is_read_off_the_inventory(fleet: Fleet) -> None:
 async def test_a_kustomization_that_another_one_applies_keeps_what_the_cli_wrote(
     fleet: Fleet, flux: FluxTwin
 ) -> None:
-    fleet.commit({"app/more.yaml": nested(fleet), "nested/x.yaml": config_map("x")})
+    nested = fleet.described("nested", path="./nested")
+    fleet.commit({"app/more.yaml": nested, "nested/x.yaml": config_map("x")})
 
     async with fleet.engine():
         await fleet.until("Kustomization", "nested", is_ready)
         before = await flux.reconcile("Kustomization", "nested")
         await flux.reconcile("Kustomization", "app")
         same = await flux.get("Kustomization", "nested")
-        marked = {**nested(fleet), "metadata": {"name": "nested", "labels": {"a": "b"}}}
+        marked = {**nested, "metadata": {"name": "nested", "labels": {"a": "b"}}}
         fleet.commit({"app/more.yaml": marked})
         await flux.reconcile("GitRepository", "fleet")
         await flux.reconcile("Kustomization", "app")
@@ -322,12 +290,10 @@ async def test_deleting_a_suspended_kustomization_leaves_its_objects(
 
 
 async def test_the_leases_of_flux_are_held_and_given_back(fleet: Fleet) -> None:
-    names = ("kustomize-controller-leader-election", "source-controller-leader-election")
-
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
-        held = [await fleet.get("Lease", name) for name in names]
-    given_back = [await fleet.get("Lease", name) for name in names]
+        held = [await fleet.get("Lease", name) for name in LEASES]
+    given_back = [await fleet.get("Lease", name) for name in LEASES]
 
     assert all(lease and lease["spec"]["holderIdentity"] for lease in held)
     assert not any(lease and lease["spec"].get("holderIdentity") for lease in given_back)

@@ -1,34 +1,23 @@
 """Events as `flux events --for` asks for them and people read them (flux-behaviour 1.6, 4.11)."""
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import anyio
 import pytest
 
 from engine.objects.ref import Object
-from tests.support.apiserver import ApiServer
-from tests.support.fleet import Fleet, condition_of, config_map, fleet_at, has_reason, is_ready
-from tests.support.flux import POLL, FluxTwin, flux_twin
+from tests.support.fleet import Fleet, condition_of, config_map, has_reason, is_ready
+from tests.support.flux import POLL, FluxTwin
 
 KUSTOMIZE, SOURCE = "kustomize.toolkit.fluxcd.io", "source.toolkit.fluxcd.io"
 
 
 @pytest.fixture
-async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+async def fleet(fleet: Fleet) -> Fleet:
     """A fleet with one source and one Kustomization, `app`."""
-    async with fleet_at(api_server, namespace, tmp_path) as fleet:
-        fleet.commit({"app/web.yaml": config_map("web", color="blue")}, "Paint it blue")
-        await fleet.source()
-        await fleet.kustomization("app", path="./app")
-        yield fleet
-
-
-@pytest.fixture
-async def flux(api_server: ApiServer, namespace: str) -> AsyncIterator[FluxTwin]:
-    async with flux_twin(api_server, namespace) as twin:
-        yield twin
+    await fleet.app({"app/web.yaml": config_map("web", color="blue")}, "Paint it blue")
+    return fleet
 
 
 async def seen(

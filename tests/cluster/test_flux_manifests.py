@@ -1,16 +1,13 @@
 """Manifests as Flux's users write them are accepted unchanged, and become Ready."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.objects.manifests import parse
 from engine.objects.ref import Object
-from tests.support.apiserver import ApiServer
-from tests.support.fleet import Fleet, config_map, fleet_at, is_ready
-from tests.support.kubectl import Program, kubectl_at
+from tests.support.fleet import Files, Fleet, config_map, is_ready
+from tests.support.kubectl import Program
 
 MANIFESTS = """\
 # Everything below is applied by hand once, then by itself.
@@ -173,7 +170,7 @@ spec:
         optional: true
 """
 
-REPOSITORY = {
+REPOSITORY: Files = {
     "README.md": "# not for the cluster\n",
     "deploy/infra/quota.yaml": config_map("quota", cpu="4"),
     "deploy/apps/kustomization.yaml": "resources:\n  - web.yaml # the only one\n  - pod.yaml\n",
@@ -193,15 +190,10 @@ REPOSITORY = {
 
 
 @pytest.fixture
-async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet_at(api_server, namespace, tmp_path) as fleet:
-        fleet.commit(REPOSITORY)
-        yield fleet
-
-
-@pytest.fixture
-def kubectl(api_server: ApiServer, namespace: str, tmp_path: Path) -> Program:
-    return kubectl_at(api_server, namespace, tmp_path)
+def fleet(fleet: Fleet) -> Fleet:
+    """A fleet whose repository is there, and nothing else."""
+    fleet.commit(REPOSITORY)
+    return fleet
 
 
 @pytest.mark.parametrize("options", [(), ("--server-side",)], ids=["client-side", "server-side"])

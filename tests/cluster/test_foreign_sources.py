@@ -89,9 +89,7 @@ async def test_an_artifact_of_another_controller_is_applied(
         await hold(fleet, kind, shelf.put("latest@sha256:bb", "2"))
         await fleet.until("Kustomization", "app", is_at("latest@sha256:bb"))
 
-    live = await fleet.get("ConfigMap", "web")
-    assert live is not None
-    assert live["data"] == {"value": "2"}
+    assert await fleet.data("web") == {"value": "2"}
 
 
 async def test_an_artifact_with_another_digest_is_refused(fleet: Fleet, shelf: Shelf) -> None:

@@ -2,8 +2,6 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,8 +11,9 @@ import pytest
 from engine.api import KINDS
 from engine.objects.manifests import dump
 from tests.support.apiserver import ApiServer
-from tests.support.fleet import Fleet, config_map, fleet_at, is_ready
-from tests.support.kubectl import KUBECTL, Program, kubectl_at
+from tests.support.build import definition, widget
+from tests.support.fleet import Fleet, config_map, is_ready
+from tests.support.kubectl import KUBECTL, Program
 
 POLL = 0.05  # seconds between two looks
 DEPLOYMENT = """\
@@ -47,13 +46,13 @@ spec:
 
 
 @pytest.fixture
-async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+async def fleet(fleet: Fleet) -> Fleet:
     """A fleet on a server that serves Flux's kinds: a real one takes a moment for new kinds."""
-    async with fleet_at(api_server, namespace, tmp_path) as fleet, api_server.session() as session:
+    async with fleet.server.session() as session:
         for kind in KINDS.values():
             path = f"/apis/{kind.group}/{kind.version}/{kind.plural}?limit=1"
             await served(session, path)
-        yield fleet
+    return fleet
 
 
 async def served(session: aiohttp.ClientSession, path: str) -> None:
@@ -63,12 +62,6 @@ async def served(session: aiohttp.ClientSession, path: str) -> None:
             if response.status == 200:
                 return
         await anyio.sleep(POLL)
-
-
-@pytest.fixture
-def kubectl(fleet: Fleet, api_server: ApiServer, namespace: str, tmp_path: Path) -> Program:
-    """Kubectl in the test's namespace, where Flux's definitions are installed."""
-    return kubectl_at(api_server, namespace, tmp_path)
 
 
 def table(out: str) -> list[list[str]]:
@@ -207,6 +200,25 @@ async def test_apply_refuses_what_is_wrong_with_the_field(
     assert "spec.prune: Required value" in required.err
 
 
+LIST = """\
+apiVersion: v1
+kind: List
+items:
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {key: value}}
+  - {apiVersion: v1, kind: Secret, metadata: {name: b}, stringData: {key: value}}
+"""
+
+
+@pytest.mark.parametrize("side", ["--server-side=false", "--server-side"])
+async def test_apply_of_a_list_applies_its_items(kubectl: Program, side: str) -> None:
+    first = await kubectl("apply", side, "-f", "-", "-o", "name", given=LIST)
+    wrong = LIST.replace("data: {key", "daat: {key")
+    refused = await kubectl("apply", side, "-f", "-", given=wrong, status=1)
+
+    assert first.out.split() == ["configmap/a", "secret/b"]
+    assert "daat" in refused.err
+
+
 async def test_a_server_side_apply_in_conflict_names_the_other_manager(kubectl: Program) -> None:
     theirs = KUSTOMIZATION.replace("./app", "./theirs")
     await kubectl("apply", "-f", "-", "--server-side", "--field-manager=ours", given=KUSTOMIZATION)
@@ -337,31 +349,9 @@ async def test_a_finalizer_holds_a_deleted_object(kubectl: Program) -> None:
 
 async def test_deleting_a_definition_removes_its_objects(kubectl: Program, namespace: str) -> None:
     group = f"{namespace[-6:]}.example.com"
-    names = {"plural": "widgets", "singular": "widget", "kind": "Widget"}
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    definition = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"widgets.{group}"},
-        "spec": {
-            "group": group,
-            "names": names,
-            "scope": "Namespaced",
-            "versions": [
-                {
-                    "name": "v1",
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": schema},
-                }
-            ],
-        },
-    }
-    widget = f"apiVersion: {group}/v1\nkind: Widget\nmetadata: {{name: one}}\nspec: {{size: 1}}\n"
-
-    await kubectl("apply", "-f", "-", given=dump(definition))
+    await kubectl("apply", "-f", "-", given=dump(definition(group)))
     await kubectl("wait", "--for=condition=Established", f"crd/widgets.{group}", "--timeout=10s")
-    await kubectl("apply", "-f", "-", given=widget)
+    await kubectl("apply", "-f", "-", given=dump(widget("one", group, size=1)))
     made = await kubectl("get", f"widgets.{group}", "one", "-o", "jsonpath={.spec.size}")
     await kubectl("delete", "crd", f"widgets.{group}", "--timeout=20s")
     gone = await kubectl("get", f"widgets.{group}", status=1)

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.objects.ref import Object
-from tests.support.fleet import Fleet, condition_of, config_map, is_at, is_ready
+from tests.support.fleet import Fleet, condition_of, config_map, is_ready
 
 PREFIX = "kustomize.toolkit.fluxcd.io"
 
@@ -33,35 +32,25 @@ async def test_the_mark_decides_what_becomes_of_an_object_that_exists(
     if wanted != {"x": "mine"}:
         mine["data"]["kept"] = "1"
     await fleet.client.create(maps, mine, field_manager="kubectl-create")
-    fleet.commit({"app/a.yaml": marked("a", key, value, x="git")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": marked("a", key, value, x="git")})
 
     async with fleet.engine():
         ks = await fleet.until("Kustomization", "app", is_ready)
 
-    live = await fleet.get("ConfigMap", "a")
-    assert live is not None
-    assert live["data"] == wanted
+    assert await fleet.data("a") == wanted
     assert len(ks["status"]["inventory"]["entries"]) == 1
 
 
 async def test_a_mark_in_the_cluster_counts_too(fleet: Fleet) -> None:
-    fleet.commit({"app/a.yaml": config_map("a", x="1")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": config_map("a", x="1")})
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
         mark = {"metadata": {"annotations": {f"{PREFIX}/reconcile": "disabled"}}}
         await fleet.patch("ConfigMap", "a", mark)
-        commit = fleet.commit({"app/a.yaml": config_map("a", x="2")})
-        await fleet.request("GitRepository", "fleet", "1")
-        await fleet.until("Kustomization", "app", is_at(commit))
+        await fleet.goes_live({"app/a.yaml": config_map("a", x="2")})
 
-    live = await fleet.get("ConfigMap", "a")
-    assert live is not None
-    assert live["data"] == {"x": "1"}
+    assert await fleet.data("a") == {"x": "1"}
 
 
 async def test_what_kubectl_applied_before_becomes_ours(fleet: Fleet) -> None:
@@ -70,9 +59,7 @@ async def test_what_kubectl_applied_before_becomes_ours(fleet: Fleet) -> None:
     old = config_map("a", fleet.namespace, x="1", gone="1")
     old["metadata"]["annotations"] = last
     await fleet.client.create(maps, old, field_manager="kubectl-client-side-apply")
-    fleet.commit({"app/a.yaml": config_map("a", x="2")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": config_map("a", x="2")})
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
@@ -87,17 +74,10 @@ async def test_what_kubectl_applied_before_becomes_ours(fleet: Fleet) -> None:
 
 
 async def test_a_suspended_one_answers_a_request_and_does_nothing(fleet: Fleet) -> None:
-    fleet.commit({"app/a.yaml": config_map("a")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", suspend=True)
+    await fleet.app({"app/a.yaml": config_map("a")}, suspend=True)
 
     async with fleet.engine():
-        await fleet.request("Kustomization", "app", "1")
-        ks = await fleet.until("Kustomization", "app", is_handled)
+        ks = await fleet.reconcile("Kustomization", "app")
         assert condition_of(ks) == {}
         await fleet.patch("Kustomization", "app", {"spec": {"suspend": False}})
         await fleet.until("Kustomization", "app", is_ready)
-
-
-def is_handled(obj: Object) -> bool:
-    return obj.get("status", {}).get("lastHandledReconcileAt") == "1"

@@ -1,24 +1,21 @@
 """How objects get into the cluster: order, drift, refusals."""
 
-from collections.abc import Callable
-from typing import Any
-
 from engine.objects.ref import Object
+from tests.support.build import definition, widget
 from tests.support.fleet import (
     Fleet,
     condition_of,
     config_map,
     has_reason,
-    is_at,
     is_ready,
 )
 
 
 async def test_a_definition_and_an_object_of_it_come_in_one_kustomization(fleet: Fleet) -> None:
     group = f"{fleet.namespace}.example.com"
-    fleet.commit({"app/a.yaml": widget("w", group), "app/b.yaml": definition(group)})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", timeout="30s")
+    await fleet.app(
+        {"app/a.yaml": widget("w", group), "app/b.yaml": definition(group)}, timeout="30s"
+    )
 
     async with fleet.engine():
         ks = await fleet.until("Kustomization", "app", is_settled)
@@ -34,9 +31,9 @@ async def test_a_definition_and_an_object_of_it_come_in_one_kustomization(fleet:
 async def test_a_namespace_and_what_it_holds_come_in_one_kustomization(fleet: Fleet) -> None:
     name = f"{fleet.namespace[:50]}-inner"
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    fleet.commit({"app/a.yaml": config_map("inner", name), "app/b.yaml": namespace})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", targetNamespace=None)
+    await fleet.app(
+        {"app/a.yaml": config_map("inner", name), "app/b.yaml": namespace}, targetNamespace=None
+    )
 
     async with fleet.engine():
         ks = await fleet.until("Kustomization", "app", is_settled)
@@ -47,15 +44,12 @@ async def test_a_namespace_and_what_it_holds_come_in_one_kustomization(fleet: Fl
 
 
 async def test_a_manual_edit_is_undone_and_told_by_nothing_but_an_event(fleet: Fleet) -> None:
-    fleet.commit({"app/a.yaml": config_map("web", color="blue")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": config_map("web", color="blue")})
 
     async with fleet.engine():
         before = await fleet.until("Kustomization", "app", is_ready)
         await fleet.patch("ConfigMap", "web", {"data": {"color": "red", "size": "1"}})
-        await fleet.request("Kustomization", "app", "1")
-        after = await fleet.until("Kustomization", "app", is_handled("1"))
+        after = await fleet.reconcile("Kustomization", "app")
         live = await fleet.get("ConfigMap", "web")
 
     assert live is not None
@@ -64,17 +58,14 @@ async def test_a_manual_edit_is_undone_and_told_by_nothing_but_an_event(fleet: F
 
 
 async def test_what_another_controller_owns_stays(fleet: Fleet) -> None:
-    fleet.commit({"app/a.yaml": config_map("web", color="blue")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": config_map("web", color="blue")})
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
         maps = await fleet.resource("ConfigMap")
         added = config_map("web", fleet.namespace, size="1")
         await fleet.client.apply(maps, added, manager="other")
-        await fleet.request("Kustomization", "app", "1")
-        await fleet.until("Kustomization", "app", is_handled("1"))
+        await fleet.reconcile("Kustomization", "app")
         live = await fleet.get("ConfigMap", "web")
 
     assert live is not None
@@ -82,15 +73,12 @@ async def test_what_another_controller_owns_stays(fleet: Fleet) -> None:
 
 
 async def test_an_unchanged_object_is_not_written(fleet: Fleet) -> None:
-    fleet.commit({"app/a.yaml": config_map("web", color="blue")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": config_map("web", color="blue")})
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
         before = await fleet.get("ConfigMap", "web")
-        await fleet.request("Kustomization", "app", "1")
-        await fleet.until("Kustomization", "app", is_handled("1"))
+        await fleet.reconcile("Kustomization", "app")
         after = await fleet.get("ConfigMap", "web")
 
     assert before == after
@@ -99,9 +87,7 @@ async def test_an_unchanged_object_is_not_written(fleet: Fleet) -> None:
 async def test_a_refusal_names_the_object_and_keeps_the_rest_from_being_updated(
     fleet: Fleet,
 ) -> None:
-    fleet.commit({"app/a.yaml": config_map("a"), "app/b.yaml": config_map("b")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": config_map("a"), "app/b.yaml": config_map("b")})
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
@@ -120,9 +106,7 @@ async def test_a_refusal_names_the_object_and_keeps_the_rest_from_being_updated(
 
 async def test_the_values_of_a_refused_secret_show_nowhere(fleet: Fleet) -> None:
     secret = {**config_map("s"), "kind": "Secret", "data": {"p": "hunter2!"}}
-    fleet.commit({"app/a.yaml": secret})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": secret})
 
     async with fleet.engine():
         ks = await fleet.until("Kustomization", "app", is_settled)
@@ -132,15 +116,11 @@ async def test_the_values_of_a_refused_secret_show_nowhere(fleet: Fleet) -> None
 
 
 async def test_the_next_commit_heals_what_failed(fleet: Fleet) -> None:
-    fleet.commit({"app/a.yaml": {**config_map("a"), "data": {"x": 1}}})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": {**config_map("a"), "data": {"x": 1}}})
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", has_reason("ReconciliationFailed"))
-        commit = fleet.commit({"app/a.yaml": config_map("a", x="1")})
-        await fleet.request("GitRepository", "fleet", "1")
-        ks = await fleet.until("Kustomization", "app", is_at(commit))
+        ks = await fleet.goes_live({"app/a.yaml": config_map("a", x="1")})
 
     assert [each["type"] for each in ks["status"]["conditions"]] == ["Ready"]
 
@@ -149,23 +129,3 @@ def is_settled(obj: Object) -> bool:
     """A run that had an artifact has ended, well or not."""
     ready = condition_of(obj)
     return ready.get("status") in ("True", "False") and ready["reason"] != "ArtifactFailed"
-
-
-def is_handled(token: str) -> Callable[[Object], bool]:
-    return lambda obj: obj.get("status", {}).get("lastHandledReconcileAt") == token
-
-
-def widget(name: str, group: str) -> dict[str, Any]:
-    return {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": name}, "spec": {}}
-
-
-def definition(group: str) -> dict[str, Any]:
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-    names = {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"widgets.{group}"},
-        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [version]},
-    }

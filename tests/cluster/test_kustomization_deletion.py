@@ -19,9 +19,7 @@ from tests.support.fleet import Fleet, config_map, has_reason, is_ready
     ],
 )
 async def test_the_policy_decides(fleet: Fleet, spec: dict[str, Any], stays: bool) -> None:
-    fleet.commit({"app/a.yaml": config_map("a")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", **spec)
+    await fleet.app({"app/a.yaml": config_map("a")}, **spec)
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
@@ -32,9 +30,7 @@ async def test_the_policy_decides(fleet: Fleet, spec: dict[str, Any], stays: boo
 
 
 async def test_a_suspended_one_leaves_its_objects(fleet: Fleet) -> None:
-    fleet.commit({"app/a.yaml": config_map("a")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": config_map("a")})
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
@@ -47,9 +43,7 @@ async def test_a_suspended_one_leaves_its_objects(fleet: Fleet) -> None:
 
 async def test_termination_is_waited_for(fleet: Fleet) -> None:
     held = {**config_map("a"), "metadata": {"name": "a", "finalizers": ["example.com/hold"]}}
-    fleet.commit({"app/a.yaml": held})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", deletionPolicy="WaitForTermination")
+    await fleet.app({"app/a.yaml": held}, deletionPolicy="WaitForTermination")
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
@@ -65,9 +59,7 @@ async def test_termination_is_waited_for(fleet: Fleet) -> None:
 async def test_one_that_was_deleted_while_no_engine_ran_is_finished_by_the_next(
     fleet: Fleet,
 ) -> None:
-    fleet.commit({"app/a.yaml": config_map("a")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": config_map("a")})
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
     await fleet.delete("Kustomization", "app")
@@ -83,9 +75,7 @@ def is_terminating(obj: Object) -> bool:
 
 
 async def test_a_kustomization_that_became_malformed_can_be_deleted(fleet: Fleet) -> None:
-    fleet.commit({"app/web.yaml": config_map("web")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/web.yaml": config_map("web")})
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)

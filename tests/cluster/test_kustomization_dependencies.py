@@ -12,9 +12,10 @@ from tests.support.fleet import (
 
 
 async def test_a_dependant_runs_as_soon_as_its_dependency_is_ready(fleet: Fleet) -> None:
-    fleet.commit({"base/a.yaml": config_map("base"), "app/a.yaml": config_map("app")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", dependsOn=[{"name": "base"}])
+    await fleet.app(
+        {"base/a.yaml": config_map("base"), "app/a.yaml": config_map("app")},
+        dependsOn=[{"name": "base"}],
+    )
 
     async with fleet.engine(requeue_dependency=3600.0):
         waiting = await fleet.until("Kustomization", "app", has_reason("DependencyNotReady"))
@@ -36,13 +37,9 @@ async def test_a_new_revision_goes_through_in_the_order_of_dependencies(fleet: F
 
     async with fleet.engine(requeue_dependency=3600.0):
         await fleet.until("Kustomization", "app", is_ready)
-        commit = fleet.commit({"base/a.yaml": config_map("base", v="2")})
-        await fleet.request("GitRepository", "fleet", "1")
-        await fleet.until("Kustomization", "app", is_at(commit))
+        await fleet.goes_live({"base/a.yaml": config_map("base", v="2")})
 
-    base = await fleet.get("ConfigMap", "base")
-    assert base is not None
-    assert base["data"] == {"v": "2"}
+    assert await fleet.data("base") == {"v": "2"}
 
 
 async def test_a_dependency_that_fails_holds_its_dependants_until_it_is_healed(
@@ -57,9 +54,7 @@ async def test_a_dependency_that_fails_holds_its_dependants_until_it_is_healed(
         await fleet.until("Kustomization", "base", has_reason("BuildFailed"))
         await fleet.until("Kustomization", "app", has_reason("DependencyNotReady"))
         assert await fleet.get("ConfigMap", "app") is None
-        commit = fleet.commit({"base/a.yaml": config_map("base")})
-        await fleet.request("GitRepository", "fleet", "1")
-        await fleet.until("Kustomization", "app", is_at(commit))
+        await fleet.goes_live({"base/a.yaml": config_map("base")})
 
 
 async def test_a_source_that_comes_later_wakes_who_waits_for_it(fleet: Fleet) -> None:
@@ -85,3 +80,46 @@ async def test_a_dependency_that_is_created_later_is_no_longer_called_missing(fl
 
 def message_of(ks: Object) -> str:
     return str(condition_of(ks).get("message", ""))
+
+
+async def test_a_chain_of_ten_needs_no_timer(fleet: Fleet) -> None:
+    names = [f"k{n}" for n in range(10)]
+    fleet.commit({f"{name}/a.yaml": config_map(name) for name in names})
+    await fleet.source()
+    for name, before in zip(names, [None, *names], strict=False):
+        depends_on = [{"name": before}] if before else []
+        await fleet.kustomization(name, path=f"./{name}", retryInterval="1h", dependsOn=depends_on)
+
+    async with fleet.engine(requeue_dependency=3600.0):
+        await fleet.until("Kustomization", names[-1], is_ready)
+        new = {f"{name}/a.yaml": config_map(name, v="2") for name in names}
+        commit = fleet.commit(new)
+        await fleet.request("GitRepository", "fleet", commit)
+        await fleet.until("Kustomization", names[-1], is_at(commit))
+
+    assert [await fleet.data(name) for name in names] == [{"v": "2"}] * 10
+
+
+async def test_a_cycle_is_named_by_all_that_are_in_it_and_ends_when_it_is_cut(
+    fleet: Fleet,
+) -> None:
+    after = {"a": "b", "b": "c", "c": "a"}
+    fleet.commit({f"{name}/a.yaml": config_map(name) for name in after})
+    await fleet.source()
+    space = fleet.namespace
+
+    async with fleet.engine(requeue_dependency=3600.0):
+        for name, before in after.items():
+            await fleet.kustomization(name, path=f"./{name}", dependsOn=[{"name": before}])
+        texts = [
+            message_of(
+                await fleet.until("Kustomization", name, lambda ks: "cycle" in message_of(ks))
+            )
+            for name in after
+        ]
+        await fleet.patch("Kustomization", "c", {"spec": {"dependsOn": None}})
+        await fleet.until("Kustomization", "a", is_ready)
+
+    ways = [["a", "b", "c", "a"], ["b", "c", "a", "b"], ["c", "a", "b", "c"]]
+    for text, way in zip(texts, ways, strict=True):
+        assert f"dependency cycle {' -> '.join(f'{space}/{name}' for name in way)}:" in text

@@ -7,7 +7,6 @@ from tests.support.fleet import (
     condition_of,
     config_map,
     has_reason,
-    is_at,
     is_ready,
 )
 
@@ -17,9 +16,7 @@ def fixed(value: str) -> dict[str, Any]:
 
 
 async def test_without_force_the_refusal_is_told(fleet: Fleet) -> None:
-    fleet.commit({"app/a.yaml": fixed("1")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": fixed("1")})
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
@@ -31,16 +28,12 @@ async def test_without_force_the_refusal_is_told(fleet: Fleet) -> None:
 
 
 async def test_with_force_the_object_is_replaced(fleet: Fleet) -> None:
-    fleet.commit({"app/a.yaml": fixed("1")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", force=True)
+    await fleet.app({"app/a.yaml": fixed("1")}, force=True)
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
         old = await fleet.get("ConfigMap", "fixed")
-        commit = fleet.commit({"app/a.yaml": fixed("2")})
-        await fleet.request("GitRepository", "fleet", "1")
-        await fleet.until("Kustomization", "app", is_at(commit))
+        await fleet.goes_live({"app/a.yaml": fixed("2")})
         new = await fleet.get("ConfigMap", "fixed")
 
     assert old is not None
@@ -54,21 +47,15 @@ async def test_an_annotation_forces_a_single_object(fleet: Fleet) -> None:
         annotations = {"kustomize.toolkit.fluxcd.io/force": "enabled"}
         return {**fixed(value), "metadata": {"name": "fixed", "annotations": annotations}}
 
-    fleet.commit({"app/a.yaml": forced("1")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": forced("1")})
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
-        commit = fleet.commit({"app/a.yaml": forced("2")})
-        await fleet.request("GitRepository", "fleet", "1")
-        await fleet.until("Kustomization", "app", is_at(commit))
+        await fleet.goes_live({"app/a.yaml": forced("2")})
 
 
 async def test_an_object_that_is_invalid_in_itself_is_not_deleted(fleet: Fleet) -> None:
-    fleet.commit({"app/a.yaml": fixed("1")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", force=True)
+    await fleet.app({"app/a.yaml": fixed("1")}, force=True)
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)

@@ -1,14 +1,12 @@
 """What `status.inventory` records."""
 
-from tests.support.fleet import Fleet, config_map, has_reason, is_at, is_ready
+from tests.support.fleet import Fleet, config_map, has_reason, is_ready
 
 
 async def test_entries_are_in_the_order_of_applying(fleet: Fleet) -> None:
     secret = {**config_map("s"), "kind": "Secret"}
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a"}}
-    fleet.commit({"app/a.yaml": [secret, config_map("b"), config_map("a"), account]})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": [secret, config_map("b"), config_map("a"), account]})
 
     async with fleet.engine():
         ks = await fleet.until("Kustomization", "app", is_ready)
@@ -26,9 +24,7 @@ async def test_colons_and_the_cluster_scope_are_written_as_flux_does(fleet: Flee
         "metadata": {"name": name},
         "rules": [],
     }
-    fleet.commit({"app/a.yaml": role})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": role})
 
     async with fleet.engine():
         ks = await fleet.until("Kustomization", "app", is_ready)
@@ -43,15 +39,11 @@ async def test_objects_made_by_a_run_that_failed_are_tracked_and_pruned_later(
     fleet: Fleet,
 ) -> None:
     bad = {**config_map("bad"), "kind": "Secret", "data": {"x": "not base64!"}}
-    fleet.commit({"app/a.yaml": config_map("a"), "app/b.yaml": bad})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/a.yaml": config_map("a"), "app/b.yaml": bad})
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", has_reason("ReconciliationFailed"))
         assert await fleet.get("ConfigMap", "a") is not None
-        commit = fleet.commit({"app/a.yaml": None, "app/b.yaml": config_map("c")})
-        await fleet.request("GitRepository", "fleet", "1")
-        await fleet.until("Kustomization", "app", is_at(commit))
+        await fleet.goes_live({"app/a.yaml": None, "app/b.yaml": config_map("c")})
 
     assert await fleet.get("ConfigMap", "a") is None

@@ -22,9 +22,7 @@ async def moved_on(fleet: Fleet, files: Files) -> None:
 
 async def ready(fleet: Fleet, files: Files, **spec: Any) -> None:
     """A first commit, applied."""
-    fleet.commit(files)
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", **spec)
+    await fleet.app(files, **spec)
     await fleet.until("Kustomization", "app", is_ready)
 
 

@@ -2,23 +2,18 @@
 
 from typing import Any
 
-import pytest
-
-from engine.objects.ref import Object
 from tests.support.fleet import (
     Fleet,
     condition_of,
     config_map,
     has_reason,
-    is_at,
+    is_checking,
     is_ready,
 )
 
 
 async def test_objects_without_a_status_are_healthy_at_once(fleet: Fleet) -> None:
-    fleet.commit({"app/a.yaml": config_map("a")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", wait=True)
+    await fleet.app({"app/a.yaml": config_map("a")}, wait=True)
 
     async with fleet.engine():
         ks = await fleet.until("Kustomization", "app", is_ready)
@@ -29,9 +24,7 @@ async def test_objects_without_a_status_are_healthy_at_once(fleet: Fleet) -> Non
 
 
 async def test_an_object_is_waited_for_until_it_says_that_it_is_ready(fleet: Fleet) -> None:
-    fleet.commit({"app/a.yaml": unready("web")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", wait=True, timeout="5m")
+    await fleet.app({"app/a.yaml": unready("web")}, wait=True, timeout="5m")
 
     async with fleet.engine():
         waiting = await fleet.until("Kustomization", "app", is_checking)
@@ -44,9 +37,7 @@ async def test_an_object_is_waited_for_until_it_says_that_it_is_ready(fleet: Fle
 
 
 async def test_a_failed_object_fails_before_the_time_is_over(fleet: Fleet) -> None:
-    fleet.commit({"app/a.yaml": unready("web")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", wait=True, timeout="5m")
+    await fleet.app({"app/a.yaml": unready("web")}, wait=True, timeout="5m")
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_checking)
@@ -61,49 +52,25 @@ async def test_a_failed_object_fails_before_the_time_is_over(fleet: Fleet) -> No
 
 
 async def test_a_new_commit_ends_the_wait_for_the_old_one(fleet: Fleet) -> None:
-    fleet.commit({"app/a.yaml": unready("web")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", wait=True, timeout="5m")
+    await fleet.app({"app/a.yaml": unready("web")}, wait=True, timeout="5m")
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_checking)
-        commit = fleet.commit({"app/a.yaml": config_map("a")})
-        await fleet.request("GitRepository", "fleet", "1")
-        ks = await fleet.until("Kustomization", "app", is_at(commit))
+        ks = await fleet.goes_live({"app/a.yaml": config_map("a")})
 
     assert condition_of(ks, "Healthy")["status"] == "True"
     assert await fleet.get("OCIRepository", "web") is None
 
 
-@pytest.mark.alive
-async def test_a_deployment_is_waited_for_until_its_pods_run(fleet: Fleet) -> None:
-    fleet.commit({"app/a.yaml": deployment("web")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", wait=True, timeout="5m")
-
-    async with fleet.engine():
-        await fleet.until("Kustomization", "app", is_ready)
-
-    live = await fleet.get("Deployment", "web")
-    assert live is not None
-    assert live["status"]["availableReplicas"] == 1
-
-
 async def test_a_named_check_may_be_outside_of_the_kustomization(fleet: Fleet) -> None:
     check = {"apiVersion": "v1", "kind": "ConfigMap", "name": "b", "namespace": fleet.namespace}
-    fleet.commit({"app/a.yaml": config_map("a")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", healthChecks=[check], timeout="5m")
+    await fleet.app({"app/a.yaml": config_map("a")}, healthChecks=[check], timeout="5m")
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_checking)
         maps = await fleet.resource("ConfigMap")
         await fleet.client.create(maps, config_map("b", fleet.namespace))
         await fleet.until("Kustomization", "app", is_ready)
-
-
-def is_checking(obj: Object) -> bool:
-    return condition_of(obj, "Reconciling").get("message", "").startswith("Running health checks")
 
 
 async def tell(fleet: Fleet, name: str, condition: str) -> None:
@@ -126,20 +93,4 @@ def unready(name: str) -> dict[str, Any]:
         "kind": "OCIRepository",
         "metadata": {"name": name},
         "spec": {"interval": "1h", "url": "oci://example.test/app"},
-    }
-
-
-def deployment(name: str) -> dict[str, Any]:
-    labels = {"app": name}
-    containers = [{"name": "app", "image": "example.test/app:1"}]
-    template = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name},
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": labels},
-            "template": template,
-        },
     }

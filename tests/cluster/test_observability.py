@@ -18,7 +18,7 @@ from tests.support.flux import POLL
 from tests.support.git_server import serve_application
 from tests.support.observing import Traces, logged, notified, traced
 
-STATUS = {"status": {"patch kustomizations.kustomize.toolkit.fluxcd.io": {}}}
+STATUS: Mapping[str, object] = {"status": {"patch kustomizations.kustomize.toolkit.fluxcd.io": {}}}
 
 
 async def scraped(state: app.State) -> dict[str, float]:
@@ -51,9 +51,9 @@ def without_discovery(tree: Mapping[str, Any]) -> dict[str, object]:
 
 
 async def test_a_reconcile_is_one_trace_with_its_stages_and_requests(fleet: Fleet) -> None:
-    fleet.commit({"app/web.yaml": config_map("web"), "app/old.yaml": config_map("old")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app", wait=True)
+    await fleet.app(
+        {"app/web.yaml": config_map("web"), "app/old.yaml": config_map("old")}, wait=True
+    )
 
     with traced() as traces:
         async with fleet.engine():
@@ -163,9 +163,7 @@ async def test_git_and_notifications_are_asked_in_the_trace_of_the_reconcile(
 
 
 async def test_metrics_have_the_names_and_labels_of_flux(fleet: Fleet) -> None:
-    fleet.commit({"app/web.yaml": config_map("web"), "broken/x.yaml": "a: ["})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/web.yaml": config_map("web"), "broken/x.yaml": "a: ["})
     await fleet.kustomization("broken", path="./broken")
     await fleet.kustomization("asleep", path="./app", suspend=True)
 
@@ -206,9 +204,7 @@ async def test_metrics_have_the_names_and_labels_of_flux(fleet: Fleet) -> None:
 
 
 async def test_log_lines_of_a_run_share_the_id_of_its_trace(fleet: Fleet) -> None:
-    fleet.commit({"app/web.yaml": config_map("web"), "broken/x.yaml": "a: ["})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/web.yaml": config_map("web"), "broken/x.yaml": "a: ["})
     await fleet.kustomization("broken", path="./broken")
 
     with logged() as log, traced() as traces:

@@ -10,44 +10,19 @@ from typing import Any
 
 import aiohttp
 import anyio
-import pytest
 from aiohttp import web
 
-from engine.cluster.lease import LEASES, micro_time
+from engine.cluster.lease import LEASES as RESOURCE
+from engine.cluster.lease import micro_time
 from engine.runtime import SystemClock
-from tests.support.apiserver import ApiServer
-from tests.support.crash import World, folder_of, world_at
-from tests.support.engines import TAKEOVER, EngineProcess, Engines, engine_processes
-from tests.support.fleet import Fleet, fleet_at
-from tests.support.proxy import Fault, FaultProxy, Forward, fault_proxy
+from tests.support.crash import LEASES, World, folder_of
+from tests.support.engines import SHORT, TAKEOVER, EngineProcess
+from tests.support.fleet import Fleet
+from tests.support.proxy import Fault, FaultProxy, Forward
 
-KUSTOMIZE, SOURCE = "kustomize-controller-leader-election", "source-controller-leader-election"
+KUSTOMIZE = LEASES[0]
 FLUX = "kustomize-controller-7d8f9c6b5-x2x4z"
 RENEWAL = 0.5  # seconds
-READY = "ready: every object is known"
-
-
-@pytest.fixture
-async def engines() -> AsyncIterator[Engines]:
-    async with engine_processes() as engines:
-        yield engines
-
-
-@pytest.fixture
-async def world(
-    api_server: ApiServer, namespace: str, tmp_path: Path, engines: Engines
-) -> AsyncIterator[World]:
-    async with (
-        fleet_at(api_server, namespace, tmp_path) as fleet,
-        world_at(fleet, engines, ["app"]) as world,
-    ):
-        yield world
-
-
-@pytest.fixture
-async def proxy(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[FaultProxy]:
-    async with fault_proxy(api_server, tmp_path) as proxy:
-        yield proxy
 
 
 async def second(world: World, tmp_path: Path) -> EngineProcess:
@@ -66,7 +41,7 @@ async def test_the_second_engine_waits_and_says_who_holds_what_until_the_first_e
     world: World, tmp_path: Path, proxy: FaultProxy
 ) -> None:
     first = await second(world, tmp_path)
-    await first.says(READY)
+    await first.ready()
     waiting = await world.engines.start(world.fleet, kubeconfig=proxy.kubeconfig)
     told = await waiting.says(f"waiting for Lease {KUSTOMIZE}, held by ")
     await world.is_converged()
@@ -79,7 +54,7 @@ async def test_the_second_engine_waits_and_says_who_holds_what_until_the_first_e
 
     assert await first.end(signal.SIGTERM) == 0
     ended = anyio.current_time()
-    await waiting.says(READY)
+    await waiting.ready()
     assert anyio.current_time() - ended < TAKEOVER  # released, so it need not wait for its end
     world.change()
     await world.ask()
@@ -90,14 +65,16 @@ async def test_the_second_engine_waits_and_says_who_holds_what_until_the_first_e
 async def test_a_frozen_holder_that_wakes_after_its_lease_writes_nothing_more(
     world: World, tmp_path: Path, proxy: FaultProxy
 ) -> None:
-    frozen = await world.engines.start(world.fleet, kubeconfig=proxy.kubeconfig, concurrent_ssa=1)
+    frozen = await world.engines.start(
+        world.fleet, kubeconfig=proxy.kubeconfig, concurrent_ssa=1, **SHORT
+    )
     await world.is_converged()
     freezing = Fault(freeze(frozen), times=1, method="PATCH", path="/configmaps/app-comes-2")
     proxy.faults.append(freezing)
     world.change()
     await world.ask()
     other = await second(world, tmp_path)
-    await other.says(READY)
+    await other.ready()
     await world.is_converged()
     world.change()
     await world.ask()
@@ -143,7 +120,7 @@ async def test_flux_hands_over_to_lockstep_and_back(world: World) -> None:
     assert held["leaseTransitions"] == 1
 
     assert await engine.end(signal.SIGTERM) == 0
-    for name in (KUSTOMIZE, SOURCE):
+    for name in LEASES:
         released = await lease(fleet, name)
         assert not released.get("holderIdentity")  # client-go takes such a Lease at once
         assert released["leaseDurationSeconds"] == 1
@@ -185,9 +162,9 @@ async def flux_holding(fleet: Fleet, identity: str) -> AsyncIterator[None]:
         "leaseTransitions": before["leaseTransitions"] + 1 if found else 0,
     }
     metadata = {"name": KUSTOMIZE, "namespace": fleet.namespace}
-    obj = {"apiVersion": LEASES.api_version, "kind": "Lease", "metadata": metadata, "spec": spec}
+    obj = {"apiVersion": RESOURCE.api_version, "kind": "Lease", "metadata": metadata, "spec": spec}
     if found is None:
-        found = await fleet.client.create(LEASES, obj)
+        found = await fleet.client.create(RESOURCE, obj)
     else:
         found = await _update(fleet, found, spec)
 
@@ -209,7 +186,7 @@ async def flux_holding(fleet: Fleet, identity: str) -> AsyncIterator[None]:
 
 async def _update(fleet: Fleet, found: Any, spec: dict[str, Any]) -> dict[str, Any]:
     """A PUT, which is refused if anybody wrote in between."""
-    path = LEASES.path(fleet.namespace, KUSTOMIZE)
+    path = RESOURCE.path(fleet.namespace, KUSTOMIZE)
     async with (
         fleet.server.session() as session,
         session.put(path, json={**found, "spec": spec}) as answer,

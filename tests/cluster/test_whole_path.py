@@ -1,12 +1,10 @@
 """From a commit to healthy objects: the main job."""
 
-from tests.support.fleet import Fleet, condition_of, config_map, is_at, is_ready
+from tests.support.fleet import Fleet, condition_of, config_map, is_ready
 
 
 async def test_a_commit_becomes_objects_and_a_ready_kustomization(fleet: Fleet) -> None:
-    commit = fleet.commit({"app/web.yaml": config_map("web", color="blue")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    commit = await fleet.app({"app/web.yaml": config_map("web", color="blue")})
 
     async with fleet.engine():
         source = await fleet.until("GitRepository", "fleet", is_ready)
@@ -20,54 +18,30 @@ async def test_a_commit_becomes_objects_and_a_ready_kustomization(fleet: Fleet) 
     assert ks["status"]["inventory"] == {
         "entries": [{"id": f"{fleet.namespace}_web__ConfigMap", "v": "v1"}]
     }
-    live = await fleet.get("ConfigMap", "web")
-    assert live is not None
-    assert live["data"] == {"color": "blue"}
+    assert await fleet.data("web") == {"color": "blue"}
 
 
 async def test_a_new_commit_goes_live_and_what_left_git_is_pruned(fleet: Fleet) -> None:
-    fleet.commit({"app/web.yaml": config_map("web"), "app/old.yaml": config_map("old")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/web.yaml": config_map("web"), "app/old.yaml": config_map("old")})
 
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
-        commit = fleet.commit({"app/web.yaml": config_map("web", v="2"), "app/old.yaml": None})
-        await fleet.request("GitRepository", "fleet", "now")
-        await fleet.until("Kustomization", "app", is_at(commit))
+        await fleet.goes_live({"app/web.yaml": config_map("web", v="2"), "app/old.yaml": None})
 
-    live = await fleet.get("ConfigMap", "web")
-    assert live is not None
-    assert live["data"] == {"v": "2"}
+    assert await fleet.data("web") == {"v": "2"}
     assert await fleet.get("ConfigMap", "old") is None
 
 
 async def test_kustomizations_from_git_keep_their_finalizer_and_are_no_drift(fleet: Fleet) -> None:
-    spec = {
-        "interval": "1h",
-        "prune": True,
-        "path": "./app",
-        "sourceRef": {"kind": "GitRepository", "name": "fleet"},
-    }
-    child = {
-        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
-        "kind": "Kustomization",
-        "metadata": {"name": "child", "namespace": fleet.namespace},
-        "spec": spec,
-    }
-    fleet.commit({"root/child.yaml": child, "app/web.yaml": config_map("web", fleet.namespace)})
+    child = fleet.described("child", path="./app")
+    fleet.commit({"root/child.yaml": child, "app/web.yaml": config_map("web")})
     await fleet.source()
     await fleet.kustomization("root", path="./root")
 
     async with fleet.engine():
         await fleet.until("Kustomization", "root", is_ready)
         before = await fleet.until("Kustomization", "child", is_ready)
-        await fleet.request("Kustomization", "root", "again")
-        await fleet.until(
-            "Kustomization",
-            "root",
-            lambda ks: ks["status"].get("lastHandledReconcileAt") == "again",
-        )
+        await fleet.reconcile("Kustomization", "root")
 
     after = await fleet.get("Kustomization", "child")
     assert after is not None
@@ -78,19 +52,14 @@ async def test_kustomizations_from_git_keep_their_finalizer_and_are_no_drift(fle
 async def test_a_reconcile_in_which_nothing_changed_writes_nothing_but_its_answer(
     fleet: Fleet,
 ) -> None:
-    fleet.commit({"app/web.yaml": config_map("web", color="blue")})
-    await fleet.source()
-    await fleet.kustomization("app", path="./app")
+    await fleet.app({"app/web.yaml": config_map("web", color="blue")})
 
     async with fleet.engine() as state:
         await fleet.until("Kustomization", "app", is_ready)
         web = await fleet.get("ConfigMap", "web")
         assert state.client is not None
         before = state.client.statistics().requests
-        await fleet.request("Kustomization", "app", "again")
-        await fleet.until(
-            "Kustomization", "app", lambda ks: ks["status"].get("lastHandledReconcileAt") == "again"
-        )
+        await fleet.reconcile("Kustomization", "app")
     after = state.client.statistics().requests  # once ended: an event may come before its answer
 
     assert web == await fleet.get("ConfigMap", "web")

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.objects.ref import Object, Ref
-from engine.plan import Action, make_plan
+from engine.plan import Action, View, make_plan
 from engine.plan.inventory import parse_inventory
 from engine.plan.order import deletion_order, order_of
 from engine.plan.policy import Policy, labelled
@@ -46,7 +46,7 @@ def test_every_object_of_git_and_of_the_inventory_is_in_exactly_one_change(
     desired: list[Object], live: list[Object], owns: list[Object], policy: Policy
 ) -> None:
     inventory = dict.fromkeys(map(Ref.of, owns), "v1")
-    plan = make_plan(desired, by_ref(live), inventory, policy)
+    plan = make_plan(desired, View(by_ref(live)), inventory, policy)
 
     refs = [change.ref for change in (*plan.applies, *plan.prunes)]
     assert len(refs) == len(set(refs))
@@ -59,7 +59,7 @@ def test_only_what_is_ours_is_deleted_and_nothing_that_is_desired(
     desired: list[Object], live: list[Object], owns: list[Object], policy: Policy
 ) -> None:
     seen = by_ref(live)
-    plan = make_plan(desired, seen, dict.fromkeys(map(Ref.of, owns), "v1"), policy)
+    plan = make_plan(desired, View(seen), dict.fromkeys(map(Ref.of, owns), "v1"), policy)
 
     for change in plan.prunes:
         if change.action is Action.DELETE:
@@ -73,12 +73,12 @@ def test_once_done_there_is_nothing_left_to_create_or_to_delete(
     desired: list[Object], live: list[Object], policy: Policy
 ) -> None:
     seen = by_ref(live)
-    plan = make_plan(desired, seen, {}, policy)
+    plan = make_plan(desired, View(seen), {}, policy)
     for change in plan.applies:
         if change.action is not Action.SKIP and change.desired is not None:
             seen[change.ref] = change.desired
 
-    again = make_plan(desired, seen, plan.inventory(), policy)
+    again = make_plan(desired, View(seen), plan.inventory(), policy)
 
     assert {change.action for change in again.applies} <= {
         Action.CONFIGURE,
@@ -94,7 +94,7 @@ def test_the_order_in_git_does_not_matter(
 ) -> None:
     mixed = chance.sample(desired, len(desired))
 
-    assert str(make_plan(mixed, {}, {}, policy)) == str(make_plan(desired, {}, {}, policy))
+    assert str(make_plan(mixed, View(), {}, policy)) == str(make_plan(desired, View(), {}, policy))
 
 
 @given(sets)
@@ -110,5 +110,5 @@ def test_deleting_everything_is_a_plan_with_nothing_desired(
 ) -> None:
     inventory = dict.fromkeys(map(Ref.of, owns), "v1")
 
-    assert make_plan([], by_ref(live), inventory, policy).applies == ()
+    assert make_plan([], View(by_ref(live)), inventory, policy).applies == ()
     assert parse_inventory({"inventory": None}) == {}

@@ -23,7 +23,7 @@ class Wakes(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.mirror = Mirror()
-        self.triggers = Triggers(self.mirror)
+        self.triggers = Triggers(self.mirror, lambda _user, _source: True)
         self.triggers.serve(KUSTOMIZE_GROUP, "Kustomization", self.push)
         self.queued: set[Ref] = set()
         self.version = 0
@@ -41,7 +41,15 @@ class Wakes(RuleBasedStateMachine):
             self.run_ends(name)
         self.all_is_told()
 
-    def push(self, key: Ref, *, priority: Priority, reason: str, supersede: bool = False) -> None:
+    def push(
+        self,
+        key: Ref,
+        *,
+        priority: Priority,
+        reason: str,
+        after: float = 0.0,
+        supersede: bool = False,
+    ) -> None:
         self.queued.add(key)
 
     def write(self, name: str, group: str, kind: str, generation: int, **rest: Any) -> Object:

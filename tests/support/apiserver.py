@@ -2,6 +2,8 @@
 
 import base64
 import json
+import re
+import secrets
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -37,6 +39,24 @@ class ApiServer:
             yield session
 
 
+@asynccontextmanager
+async def namespace_at(server: ApiServer, words: str) -> AsyncIterator[str]:
+    """The name, made of some words, of a new namespace that is removed on leaving.
+
+    It empties itself in the background.
+    """
+    name = f"{re.sub(r'[^a-z0-9]+', '-', words)[:40].strip('-')}-{secrets.token_hex(3)}"
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    async with server.session() as session:
+        async with session.post("/api/v1/namespaces", json=manifest) as response:
+            response.raise_for_status()
+        try:
+            yield name
+        finally:
+            async with session.delete(f"/api/v1/namespaces/{name}") as response:
+                assert response.status in (200, 202, 404, 409)
+
+
 def api_server_of(name: str, content: Mapping[str, Any], folder: Path) -> ApiServer:
     """The ApiServer of a kubeconfig's content, which is written to `folder`."""
     path = folder / "kubeconfig.yaml"
@@ -50,15 +70,20 @@ def api_server_of(name: str, content: Mapping[str, Any], folder: Path) -> ApiSer
     return ApiServer(name, cluster["server"], path, token, ca)
 
 
-def kubeconfig(url: str, token: str, ca: bytes) -> dict[str, Any]:
-    """The content of a kubeconfig with one cluster, one user and one context, all `lockstep`."""
-    cluster = {"server": url, "certificate-authority-data": base64.b64encode(ca).decode()}
+def kubeconfig(url: str, token: str = "", ca: bytes = b"") -> dict[str, Any]:
+    """The content of a kubeconfig with one cluster, one user and one context, all `lockstep`.
+
+    Without a token nobody is named; without certificates (PEM) the URL is plain HTTP.
+    """
+    cluster = {"server": url}
+    if ca:
+        cluster["certificate-authority-data"] = base64.b64encode(ca).decode()
     name = "lockstep"
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": name, "cluster": cluster}],
-        "users": [{"name": name, "user": {"token": token}}],
+        "users": [{"name": name, "user": {"token": token} if token else {}}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
         "current-context": name,
     }

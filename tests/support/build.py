@@ -36,3 +36,21 @@ def marked(obj: Object, **annotations: str) -> dict[str, Any]:
     """The object with annotations of Flux's group: `ssa`, `prune`, `reconcile`, `force`."""
     marks = {f"kustomize.toolkit.fluxcd.io/{key}": value for key, value in annotations.items()}
     return {**obj, "metadata": {**obj["metadata"], "annotations": marks}}
+
+
+def widget(name: str, group: str, **spec: Any) -> dict[str, Any]:
+    """An object of the kind that `definition` defines."""
+    return {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": name}, "spec": spec}
+
+
+def definition(group: str) -> dict[str, Any]:
+    """The definition of Widgets in that group; they may have any fields."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"widgets.{group}"},
+        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [version]},
+    }

@@ -64,8 +64,8 @@ def smd(case: dict[str, Any], schema: str) -> dict[str, Any]:
 
 
 def _smd_type(schema: str, name: str) -> Any:
-    from engine.apiserver.typed import Type
-    from engine.apiserver.typed_schema import TypeRef, from_document
+    from engine.apiserver.typed.schema import TypeRef, from_document
+    from engine.apiserver.typed.type import Type
     from engine.objects.manifests import load
 
     return Type(from_document(load(schema)), TypeRef(name))
@@ -73,8 +73,8 @@ def _smd_type(schema: str, name: str) -> Any:
 
 def _smd_steps(case: dict[str, Any]) -> Any:
     """What each step leaves behind: live value, managers, and the error if it fails."""
-    from engine.apiserver.merge import Contested, State
-    from engine.apiserver.typed_schema import TypeMismatch
+    from engine.apiserver.ownership.merge import Contested, State
+    from engine.apiserver.typed.schema import TypeMismatch
 
     state: State[str] = State(None)
     schemas = _smd_schemas()
@@ -96,7 +96,7 @@ def _smd_steps(case: dict[str, Any]) -> Any:
 
 
 def _smd_step(case: dict[str, Any], step: dict[str, Any], schema: str, state: Any) -> Any:
-    from engine.apiserver.merge import Merger
+    from engine.apiserver.ownership.merge import Merger
     from engine.objects.fields import EMPTY, FieldSet
     from engine.objects.manifests import load
 
@@ -127,7 +127,8 @@ def _smd_schemas() -> dict[str, str]:
     import sys
 
     corpus = sys.modules["__main__"].a.corpus  # the folder that the tool was told to read
-    return json.loads((corpus / "smd.json").read_text())["schemas"]
+    schemas: dict[str, str] = json.loads((corpus / "smd.json").read_text())["schemas"]
+    return schemas
 
 
 def kustomize_build(

@@ -132,7 +132,14 @@ class World:
                         self.wrongs.append(f"{name} was deleted in step {self.step}")
 
     async def survived(self, engine: EngineProcess) -> bool:
-        """Waits until the change is applied or the engine is dead; whether it lives."""
+        """As `settled`, and the engine lives on after what a run does behind its status."""
+        if await self.settled(engine):
+            with anyio.move_on_after(0.3):
+                await engine.ended.wait()
+        return not engine.ended.is_set()
+
+    async def settled(self, engine: EngineProcess) -> bool:
+        """Waits until the newest commit is applied or the engine is dead; whether it lives."""
         async with anyio.create_task_group() as either:
 
             async def died() -> None:
@@ -146,8 +153,6 @@ class World:
                 engine.send(signal.SIGUSR1)
                 await anyio.sleep(1)
                 raise AssertionError(f"it hangs: {engine.said()}")
-            with anyio.move_on_after(0.3):  # what the run does after its status
-                await engine.ended.wait()
             either.cancel_scope.cancel()
         return not engine.ended.is_set()
 

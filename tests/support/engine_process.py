@@ -6,7 +6,6 @@ ended, `{"ended": PID, "status": as subprocess gives it}`.
 """
 
 import asyncio
-import ctypes
 import faulthandler
 import json
 import os
@@ -15,10 +14,10 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextvars import Context, ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from select import select
-from typing import Any
+from typing import Any, TypeVarTuple, Unpack
 
 import anyio
 
@@ -33,8 +32,9 @@ from engine.reconcile.run import Engine
 from engine.runtime import Requeue, Turn
 from engine.settings import Settings
 from engine.telemetry import set_up_logging
+from tests.support.mortal import die_with
 
-PR_SET_PDEATHSIG = 1  # Source: linux/prctl.h
+Arguments = TypeVarTuple("Arguments")
 IN_RUN: ContextVar[bool] = ContextVar("in_run", default=False)
 
 
@@ -43,13 +43,12 @@ class Order:
     """One engine to start.
 
     kill_at: SIGKILL itself when work of its runs is resumed for that time, counted from the first
-    run that was asked for by hand; 0: never, only count.  request_timeout: seconds.
+    run that was asked for by hand; 0: never, only count.
     """
 
     settings: dict[str, Any]
     kubeconfig: str
     log: str
-    request_timeout: float
     kill_at: int
 
 
@@ -64,7 +63,10 @@ class Injector(asyncio.SelectorEventLoop):
     is_armed = False
 
     def call_soon(
-        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+        self,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: *Arguments,
+        context: Context | None = None,
     ) -> asyncio.Handle:
         if self.is_armed and context is not None and context.get(IN_RUN):
             self.counted += 1
@@ -105,11 +107,11 @@ def work(order: Order) -> int:
     faulthandler.enable()
     set_up_logging("debug", "json")
     endpoint = from_kubeconfig(Path(order.kubeconfig))
-    endpoint = replace(endpoint, request_timeout=order.request_timeout)
     loop = Injector()
     loop.kill_at = order.kill_at
     signal.signal(signal.SIGUSR1, lambda *_: loop.show())
-    app.lifecycle = loop.lifecycle  # the only seam that knows where a run begins
+    # The only seam that knows where a run begins:
+    app.lifecycle = loop.lifecycle  # type: ignore[attr-defined] # imported there for its own use
     try:
         return anyio.run(
             serve,
@@ -134,9 +136,8 @@ def fork(order: Order) -> int:
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == server:
-            status = work(order)
+        die_with(server)
+        status = work(order)
     except BaseException:
         traceback.print_exc()
     finally:

@@ -1,11 +1,13 @@
 """Plan and apply on a cluster in memory."""
 
+from random import Random
 from typing import Any
 
 from engine.apply import ChangeSet, Executor, apply, prune
 from engine.apply.pruning import Pruned
+from engine.cluster.live import Live
 from engine.objects.ref import Object, Ref, version_of
-from engine.plan import Plan, make_plan
+from engine.plan import Plan, View, make_plan
 from engine.plan.policy import Policy
 from tests.support.build import OWNER, owned
 from tests.support.clock import ImpatientClock
@@ -24,6 +26,8 @@ def executor(client: MemoryClient, **more: Any) -> Executor:
         "in_flight": 1,
         "group_timeout": 60.0,
         "origins": {},
+        "live": Live(client.as_client(), ImpatientClock(), Random(0), MANAGER),
+        "settle": lambda _ref, _signature: None,
     }
     return Executor(**(wanted | more))
 
@@ -34,7 +38,9 @@ def plan_for(
     """The plan for what the cluster holds now."""
     inventory = {Ref.of(obj): version_of(obj) for obj in owns}
     policy_ = Policy(OWNER, **policy)
-    return make_plan([owned(obj) for obj in desired], dict(client.objects), inventory, policy_)
+    return make_plan(
+        [owned(obj) for obj in desired], View(dict(client.objects)), inventory, policy_
+    )
 
 
 async def applied(client: MemoryClient, *desired: Object, **policy: Any) -> ChangeSet:

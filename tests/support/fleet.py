@@ -1,15 +1,16 @@
 """A user's world in a test: a Git server, an API server, an engine, and news from both."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 
-from engine import app
+from engine import app as application
 from engine.api.meta import KUSTOMIZE_GROUP, REQUESTED_AT, SOURCE_GROUP
 from engine.cluster import Client, Resource, connected
 from engine.cluster.connect import from_kubeconfig
@@ -23,16 +24,17 @@ from engine.settings import Settings
 from engine.source.author import commit_files, create_repository
 from tests.support.apiserver import ApiServer
 
-Files = Mapping[str, str | Object | list[Object] | None]
+Content: TypeAlias = str | Object | Sequence[Object] | None
+Files: TypeAlias = Mapping[str, Content]
 
 
-def content(value: str | Object | list[Object] | None) -> bytes | None:
+def content(value: Content) -> bytes | None:
     """A file's content: text, an object, or several as documents; None removes the file."""
     if value is None or isinstance(value, str):
         return value.encode() if value is not None else None
-    if isinstance(value, list):
-        return "---\n".join(dump(each) for each in value).encode()
-    return dump(value).encode()
+    if isinstance(value, Mapping):
+        return dump(value).encode()
+    return "---\n".join(dump(each) for each in value).encode()
 
 
 def config_map(name: str, namespace: str = "", /, **data: str) -> dict[str, Any]:
@@ -62,6 +64,21 @@ def has_reason(reason: str) -> Callable[[Object], bool]:
     return check
 
 
+def is_checking(obj: Object) -> bool:
+    """Its health checks run."""
+    message = str(condition_of(obj, "Reconciling").get("message", ""))
+    return message.startswith("Running health checks")
+
+
+def has_handled(token: str) -> Callable[[Object], bool]:
+    """A request with that token was answered."""
+
+    def check(obj: Object) -> bool:
+        return (obj.get("status") or {}).get("lastHandledReconcileAt") == token
+
+    return check
+
+
 def is_at(revision: str) -> Callable[[Object], bool]:
     """Ready, with that commit applied."""
 
@@ -80,7 +97,7 @@ class Fleet:
     namespace: str
     folder: Path
     git_url: str
-    states: list[app.State] = field(default_factory=list)
+    states: list[application.State] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
 
     def commit(self, files: Files, message: str = "change", repository: str = "fleet") -> str:
@@ -100,20 +117,44 @@ class Fleet:
 
     async def kustomization(self, name: str, /, **spec: Any) -> None:
         """Creates a Kustomization of the fleet's source."""
+        await self.put(self.described(name, **spec))
+
+    def described(self, name: str, /, **spec: Any) -> dict[str, Any]:
+        """The manifest of a Kustomization of the fleet's source."""
         wanted = {
             "interval": "1h",
             "prune": True,
             "sourceRef": {"kind": "GitRepository", "name": "fleet"},
             "targetNamespace": self.namespace,
         }
-        await self.create("Kustomization", name, wanted | spec)
+        return {
+            "apiVersion": f"{KUSTOMIZE_GROUP}/v1",
+            "kind": "Kustomization",
+            "metadata": {"name": name},
+            "spec": wanted | spec,
+        }
+
+    async def app(self, files: Files, message: str = "change", /, **spec: Any) -> str:
+        """The id of a commit, of which a source and a Kustomization of its folder `app` are made.
+
+        Both are created; the Kustomization is called `app`, and the source as its repository.
+        """
+        commit = self.commit(files, message)
+        await self.source()
+        await self.kustomization("app", path="./app", **spec)
+        return commit
 
     async def create(self, kind: str, name: str, spec: Object) -> None:
         """Creates an object of Flux's kinds."""
-        resource = await self.resource(kind)
-        metadata = {"name": name, "namespace": self.namespace}
-        obj = {"apiVersion": resource.api_version, "kind": kind, "metadata": metadata, "spec": spec}
-        await self.client.create(resource, obj)
+        api_version = (await self.resource(kind)).api_version
+        await self.put(
+            {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": spec}
+        )
+
+    async def put(self, obj: Object, manager: str = "") -> None:
+        """Creates an object in the fleet's namespace."""
+        resource = await self.resource(obj["kind"])
+        await self.client.create(resource, obj, self.namespace, field_manager=manager)
 
     async def patch(self, kind: str, name: str, patch: Object) -> dict[str, Any]:
         """Merges a patch into an object, as `kubectl patch --type merge`."""
@@ -124,6 +165,23 @@ class Fleet:
     async def request(self, kind: str, name: str, token: str) -> None:
         """What `flux reconcile` writes."""
         await self.patch(kind, name, {"metadata": {"annotations": {REQUESTED_AT: token}}})
+
+    async def reconcile(self, kind: str, name: str) -> dict[str, Any]:
+        """The object once it has answered a new request."""
+        token = secrets.token_hex(4)
+        await self.request(kind, name, token)
+        return await self.until(kind, name, has_handled(token))
+
+    async def goes_live(self, files: Files) -> dict[str, Any]:
+        """The Kustomization `app` once a new commit with these files changed is applied."""
+        commit = self.commit(files)
+        await self.request("GitRepository", "fleet", commit)
+        return await self.until("Kustomization", "app", is_at(commit))
+
+    async def data(self, name: str) -> dict[str, str] | None:
+        """The data of a ConfigMap, None if there is no such object."""
+        found = await self.get("ConfigMap", name)
+        return None if found is None else dict(found.get("data", {}))
 
     async def delete(self, kind: str, name: str) -> None:
         await self.client.delete(await self.resource(kind), self.namespace, name)
@@ -165,7 +223,7 @@ class Fleet:
         return await self.client.discovery.resource(group, version, kind)
 
     @asynccontextmanager
-    async def engine(self, **settings: Any) -> AsyncIterator[app.State]:
+    async def engine(self, **settings: Any) -> AsyncIterator[application.State]:
         """An engine that works on this fleet's namespace, as a task of this process."""
         wanted = Settings(
             runtime_namespace=self.namespace,
@@ -176,10 +234,10 @@ class Fleet:
             health_addr="127.0.0.1:0",
             **(self.settings | settings),
         )
-        stop, state = anyio.Event(), app.State()
+        stop, state = anyio.Event(), application.State()
         endpoint = from_kubeconfig(self.server.kubeconfig)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(app.run, wanted, endpoint, stop, state)
+            tasks.start_soon(application.run, wanted, endpoint, stop, state)
             self.states.append(state)
             yield state
             stop.set()
@@ -192,6 +250,7 @@ _GROUPS = {
     "Kustomization": (KUSTOMIZE_GROUP, "v1"),
     "Deployment": ("apps", "v1"),
     "StatefulSet": ("apps", "v1"),
+    "DaemonSet": ("apps", "v1"),
     "Job": ("batch", "v1"),
     "Lease": ("coordination.k8s.io", "v1"),
     "Role": ("rbac.authorization.k8s.io", "v1"),

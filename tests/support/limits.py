@@ -1,4 +1,4 @@
-"""End a test that takes too long, and fail one that blocks the event loop."""
+"""End a test that takes too long or is told to stop, and fail one that blocks the event loop."""
 
 import asyncio
 import faulthandler
@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,46 @@ def limit_of(item: pytest.Item) -> float:
     return seconds * SOAK_FACTOR if os.environ.get("LOCKSTEP_SOAK") else seconds
 
 
-def limited(test: Callable[..., Awaitable[None]], seconds: float) -> Callable[..., Awaitable[None]]:
+def limited(
+    test: Callable[..., Awaitable[None]], seconds: float, stop: "Stop"
+) -> Callable[..., Awaitable[None]]:
     """An async test that is cancelled after `seconds` and fails if it blocks the event loop."""
 
     @wraps(test)
     async def body(**arguments: Any) -> None:
-        with turning(), deadline(seconds):
+        with turning(), deadline(seconds), stop.heard():
             await test(**arguments)
 
     return body
+
+
+class Stop:
+    """A handler of signals that ends the run in order: what tests and fixtures made is removed.
+
+    An async test is cancelled, as KeyboardInterrupt in its event loop would leave its tasks behind.
+    """
+
+    def __init__(self) -> None:
+        self._cancel: Callable[[], object] | None = None
+
+    def __call__(self, *_: object) -> None:
+        cancel, self._cancel = self._cancel, None
+        if cancel is None:  # no test runs, or it was told before
+            raise KeyboardInterrupt
+        cancel()
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Cancel what it encloses, and end the run, when a signal comes."""
+        loop = asyncio.get_running_loop()
+        with anyio.CancelScope() as scope:
+            self._cancel = partial(loop.call_soon_threadsafe, scope.cancel)
+            try:
+                yield
+            finally:
+                self._cancel = None
+        if scope.cancelled_caught:
+            raise pytest.exit.Exception("told to stop by a signal", pytest.ExitCode.INTERRUPTED)
 
 
 @contextmanager

@@ -12,13 +12,15 @@ import sys
 PR_SET_PDEATHSIG = 1  # Source: linux/prctl.h
 
 
-def main(parent: int, command: list[str]) -> None:
+def die_with(parent: int) -> None:
+    """Has the kernel kill this process when its parent ends; exits if it has ended already."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:  # it ended before the line above
         sys.exit(f"the parent process {parent} is gone")
-    os.execv(command[0], command)
 
 
-main(int(sys.argv[1]), sys.argv[2:])
+if __name__ == "__main__":
+    die_with(int(sys.argv[1]))
+    os.execv(sys.argv[2], sys.argv[2:])

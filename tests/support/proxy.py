@@ -19,7 +19,7 @@ import aiohttp
 import anyio
 from aiohttp import web
 
-from tests.support.apiserver import ApiServer
+from tests.support.apiserver import ApiServer, kubeconfig
 
 WRITING = ("POST", "PUT", "PATCH", "DELETE")
 HOP = {"transfer-encoding", "connection", "content-length", "content-encoding", "host"}
@@ -197,18 +197,7 @@ async def fault_proxy(server: ApiServer, folder: Path) -> AsyncIterator[FaultPro
             host, port = runner.addresses[0][:2]
             proxy.url = f"http://{host}:{port}"
             proxy.kubeconfig = folder / "proxy-kubeconfig.yaml"
-            proxy.kubeconfig.write_text(json.dumps(_kubeconfig(proxy.url)))
+            proxy.kubeconfig.write_text(json.dumps(kubeconfig(proxy.url)))
             yield proxy
         finally:
             await runner.cleanup()
-
-
-def _kubeconfig(url: str) -> dict[str, object]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "proxy", "cluster": {"server": url}}],
-        "users": [{"name": "proxy", "user": {}}],
-        "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}],
-        "current-context": "proxy",
-    }

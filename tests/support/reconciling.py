@@ -7,10 +7,15 @@ from typing import Any, cast
 import anyio
 
 from engine.api.meta import KUSTOMIZE_GROUP, REQUESTED_AT, SOURCE_GROUP
+from engine.cluster.census import Census
+from engine.cluster.live import Live
 from engine.cluster.mirror import Mirror
 from engine.objects.manifests import dump
 from engine.objects.ref import Object, Ref
+from engine.plan.claims import Claims
 from engine.reconcile.artifacts import Artifacts
+from engine.reconcile.builds import Builds
+from engine.reconcile.drift import Drift
 from engine.reconcile.lifecycle import lifecycle
 from engine.reconcile.run import Engine, rfc3339
 from engine.reconcile.stories import KUSTOMIZATION
@@ -43,11 +48,16 @@ class Workshop:
 
     def __post_init__(self) -> None:
         mirror = Mirror()
-        triggers = Triggers(mirror)
+        triggers = Triggers(mirror, lambda _user, _source: True)
         triggers.serve(KUSTOMIZE_GROUP, "Kustomization", self._push)
+        client, claims = self.client.as_client(), Claims()
         self.engine = Engine(
-            client=self.client.as_client(),
+            client=client,
             mirror=mirror,
+            live=Live(client, self.clock, Random(0), self.settings.field_manager),
+            census=Census(client, self.clock),
+            claims=claims,
+            drift=Drift(claims, triggers.drifted, self.clock),
             triggers=triggers,
             settings=self.settings,
             clock=self.clock,
@@ -55,6 +65,7 @@ class Workshop:
             recorder=Recorder(self._write, None, lambda: rfc3339(self.clock.wall()), "host"),
             metrics=Metrics(),
             artifacts=Artifacts(self._download),
+            builds=Builds(),
             depot=cast("Any", None),
             builders=anyio.CapacityLimiter(1),
         )
@@ -133,7 +144,15 @@ class Workshop:
     async def _download(self, described: Object) -> Artifact:
         raise AssertionError(f"nothing is downloaded here: {described}")
 
-    def _push(self, key: Ref, *, priority: Priority, reason: str, supersede: bool = False) -> None:
+    def _push(
+        self,
+        key: Ref,
+        *,
+        priority: Priority,
+        reason: str,
+        after: float = 0.0,
+        supersede: bool = False,
+    ) -> None:
         self.pushed.append(key)
         if supersede and self.turn is not None and self.turn.key == key:
             self.turn.supersede()

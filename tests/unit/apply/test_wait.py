@@ -1,9 +1,11 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
+import anyio
 import pytest
 
 from engine.apply import wait_healthy
-from engine.apply.wait import Target
+from engine.apply.wait import Sight, Target
 from engine.errors import HealthCheckFailed
 from engine.objects.kstatus import Health, Status
 from engine.objects.ref import Ref
@@ -20,10 +22,12 @@ class Looks:
         self._statuses = {name: list(seen) for name, seen in statuses.items()}
         self.asked: list[str] = []
 
-    async def __call__(self, targets: Sequence[Target]) -> Mapping[Ref, Health]:
+    @asynccontextmanager
+    async def __call__(self, targets: Sequence[Target]) -> AsyncIterator[Sight]:
         self.asked.append(" ".join(target.ref.name for target in targets))
         seen = {target.ref: self._next(target.ref.name) for target in targets}
-        return {ref: Health(s, f"is {s}", None) for ref, s in seen.items() if s is not None}
+        states = {ref: Health(s, f"is {s}", None) for ref, s in seen.items() if s is not None}
+        yield Sight(states, 1.0, anyio.Event())
 
     def _next(self, name: str) -> Status | None:
         statuses = self._statuses[name]

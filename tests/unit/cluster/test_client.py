@@ -1,4 +1,7 @@
-from collections.abc import AsyncIterator
+import re
+import socket
+from asyncio.sslproto import SSLProtocol
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +9,9 @@ from random import Random
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
+from aiohttp import web
 
 from engine.cluster import (
     AlreadyExists,
@@ -15,6 +20,7 @@ from engine.cluster import (
     Conflict,
     Forbidden,
     LeaseLost,
+    NotFound,
     Resource,
     Unreachable,
     connected,
@@ -24,11 +30,21 @@ from engine.cluster.credentials import TokenFile
 from engine.cluster.endpoint import Endpoint
 from engine.cluster.errors import TooManyRequests, Unavailable
 from engine.cluster.sender import Report
+from engine.cluster.transport import NotSent
 from engine.runtime import Priority
 from engine.telemetry import reconciling, span
 from tests.support.clock import ImpatientClock
 from tests.support.observing import traced
-from tests.support.scripted_api import ScriptedApi, cut, echo, hang, json, scripted_api, status
+from tests.support.scripted_api import (
+    ScriptedApi,
+    cut,
+    echo,
+    events,
+    hang,
+    json,
+    scripted_api,
+    status,
+)
 
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True)
 PATH = "/api/v1/namespaces/ns/configmaps"
@@ -163,6 +179,123 @@ async def test_a_request_shed_for_load_is_sent_again_when_the_server_says() -> N
     assert max(s.clock.slept) == 7
     assert s.client.statistics().retries == 1
     assert s.client.statistics().refused == {429: 1}
+
+
+@pytest.mark.parametrize("code", [429, 503])
+async def test_a_watch_refused_for_load_makes_everybody_wait(code: int) -> None:
+    async with scene() as s:
+        s.api.on("GET", PATH, status(code, "busy", Retry_After="7"))
+        with pytest.raises(ApiError, match="busy"):
+            await anext(_chunks(s.client))
+        limiter = s.client.statistics().limiter
+
+    assert (limiter.rejected, round(limiter.resumes_in)) == (1, 7)
+
+
+async def _chunks(client: Client) -> AsyncIterator[bytes]:
+    """The chunks of a watch."""
+    async with client.stream(CONFIG_MAPS, "ns", {}, {}) as stream:
+        yield await stream.chunk()
+
+
+@pytest.mark.parametrize("code", [429, 503])
+async def test_a_request_refused_for_load_makes_everybody_wait(code: int) -> None:
+    async with scene() as s:
+        s.api.on("GET", ONE, status(code, "busy", Retry_After="7"), json(OBJ))
+        s.api.on("GET", PATH, json(page("a")))
+        began = s.clock.monotonic()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(s.client.get, CONFIG_MAPS, "ns", "one")
+            await _until(lambda: s.client.statistics().limiter.rejected > 0)
+            await s.client.list(CONFIG_MAPS, "ns")
+
+        assert s.clock.monotonic() - began >= 7
+        assert s.client.statistics().limiter.rejected == 1
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    while not is_so():
+        await anyio.lowlevel.checkpoint()
+
+
+async def test_a_refusal_of_events_by_their_own_limit_holds_nobody_else_back() -> None:
+    resource = Resource("", "v1", "Event", "events", namespaced=True)
+    async with scene() as s:
+        s.api.on("POST", "/api/v1/namespaces/ns/events", status(429, "limit", Retry_After="7"))
+        with pytest.raises(TooManyRequests):
+            await s.client.create(resource, OBJ)
+
+        assert s.client.statistics().limiter.rejected == 0
+
+
+async def test_what_may_have_been_acted_on_is_not_repeated_because_a_proxy_says_so() -> None:
+    async with scene() as s:
+        s.api.on("POST", PATH, status(504, "proxy", Retry_After="1"), echo())
+        with pytest.raises(Unavailable):
+            await s.client.create(CONFIG_MAPS, OBJ)
+        s.api.on("POST", PATH, status(503, "starting", Retry_After="1"), echo())
+        s.api.on("PATCH", ONE, status(504, "proxy", Retry_After="1"), echo())
+        await s.client.create(CONFIG_MAPS, OBJ)
+        await s.client.apply(CONFIG_MAPS, OBJ, manager="me")
+
+    assert len(s.api.asked("POST")) == 3
+
+
+async def test_an_answer_that_is_no_json_is_an_error_of_the_api_server() -> None:
+    async def portal(_: web.Request) -> web.Response:
+        return web.Response(text="<html>please log in</html>", content_type="text/html")
+
+    async with scene() as s:
+        for method, path in (("GET", ONE), ("GET", PATH), ("PATCH", ONE)):
+            s.api.on(method, path, portal)
+        for asked in (
+            s.client.get(CONFIG_MAPS, "ns", "one"),
+            s.client.list(CONFIG_MAPS, "ns"),
+            s.client.apply(CONFIG_MAPS, OBJ, manager="me"),
+        ):
+            with pytest.raises(ApiError, match=r"configmaps.*: not JSON but 26 bytes of text/html"):
+                await asked
+
+
+async def test_watches_are_counted_while_they_are_open() -> None:
+    async with scene() as s:
+        s.api.on("GET", PATH, events(then="silence"))
+        async with s.client.stream(CONFIG_MAPS, "ns", {}, {}):
+            open_ones = s.client.statistics().limiter
+            with pytest.raises(NotFound):
+                async with s.client.stream(CONFIG_MAPS, "none", {}, {}):
+                    pytest.fail("there is none")
+        after = s.client.statistics().limiter
+
+    assert (open_ones.watches, open_ones.in_flight, after.watches) == (1, 0, 0)
+
+
+async def test_a_server_that_accepts_but_never_speaks_knows_nothing_of_the_request() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # the system accepts for it
+        port = listener.getsockname()[1]
+        endpoint = Endpoint(f"https://127.0.0.1:{port}", request_timeout=0.05)
+        async with connected(endpoint, ImpatientClock(), Random(1)) as client:
+            with pytest.raises(NotSent, match="no connection in time"):
+                await client.get(CONFIG_MAPS, "ns", "one")
+
+
+async def test_no_answer_in_time_lowers_what_is_sent_at_once() -> None:
+    async with scene(request_timeout=0.02) as s:
+        s.api.on("GET", ONE, hang, json(OBJ))
+        await s.client.get(CONFIG_MAPS, "ns", "one")
+
+        assert s.client.statistics().limiter.limit == 11
+
+
+async def test_audit_logs_are_told_whose_work_it_is() -> None:
+    async with (
+        scripted_api() as api,
+        connected(Endpoint(api.url), ImpatientClock(), Random(1), role="a-controller") as client,
+    ):
+        await client.get(CONFIG_MAPS, "ns", "one")
+
+    agent = api.seen[0].headers["User-Agent"]
+    assert re.fullmatch(r"lockstep/\d\S* \(a-controller\)", agent)
 
 
 async def test_retries_end() -> None:
@@ -317,3 +450,10 @@ async def test_each_try_is_a_span_below_the_stage_that_asks() -> None:
     assert found == [(503, "ERROR"), (200, "UNSET"), (404, "UNSET"), (409, "ERROR")]
     carried = [each.headers.get("traceparent", "") for each in s.api.seen]
     assert [f"{root.context.trace_id:032x}" in each for each in carried] == [True] * 4 + [False]
+
+
+async def test_an_idle_connection_over_tls_holds_a_record_and_not_a_quarter_of_a_mebibyte() -> None:
+    async with connected(Endpoint("https://127.0.0.1:1"), ImpatientClock(), Random(1)):
+        pass
+
+    assert SSLProtocol.max_size == 16 * 1024  # what each connection gets a buffer of

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from engine.cluster.connect import InvalidKubeconfig, from_kubeconfig, in_cluster, locate
-from engine.cluster.credentials import TOKEN_FILE_PERIOD, Library, TokenFile
+from engine.cluster.credentials import FAILED_PERIOD, TOKEN_FILE_PERIOD, Library, TokenFile
 from engine.cluster.errors import Unauthorized
 from engine.cluster.kubeconfig import parse
 
@@ -189,10 +189,12 @@ async def test_a_token_file_is_read_again_after_a_minute_or_a_refusal(tmp_path: 
     path.write_text("2")
     seen += [await token.headers(TOKEN_FILE_PERIOD - 1), await token.headers(TOKEN_FILE_PERIOD)]
     path.write_text("3")
-    token.refused()
+    token.refused(seen[0])  # was renewed meanwhile
+    seen.append(await token.headers(TOKEN_FILE_PERIOD))
+    token.refused(seen[-1])
     seen.append(await token.headers(TOKEN_FILE_PERIOD))
 
-    assert [s["Authorization"][-1] for s in seen] == ["1", "1", "2", "3"]
+    assert [s["Authorization"][-1] for s in seen] == ["1", "1", "2", "2", "3"]
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
@@ -249,6 +251,24 @@ def test_the_environments_proxy_is_used_unless_excepted(
     assert from_kubeconfig(config(), environment=environment).proxy == proxy
 
 
+@pytest.mark.parametrize(
+    ("host", "excepted", "proxy"),
+    [
+        ("10.96.0.1", "x/y, 10.0.0.0/8", ""),
+        ("10.96.0.1", "10.97.0.0/16,fd00::/8", "http://p:1"),
+        ("[fd00::1]", "10.0.0.0/8,fd00::/8", ""),
+        ("k8s.example", "10.0.0.0/8", "http://p:1"),
+    ],
+)
+def test_networks_may_be_excepted_from_the_proxy_as_go_understands_them(
+    host: str, excepted: str, proxy: str
+) -> None:
+    environment = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": excepted}
+    endpoint = from_kubeconfig(config(server=f"https://{host}:6443"), environment=environment)
+
+    assert endpoint.proxy == proxy
+
+
 def plugin(tmp_path: Path, script: str) -> dict[str, Any]:
     """A user whose token is what the shell script prints."""
     version = "client.authentication.k8s.io/v1"
@@ -263,14 +283,49 @@ async def test_a_plugin_is_run_once_until_its_token_is_refused(tmp_path: Path) -
     script = f"""echo >> {tmp_path}/runs; echo '{answer}"status":{{"token":"t"}}}}'"""
     credentials = parse(config(plugin(tmp_path, script)), file="f").credentials
     seen = [await credentials.headers(now) for now in (0, 1000)]
-    credentials.refused()
-    seen.append(await credentials.headers(1001))
+    for _ in range(9):
+        credentials.refused({"Authorization": "Bearer older"})
+    await credentials.headers(1001)
+    credentials.refused(seen[0])
+    seen.append(await credentials.headers(1002))
 
     assert seen == [{"Authorization": "Bearer t"}] * 3
     assert (tmp_path / "runs").read_text() == "\n\n"
 
 
-async def test_a_plugin_that_fails_is_quoted(tmp_path: Path) -> None:
-    user = plugin(tmp_path, "echo go away >&2; exit 3")
-    with pytest.raises(Unauthorized, match=r"credentials of context 'here': exec: .*go away"):
-        await parse(config(user), file="f").credentials.headers(0)
+async def test_a_plugin_that_fails_is_quoted_and_not_run_again_for_each_request(
+    tmp_path: Path,
+) -> None:
+    user = plugin(tmp_path, f"echo >> {tmp_path}/runs; echo go away >&2; exit 3")
+    credentials = parse(config(user), file="f").credentials
+    for now in (0, 1, FAILED_PERIOD - 1, FAILED_PERIOD):
+        with pytest.raises(Unauthorized, match=r"credentials of context 'here': exec: .*go away"):
+            await credentials.headers(now)
+
+    assert (tmp_path / "runs").read_text() == "\n\n"
+
+
+async def test_a_plugins_relative_path_is_one_from_its_kubeconfig(tmp_path: Path) -> None:
+    answer = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",'
+    user = plugin(tmp_path, f"""echo '{answer}"status":{{"token":"t"}}}}'""")
+    user["exec"]["command"] = "./plugin"
+    (tmp_path / "config").write_text(yaml.safe_dump(config(user)))
+    endpoint = from_kubeconfig(tmp_path / "config", environment={})
+
+    assert await endpoint.credentials.headers(0) == {"Authorization": "Bearer t"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["clusters: {c: {}}", "users: [u]", "contexts: [{name: here, context: [1]}]"],
+)
+def test_a_malformed_part_is_named(tmp_path: Path, given: str) -> None:
+    file = tmp_path / "config"
+    file.write_text(f"current-context: here\n{given}\n")
+    with pytest.raises(InvalidKubeconfig, match=f"config': {given.partition(':')[0]}"):
+        from_kubeconfig(file, environment={})
+
+
+def test_impersonation_of_groups_is_refused_rather_than_left_out() -> None:
+    with pytest.raises(InvalidKubeconfig, match=r"users\['u'\].as-groups"):
+        parse(config({"as": "somebody", "as-groups": ["g"]}), file="f")

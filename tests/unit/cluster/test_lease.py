@@ -7,7 +7,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from engine.cluster import Client, Conflict, LeaseLost, Resource, Unreachable
+from engine.cluster import Client, Conflict, LeaseLost, NotFound, Resource, Unreachable
 from engine.cluster.errors import AlreadyExists
 from engine.cluster.lease import Lease, Leases, Terms, lease_name, longest_write, micro_time
 from tests.support.clock import ManualClock, settle
@@ -46,6 +46,8 @@ class Api:
         self, _: Resource, namespace: str, name: str, patch: dict[str, Any]
     ) -> dict[str, Any]:
         await self._reached()
+        if name not in self.objects:
+            raise NotFound(404, "NotFound", "none")
         old = self.objects[name]
         version = old["metadata"]["resourceVersion"]
         if patch["metadata"]["resourceVersion"] != version:
@@ -247,6 +249,26 @@ async def test_a_lease_not_renewed_by_its_deadline_is_lost() -> None:
         await clock.advance(40)
 
     assert lost_at == [start + 130]
+
+
+async def test_a_lease_that_somebody_deleted_is_made_again_at_its_next_renewal() -> None:
+    api, clock = Api(), ManualClock()
+    async with keeping(api, clock, NAME) as (leases, _):
+        del api.objects[NAME]
+        await clock.advance(5)
+
+        assert (api.holder(), is_fenced(leases)) == ("us", False)
+
+
+async def test_a_deleted_lease_that_another_made_again_is_not_ours() -> None:
+    api, clock = Api(), ManualClock()
+    async with keeping(api, clock, NAME) as (leases, _):
+        del api.objects[NAME]
+        for _ in range(2):
+            api.foreign(NAME, "them", clock)
+        await clock.advance(5)
+
+        assert (api.holder(), is_fenced(leases)) == ("them", True)
 
 
 async def test_a_jump_of_the_wall_clock_changes_nothing() -> None:

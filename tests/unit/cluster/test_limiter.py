@@ -1,72 +1,20 @@
+from dataclasses import FrozenInstanceError
+
 import anyio
+import anyio.lowlevel
 import pytest
 
-from engine.cluster.limiter import Bounds, Concurrency, Limiter
+from engine.cluster.concurrency import Bounds
+from engine.cluster.errors import TooManyWatches
+from engine.cluster.limiter import Limiter
 from engine.runtime.priority import Priority
 from tests.support.clock import ManualClock, settle
 
-
-def busy(concurrency: Concurrency, latency: float, now: float, rounds: int = 1) -> None:
-    """Fill every slot and have all answered, `rounds` times."""
-    for _ in range(rounds):
-        count = concurrency.limit - concurrency.in_flight
-        for _ in range(count):
-            concurrency.start()
-        for _ in range(count):
-            concurrency.finish("get", latency, now)
-
-
-def test_quick_answers_raise_the_limit_to_its_bound_while_it_is_used() -> None:
-    concurrency = Concurrency(Bounds(start=4, most=10))
-    busy(concurrency, 0.01, 0, rounds=200)
-
-    assert concurrency.limit == 10
-
-
-def test_an_idle_limiter_does_not_grow() -> None:
-    concurrency = Concurrency(Bounds(start=8))
-    for _ in range(1000):
-        concurrency.start()
-        concurrency.finish("get", 0.01, 0)
-
-    assert concurrency.limit == 8
-
-
-def test_slow_answers_lower_the_limit_once_a_round_trip_and_not_below_its_bound() -> None:
-    concurrency = Concurrency(Bounds(start=20, least=3))
-    busy(concurrency, 0.01, 0)
-    busy(concurrency, 2.0, now=10)
-    assert concurrency.limit == 14
-    for round_trip in range(100):
-        busy(concurrency, 2.0, now=20 + 3 * round_trip)
-        concurrency._usual["get"] = 0.01
-
-    assert concurrency.limit == 3
-
-
-def test_each_verb_has_its_own_usual_latency() -> None:
-    concurrency = Concurrency(Bounds(start=20))
-    for verb, latency in (("get", 0.01), ("list", 2.0), ("list", 2.1), ("get", 0.01)):
-        concurrency.start()
-        concurrency.finish(verb, latency, 0)
-
-    assert concurrency.limit == 20
-
-
-def test_a_refusal_pauses_everybody_as_long_as_it_says_but_30_seconds_at_most() -> None:
-    concurrency = Concurrency(Bounds(start=20))
-    concurrency.start()
-    concurrency.reject(5, now=100)
-    assert (concurrency.has_room(104.9), concurrency.has_room(105)) == (False, True)
-    concurrency.start()
-    concurrency.reject(3600, now=200)
-
-    assert (concurrency.has_room(229), concurrency.has_room(230)) == (False, True)
-    assert concurrency.in_flight == 0
+ONE = Bounds(start=1, least=1)
 
 
 async def test_who_waits_is_let_in_by_priority_and_then_in_order() -> None:
-    limiter, order = Limiter(ManualClock(), Bounds(start=1, least=1)), []
+    limiter, order = Limiter(ManualClock(), ONE), []
 
     async def request(name: str, priority: Priority) -> None:
         async with limiter.slot(priority):
@@ -76,6 +24,7 @@ async def test_who_waits_is_let_in_by_priority_and_then_in_order() -> None:
         for name, priority in (
             ("status", Priority.STATUS),
             ("interval 1", Priority.INTERVAL),
+            ("drift", Priority.DRIFT),
             ("interval 2", Priority.INTERVAL),
             ("manual", Priority.MANUAL),
             ("lease", Priority.LEASE),
@@ -84,33 +33,35 @@ async def test_who_waits_is_let_in_by_priority_and_then_in_order() -> None:
         await settle()
         assert order == ["lease"]  # waits for nobody: it is what allows to write at all
 
-    assert order == ["lease", "manual", "interval 1", "interval 2", "status"]
+    assert order == ["lease", "manual", "drift", "interval 1", "interval 2", "status"]
 
 
-async def test_a_refusal_holds_back_those_who_wait_until_its_end() -> None:
+async def test_a_refusal_holds_back_those_who_wait_until_its_end_leases_excepted() -> None:
     clock = ManualClock()
-    limiter, started = Limiter(clock, Bounds(start=1, least=1)), []
+    limiter, started = Limiter(clock, ONE), []
 
-    async def request() -> None:
-        async with limiter.slot(Priority.INTERVAL):
-            started.append(clock.monotonic())
+    async def request(priority: Priority) -> None:
+        async with limiter.slot(priority):
+            started.append((priority, clock.monotonic()))
 
     async with anyio.create_task_group() as tasks:
-        async with limiter.slot(Priority.INTERVAL) as slot:
-            tasks.start_soon(request)
-            tasks.start_soon(request)
+        async with limiter.slot(Priority.INTERVAL):
+            tasks.start_soon(request, Priority.STATUS)
+            tasks.start_soon(request, Priority.MANUAL)
             await settle()
-            slot.rejected(3.0)
+            limiter.reject(3.0)
         now = clock.monotonic()
         await clock.advance(2.9)
-        assert started == []
+        assert (started, limiter.statistics().resumes_in) == ([], pytest.approx(0.1))
+        async with limiter.slot(Priority.LEASE):
+            pass
         await clock.advance(0.2)
 
-    assert started == [now + 3, now + 3]
+    assert started == [(Priority.MANUAL, now + 3), (Priority.STATUS, now + 3)]
 
 
 async def test_a_cancelled_waiter_leaves_no_trace() -> None:
-    limiter = Limiter(ManualClock(), Bounds(start=1, least=1))
+    limiter = Limiter(ManualClock(), ONE)
     async with limiter.slot(Priority.INTERVAL):
         with anyio.move_on_after(0):
             async with limiter.slot(Priority.INTERVAL):
@@ -118,6 +69,30 @@ async def test_a_cancelled_waiter_leaves_no_trace() -> None:
 
     assert limiter.statistics().in_flight == 0
     assert not any(limiter.statistics().waiting.values())
+
+
+async def test_who_is_cancelled_at_the_moment_of_admission_makes_room_for_the_next() -> None:
+    limiter, scope, order = Limiter(ManualClock(), ONE), anyio.CancelScope(), []
+
+    async def first() -> None:
+        with scope:
+            async with limiter.slot(Priority.MANUAL):
+                await anyio.lowlevel.checkpoint()
+                order.append("first")
+
+    async def second() -> None:
+        async with limiter.slot(Priority.STATUS):
+            order.append("second")
+
+    async with anyio.create_task_group() as tasks:
+        async with limiter.slot(Priority.INTERVAL):
+            tasks.start_soon(first)
+            tasks.start_soon(second)
+            await settle()
+        scope.cancel()
+
+    assert order == ["second"]
+    assert limiter.statistics().in_flight == 0
 
 
 async def test_a_failed_request_gives_its_slot_back() -> None:
@@ -128,3 +103,64 @@ async def test_a_failed_request_gives_its_slot_back() -> None:
 
     assert limiter.statistics().in_flight == 0
     assert "in_flight=0" in repr(limiter)
+
+
+async def test_statistics_tell_what_is_under_way_and_how_long_answers_take() -> None:
+    clock = ManualClock()
+    limiter = Limiter(clock, ONE)
+    async with anyio.create_task_group() as tasks:
+        with limiter.watching():
+            async with limiter.slot(Priority.DRIFT) as slot:
+                tasks.start_soon(_use, limiter, Priority.STATUS)
+                await clock.advance(0.25)
+                slot.answered("get pods")
+                limiter.reject(2.0)
+                now = limiter.statistics()
+        await clock.advance(2.0)
+
+    assert (now.limit, now.in_flight, now.watches, now.rejected) == (1, 1, 1, 1)
+    assert (now.latency_median, now.latency_p99, now.resumes_in) == (0.25, 0.25, 2.0)
+    assert {p: count for p, count in now.waiting.items() if count} == {Priority.STATUS: 1}
+    with pytest.raises(FrozenInstanceError):
+        now.limit = 2  # type: ignore[misc] # that is what is shown
+
+
+async def _use(limiter: Limiter, priority: Priority) -> None:
+    async with limiter.slot(priority):
+        pass
+
+
+async def test_watches_take_no_place_of_requests_but_have_a_cap_of_their_own() -> None:
+    limiter = Limiter(ManualClock(), Bounds(start=1, least=1, watches=2))
+    with limiter.watching():
+        with limiter.watching():
+            async with limiter.slot(Priority.STATUS):
+                assert limiter.statistics().in_flight == 1
+            with pytest.raises(TooManyWatches, match="2 watches are open"), limiter.watching():
+                pytest.fail("there was no room")
+        with limiter.watching():
+            assert limiter.statistics().watches == 2
+
+    assert limiter.statistics().watches == 0
+
+
+async def test_watches_are_opened_a_few_at_a_time_and_not_while_the_server_sheds_load() -> None:
+    clock, opened, over = ManualClock(), [], anyio.Event()
+    limiter = Limiter(clock, Bounds(openings=2))
+
+    async def opening() -> None:
+        async with limiter.opening():
+            opened.append(clock.monotonic())
+            await over.wait()
+
+    async with anyio.create_task_group() as tasks:
+        limiter.reject(5.0)
+        for _ in range(3):
+            tasks.start_soon(opening)
+        await clock.advance(4.9)
+        assert opened == []
+        await clock.advance(0.2)
+        assert len(opened) == 2
+        over.set()
+
+    assert len(opened) == 3

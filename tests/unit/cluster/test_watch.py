@@ -200,8 +200,10 @@ async def test_a_forgotten_version_is_listed_again_and_the_difference_told(gone:
 
     assert told(found[:5]) == "ADDED a, ADDED b, ADDED c, ADDED d, SYNCED"
     assert told(found[5:]) == "MODIFIED b, DELETED c, ADDED c, ADDED e, DELETED d, SYNCED"
-    vanished = next(e.obj for e in found if e.type is EventType.DELETED)
-    assert vanished == {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "c", "uid": "c"}}
+    replaced, vanished = (e.obj for e in found if e.type is EventType.DELETED)
+    metadata = {"name": "c", "uid": "c", "resourceVersion": "41"}
+    assert replaced == {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+    assert vanished["metadata"] == {"name": "d", "uid": "d", "resourceVersion": "50"}
     assert "resourceVersion" not in s.asked(watch=False)[1]
 
 
@@ -253,6 +255,42 @@ async def test_a_version_refused_again_and_again_is_given_up() -> None:
         found = await heard(s.watch, 5)
 
     assert told(found) == "SYNCED, TROUBLE, TROUBLE, TROUBLE, SYNCED"
+
+
+@pytest.mark.parametrize(
+    ("code", "header"), [(429, "Retry-After"), (503, "Retry-After"), (401, "WWW-Authenticate")]
+)
+async def test_a_server_under_load_is_given_its_time_and_not_asked_for_everything_again(
+    code: int, header: str
+) -> None:
+    async with scene() as s:
+        busy = status(code, "busy", **{header: "9"})
+        s.on(json(listing(5)), *[busy] * 4, events(bookmark(6), then="silence"))
+        found = await heard(s.watch, 6)
+
+    assert told(found) == "SYNCED" + ", TROUBLE" * 4 + ", BOOKMARK"
+    assert len(s.asked(watch=False)) == 1
+    if header == "Retry-After":
+        assert min(s.clock.slept) >= 9
+
+
+async def test_a_line_that_is_no_event_ends_only_the_stream() -> None:
+    async with scene() as s:
+        odd = {"html": "a proxy speaks"}
+        s.on(json(listing(5)), events(odd), events(bookmark(6), then="silence"))
+        found = await heard(s.watch, 3)
+
+    assert told(found) == "SYNCED, TROUBLE, BOOKMARK"
+    assert "pods: not an event of a watch" in str(found[1].problem)
+
+
+async def test_a_stream_cut_short_by_the_servers_end_is_opened_again_at_a_random_moment() -> None:
+    async with scene() as s:
+        s.on(json(listing(5)), events(bookmark(6)), events(bookmark(7), then="silence"))
+        await heard(s.watch, 3)
+
+    (pause,) = s.clock.slept
+    assert 0 < pause < 1
 
 
 async def test_streams_that_end_at_once_are_not_opened_in_a_hot_loop() -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from engine.errors import PruneFailed
 from engine.objects.ref import Object, Ref
-from engine.plan import Plan, make_plan
+from engine.plan import Plan, View, make_plan
 from engine.plan.brake import approval_of, check_brake
 from engine.plan.policy import Policy
 from tests.support.build import OWNER, by_ref, config, made, owned
@@ -10,7 +10,7 @@ from tests.support.build import OWNER, by_ref, config, made, owned
 
 def plan(desired: list[Object], live: list[Object], **policy: str | bool) -> Plan:
     inventory = {Ref.of(obj): "v1" for obj in live}
-    return make_plan(desired, by_ref(*live), inventory, Policy(OWNER, **policy))  # type: ignore[arg-type]
+    return make_plan(desired, View(by_ref(*live)), inventory, Policy(OWNER, **policy))  # type: ignore[arg-type]
 
 
 def configs(count: int) -> list[Object]:

@@ -1,4 +1,7 @@
-from engine.plan.drift import Difference, differences, is_owned_alike
+import pytest
+
+from engine.objects.ref import Object
+from engine.plan.drift import Difference, Writer, differences, is_owned_alike, writer_of
 from tests.support.build import config, made
 
 
@@ -61,3 +64,45 @@ def test_a_field_that_we_no_longer_own_is_noticed() -> None:
     assert is_owned_alike(whole, with_fields(b={}, a={}), "us")
     assert not is_owned_alike(part, whole, "us")
     assert is_owned_alike(part, whole, "somebody else")
+
+
+def edited(fields: object, **rest: object) -> dict[str, object]:
+    entry = {"manager": "kubectl-edit", "operation": "Update", "time": "2026-01-02T03:04:05Z"}
+    return config("a", managedFields=[{**entry, "fieldsV1": fields}], **rest)
+
+
+@pytest.mark.parametrize(
+    ("live", "desired"),
+    [
+        (edited({"f:data": {"f:x": {}}}, data={"x": "2"}), config("a", data={"x": "1"})),
+        (edited({"f:data": {}}, data={"x": "2"}), config("a", data={"x": "1"})),
+        (
+            edited(
+                {"f:spec": {"f:pods": {'k:{"name":"w"}': {"f:image": {}}}}},
+                spec={"pods": [{"name": "v"}, {"name": "w", "image": "2"}]},
+            ),
+            config("a", spec={"pods": [{"name": "v"}, {"name": "w", "image": "1"}]}),
+        ),
+    ],
+)
+def test_the_writer_of_a_field_is_named(live: Object, desired: Object) -> None:
+    (difference,) = differences(live, desired)
+
+    assert writer_of(live, difference, "us") == Writer("kubectl-edit", "2026-01-02T03:04:05Z")
+
+
+def test_a_field_that_nobody_owns_has_no_writer() -> None:
+    live = edited({"f:data": {"f:y": {}}}, data={"x": "2", "y": "1"})
+    (difference,) = differences(live, config("a", data={"x": "1", "y": "1"}))
+
+    assert writer_of(live, difference, "us") is None
+
+
+def test_items_of_a_list_are_compared_by_name() -> None:
+    live = config("a", pods=[{"name": "w", "image": "1"}, {"name": "new"}])
+    desired = config("a", pods=[{"name": "w", "image": "2"}])
+
+    assert differences(live, desired) == [
+        Difference(".pods[w].image", "1", "2"),
+        Difference(".pods[new]", {"name": "new"}, None),
+    ]

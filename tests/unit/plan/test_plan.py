@@ -2,7 +2,7 @@ import pytest
 
 from engine.errors import BuildFailed
 from engine.objects.ref import Object, Ref
-from engine.plan import make_plan
+from engine.plan import View, make_plan
 from engine.plan.inventory import Inventory
 from engine.plan.policy import Policy
 from tests.support.build import OWNER, by_ref, config, made, marked, owned
@@ -15,7 +15,7 @@ def inventory(*objects: Object) -> Inventory:
 
 
 def planned(desired: list[Object], live: list[Object], owns: list[Object]) -> str:
-    return str(make_plan(desired, by_ref(*live), inventory(*owns), POLICY))
+    return str(make_plan(desired, View(by_ref(*live)), inventory(*owns), POLICY))
 
 
 def test_what_is_absent_is_created_and_what_exists_is_configured() -> None:
@@ -50,14 +50,14 @@ def test_only_what_is_ours_and_unprotected_is_deleted(live: list[Object], why: s
 
 def test_without_prune_what_left_git_is_left_alone() -> None:
     gone = owned(config("gone"))
-    plan = make_plan([], by_ref(gone), inventory(gone), Policy(OWNER, prune=False))
+    plan = make_plan([], View(by_ref(gone)), inventory(gone), Policy(OWNER, prune=False))
 
     assert str(plan) == "ConfigMap/ns/gone orphan (prune is off)"
 
 
 def test_what_could_not_be_read_is_judged_when_it_is_deleted() -> None:
     gone = config("gone")
-    plan = make_plan([], {}, inventory(gone), POLICY, [Ref.of(gone)])
+    plan = make_plan([], View(unread=frozenset([Ref.of(gone)])), inventory(gone), POLICY)
 
     assert str(plan) == "ConfigMap/ns/gone delete (it could not be read)"
 
@@ -102,6 +102,6 @@ def test_an_object_defined_twice_fails_the_build() -> None:
 
 def test_the_new_inventory_holds_skipped_objects_too_in_the_order_of_applying() -> None:
     skipped = marked(made("Namespace", "z", ""), reconcile="disabled")
-    plan = make_plan([config("a"), skipped], {}, {}, POLICY)
+    plan = make_plan([config("a"), skipped], View(), {}, POLICY)
 
     assert [ref.id for ref in plan.inventory()] == ["_z__Namespace", "ns_a__ConfigMap"]

@@ -95,3 +95,61 @@ async def test_one_that_becomes_ready_while_the_other_runs_wakes_it_too() -> Non
 
     assert shop.said().startswith("False DependencyNotReady")
     assert APP in shop.pushed
+
+
+def three_in_a_circle() -> Workshop:
+    """`app` waits for `base`, `base` for `core`, and `core` for `app`."""
+    shop = shop_with(ready="False")
+    core = Ref(KUSTOMIZE_GROUP, "Kustomization", "other", "core")
+    shop.kustomization(BASE, dependsOn=[{"name": "core", "namespace": "other"}])
+    shop.kustomization(core, dependsOn=[{"name": "app", "namespace": "flux"}])
+    return shop
+
+
+async def test_a_cycle_of_dependencies_is_named_once_and_whole() -> None:
+    shop = three_in_a_circle()
+
+    assert await failure(shop) == (
+        "False DependencyNotReady: dependency 'flux/base' is not ready: "
+        "dependency cycle flux/app -> flux/base -> other/core -> flux/app: none of them can "
+        "become ready before the others; take one of these dependencies out of spec.dependsOn"
+    )
+
+
+async def test_who_waits_for_itself_is_told_so() -> None:
+    shop = shop_with()
+    shop.kustomization(APP, dependsOn=[{"name": "app"}])
+
+    assert "dependency cycle flux/app -> flux/app: none" in await failure(shop)
+
+
+async def test_who_waits_for_a_cycle_without_being_in_it_is_no_part_of_its_name() -> None:
+    shop = shop_with(ready="False")
+    shop.kustomization(BASE, dependsOn=[{"name": "base"}])
+
+    assert await failure(shop) == "False DependencyNotReady: dependency 'flux/base' is not ready"
+
+
+async def test_all_that_are_in_a_cycle_run_when_it_is_closed() -> None:
+    shop = three_in_a_circle()
+
+    assert set(shop.pushed) >= {APP, BASE}
+
+
+async def test_a_cycle_that_an_expression_may_open_is_none() -> None:
+    shop = three_in_a_circle()
+    shop.kustomization(
+        BASE, dependsOn=[{"name": "core", "namespace": "other", "readyExpr": "true"}]
+    )
+
+    assert "cycle" not in await failure(shop)
+
+
+async def test_a_cycle_whose_members_are_all_ready_stops_nobody() -> None:
+    shop = shop_with(ready="True")
+    shop.kustomization(BASE, dependsOn=[{"name": "app"}])
+    shop.tell({**shop.client.objects[BASE], "status": status(generation=2)})
+
+    await shop.run()
+
+    assert shop.said().startswith("True ")

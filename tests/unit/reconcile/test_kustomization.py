@@ -204,7 +204,10 @@ async def test_drift_is_corrected_without_touching_the_conditions() -> None:
 
     assert shop.client.objects[A]["data"] == {"x": "1"}
     assert shop.status()["conditions"] == before
-    assert shop.told()[0] == "Normal Progressing: ConfigMap/ns/a configured"
+    assert shop.told()[0] == (
+        "Normal Progressing: ConfigMap/ns/a configured\n"
+        'drift of ConfigMap/ns/a corrected (app/a.yaml:1): .data.x was "edited", now "1"'
+    )
 
 
 async def test_a_namespace_on_an_object_of_cluster_scope_makes_no_second_object() -> None:

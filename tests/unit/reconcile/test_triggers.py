@@ -16,11 +16,19 @@ class Pushed:
 
     def __init__(self) -> None:
         self.mirror = Mirror()
-        self.triggers = Triggers(self.mirror)
+        self.triggers = Triggers(self.mirror, lambda _user, _source: True)
         self.triggers.serve(KUSTOMIZE_GROUP, "Kustomization", self.push)
         self._lines: list[str] = []
 
-    def push(self, key: Ref, *, priority: Priority, reason: str, supersede: bool = False) -> None:
+    def push(
+        self,
+        key: Ref,
+        *,
+        priority: Priority,
+        reason: str,
+        after: float = 0.0,
+        supersede: bool = False,
+    ) -> None:
         ends = " ends waits" if supersede else ""
         self._lines.append(f"{key.name} {priority.name.lower()}: {reason}{ends}")
 

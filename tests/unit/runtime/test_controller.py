@@ -209,6 +209,39 @@ async def test_stop_cancels_waits_at_once_and_lets_work_end() -> None:
     assert log == ["waits cancelled", "works ended"]
 
 
+@pytest.mark.parametrize("is_crowded", [False, True], ids=["slot free", "slot taken"])
+async def test_a_wait_that_ends_as_it_is_cancelled_is_not_gone_on_from(is_crowded: bool) -> None:
+    clock, told, over = ManualClock(), anyio.Event(), anyio.Event()
+    went_on = []
+
+    async def run(turn: Turn[str]) -> Requeue:
+        if turn.key == "b":
+            await over.wait()
+            return Requeue()
+        async with turn.yielded():
+            await told.wait()
+        went_on.append(turn.key)
+        return Requeue()
+
+    async with serving(run, clock, concurrency=1) as controller:
+        controller.push("a")
+        await settle()
+        if is_crowded:
+            controller.push("b")
+            await settle()
+            told.set()  # "a" waits for the slot that "b" has
+            await settle()
+            controller.stop()
+            await settle()
+            over.set()
+        else:
+            told.set()  # its answer is there before it hears that it is to end
+            controller.stop()
+            controller._turns["a"].scope.cancel()
+
+    assert went_on == []
+
+
 async def test_work_that_outlasts_the_grace_period_is_cancelled() -> None:
     clock = ManualClock()
 

@@ -21,6 +21,17 @@ def test_urgent_keys_go_first_and_equal_ones_in_the_order_they_fell_due() -> Non
     assert popped(queue, 3) == ["urgent", "early", "late", "calm"]
 
 
+def test_a_key_that_is_woken_again_and_again_before_its_interval_leaves_nothing_behind() -> None:
+    queue: Queue[str] = Queue()
+    for second in range(10_000):
+        queue.push("a", second + 86_400, 3, "interval")
+        queue.push("a", second, 1, "drift")
+        assert queue.pop(second) is not None
+        queue.done("a")
+
+    assert len(queue._later) + len(queue._due) < 500
+
+
 def test_a_key_is_not_given_out_before_its_time() -> None:
     queue: Queue[str] = Queue()
     queue.push("a", 5, 0, "")

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from engine.apply.adopt import adoption
+from engine.plan.adoption import adoption
 from tests.support.build import config
 
 US = "kustomize-controller"

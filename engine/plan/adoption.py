@@ -5,7 +5,7 @@ so that a field which Git does not hold is removed by the next apply.
 Source: fluxcd/pkg ssa (cleanup and field manager migration), flux-behaviour 4.8.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from engine.api.meta import LEGACY_ANNOTATIONS, LEGACY_LABELS
@@ -21,9 +21,7 @@ def adoption(live: Object, manager: str, overridden: Sequence[str]) -> list[dict
     metadata = live["metadata"]
     operations: list[dict[str, Any]] = [
         {"op": "remove", "path": f"/metadata/{where}/{key.replace('/', '~1')}"}
-        for where, keys in (("annotations", LEGACY_ANNOTATIONS), ("labels", LEGACY_LABELS))
-        for key in keys
-        if key in (metadata.get(where) or {})
+        for where, key in _legacy_marks(metadata)
     ]
     entries = metadata.get("managedFields") or []
     folded = _folded(entries, manager, overridden)
@@ -33,6 +31,20 @@ def adoption(live: Object, manager: str, overridden: Sequence[str]) -> list[dict
         version = metadata["resourceVersion"]
         operations.append({"op": "replace", "path": "/metadata/resourceVersion", "value": version})
     return operations
+
+
+def is_adoptable(live: Object, manager: str, overridden: Sequence[str]) -> bool:
+    """Whether `adoption` would clean anything."""
+    metadata = live["metadata"]
+    entries = metadata.get("managedFields") or ()
+    has_foreign = any(_is_foldable(entry, manager, overridden) for entry in entries)
+    return has_foreign or any(_legacy_marks(metadata))
+
+
+def _legacy_marks(metadata: Object) -> Iterator[tuple[str, str]]:
+    for where, keys in (("annotations", LEGACY_ANNOTATIONS), ("labels", LEGACY_LABELS)):
+        present = metadata.get(where) or ()
+        yield from ((where, key) for key in keys if key in present)
 
 
 def _folded(

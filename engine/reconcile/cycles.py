@@ -1,0 +1,39 @@
+"""Kustomizations that wait for each other in a circle: none of them can ever become ready."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from engine.objects.ref import Ref
+
+
+def cycle_of(start: Ref, first: Iterable[Ref], waits_for: Callable[[Ref], Iterable[Ref]]) -> str:
+    """A shortest way from `start` back to it, `ns/a -> ns/b -> ns/a`; "" if there is none.
+
+    first: the dependencies of `start` to begin with.  waits_for: those of any other.
+    """
+    return " -> ".join(f"{ref.namespace}/{ref.name}" for ref in members_of(start, first, waits_for))
+
+
+def members_of(
+    start: Ref, first: Iterable[Ref], waits_for: Callable[[Ref], Iterable[Ref]]
+) -> list[Ref]:
+    """The same way as Refs, `start` at both ends; [] if there is none."""
+    came_from = dict.fromkeys(sorted(first), start)
+    left = deque(came_from)
+    while left:
+        ref = left.popleft()
+        if ref == start:
+            return _way(start, came_from)
+        for each in sorted(waits_for(ref)):
+            if each not in came_from:
+                came_from[each] = ref
+                left.append(each)
+    return []
+
+
+def _way(start: Ref, came_from: dict[Ref, Ref]) -> list[Ref]:
+    way, ref = [start], came_from[start]
+    while ref != start:
+        way.append(ref)
+        ref = came_from[ref]
+    return [start, *reversed(way[1:]), start]

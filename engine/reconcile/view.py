@@ -1,0 +1,209 @@
+"""What is live of the objects that a plan is about: from the watches, or read one by one."""
+
+from collections.abc import Collection, Mapping
+
+from engine.apply import Executor
+from engine.apply.executor import each
+from engine.apply.failures import no_namespace, refused
+from engine.cluster import ApiError, Resource, UnknownKind
+from engine.cluster.live import Kind, by_kind
+from engine.errors import ReconciliationFailed
+from engine.objects.ref import Object, Ref
+from engine.plan import View
+from engine.plan.inventory import Inventory
+from engine.plan.observation import Observation
+from engine.plan.policy import OWNER_LABELS, is_merged
+from engine.reconcile.builds import Desired
+from engine.reconcile.run import Run
+
+_DEFINITION = ("apiextensions.k8s.io", "CustomResourceDefinition")
+
+
+async def live_view(desired: Desired, inventory: Inventory, executor: Executor, run: Run) -> View:
+    """The live objects of desired and inventory.  An object that a watch shows costs no request.
+
+    Raises ReconciliationFailed if a desired one may not or cannot be read: what is unknown is not
+    absent.
+    """
+    wanted = {Ref.of(obj): obj for obj in desired.objects}
+    versions = {**inventory, **desired.versions()}
+    resources = await _resources(versions, executor, run)
+    live = run.engine.live
+    followed = await live.follow(list(resources.values()))
+    if run.is_verification:
+        await _verify(versions, resources, followed, run)
+    seen = _seen(versions, wanted, followed, run)
+    unseen = [ref for ref in versions if ref not in seen]
+    unseen = await _existing(unseen, wanted, resources, followed, run)
+    read = await _read(unseen, versions, executor, run)
+    refusals = _refusals(read, wanted, executor)
+    if refusals:
+        raise ReconciliationFailed("\n".join(refusals))
+    whole = {ref: each for ref, each in read.items() if isinstance(each, Mapping)}
+    known = {**seen, **{ref: live.observed(obj) for ref, obj in whole.items()}}
+    settled = _settled(known, wanted, desired, run)
+    return View(
+        objects={**_shown(seen, run), **whole},
+        settled=settled,
+        accepted=_accepted(known, desired, run) - settled,
+        unread=frozenset(ref for ref, each in read.items() if isinstance(each, Exception)),
+    )
+
+
+def _seen(
+    refs: Collection[Ref], wanted: Collection[Ref], followed: frozenset[Kind], run: Run
+) -> dict[Ref, Observation]:
+    """The objects that the watches show."""
+    found = {
+        ref: seen
+        for ref in refs
+        if (ref.group, ref.kind) in followed and (seen := run.engine.live.get(ref))
+    }
+    # What a definition defines is not kept, and the brake asks for it before it deletes one.
+    return {
+        ref: seen
+        for ref, seen in found.items()
+        if ref in wanted or (ref.group, ref.kind) != _DEFINITION
+    }
+
+
+def _shown(seen: Mapping[Ref, Observation], run: Run) -> dict[Ref, Object]:
+    """The objects as far as is known without asking: whole where a drift was just told."""
+    drift = run.engine.drift
+    return {
+        ref: drift.evidence(ref, found.version) or found.partial(ref) for ref, found in seen.items()
+    }
+
+
+def _settled(
+    known: Mapping[Ref, Observation], wanted: Mapping[Ref, Object], desired: Desired, run: Run
+) -> frozenset[Ref]:
+    """The desired objects that are as they should be; from now on this is their baseline."""
+    claims, owner = run.engine.claims, run.turn.key
+    settled: set[Ref] = set()
+    if run.is_correction:
+        settled |= {ref for ref in wanted if run.engine.drift.is_paused(ref)}
+    for ref, found in known.items():
+        content = desired.contents.get(ref)
+        if content is None or not claims.is_settled(owner, ref, content, found):
+            continue
+        if not run.is_correction and _is_to_be_adopted(found, wanted[ref]):
+            continue
+        claims.settle(owner, ref, content, found.signature)
+        settled.add(ref)
+    return frozenset(settled)
+
+
+def _accepted(known: Mapping[Ref, Observation], desired: Desired, run: Run) -> frozenset[Ref]:
+    """The desired objects that exist, and were accepted by the API server with this content."""
+    claims, owner = run.engine.claims, run.turn.key
+    return frozenset(
+        ref
+        for ref, content in desired.contents.items()
+        if ref in known and claims.is_known(owner, ref, content)
+    )
+
+
+def _is_to_be_adopted(found: Observation, desired: Object) -> bool:
+    return found.is_adoptable and not is_merged(desired, found.partial(Ref.of(desired)))
+
+
+async def _resources(
+    versions: Mapping[Ref, str], executor: Executor, run: Run
+) -> dict[Kind, Resource]:
+    """The served kinds; asks discovery anew, once, if one is unknown: it may have come just now."""
+    discovery = executor.client.discovery
+    found: dict[Kind, Resource] = {}
+    is_asked = False
+    for ref, version in versions.items():
+        kind = ref.group, ref.kind
+        if kind in found and found[kind].version == version:
+            continue
+        try:
+            found[kind] = await discovery.resource(ref.group, version, ref.kind)
+        except UnknownKind:
+            if not is_asked:
+                discovery.invalidate()
+                is_asked = True
+    return found
+
+
+async def _verify(
+    versions: Mapping[Ref, str],
+    resources: Mapping[Kind, Resource],
+    followed: frozenset[Kind],
+    run: Run,
+) -> None:
+    """Looks at everything that this Kustomization owns: a list for each kind.
+
+    Somebody who asks for a reconcile doubts what the engine knows.
+    """
+    live, key = run.engine.live, run.turn.key
+    owner = zip(OWNER_LABELS, (key.name, key.namespace), strict=True)
+    selector = ",".join(f"{label}={value}" for label, value in owner)
+    for kind, refs in by_kind(versions).items():
+        if kind not in followed or not any(live.get(ref) for ref in refs):
+            continue
+        try:
+            listing = await run.client.list(resources[kind], label_selector=selector)
+        except ApiError:
+            for ref in refs:
+                live.doubt(ref)
+            continue
+        listed = {Ref.of(obj): obj for obj in listing.items}
+        for obj in listed.values():
+            live.note(obj)
+        for ref in refs:
+            if ref not in listed:
+                live.doubt(ref)
+
+
+async def _existing(
+    unseen: Collection[Ref],
+    wanted: Mapping[Ref, Object],
+    resources: Mapping[Kind, Resource],
+    followed: frozenset[Kind],
+    run: Run,
+) -> list[Ref]:
+    """Those of the objects that no watch shows which may exist all the same."""
+    left: list[Ref] = []
+    for kind, refs in by_kind(unseen).items():
+        desired = [ref for ref in refs if ref in wanted]
+        if kind in followed and desired:
+            left += await run.engine.census.perhaps(resources[kind], desired)
+            left += [ref for ref in refs if ref not in wanted]
+        else:
+            left += refs
+    return left
+
+
+async def _read(
+    refs: Collection[Ref], versions: Mapping[Ref, str], executor: Executor, run: Run
+) -> dict[Ref, Object | Exception | None]:
+    """The classic way: a GET for each."""
+
+    async def read(ref: Ref) -> Object | None:
+        try:
+            found = await executor.client.discovery.resource(ref.group, versions[ref], ref.kind)
+        except UnknownKind:
+            return None  # no definition, no object; applying says so if it is not in this set
+        if found.namespaced and not ref.namespace:
+            raise ReconciliationFailed(no_namespace(ref, executor.origins.get(ref, "")))
+        return await executor.client.get(found, ref.namespace, ref.name)
+
+    listed = list(refs)
+    results = await each(listed, read, executor.in_flight)
+    return dict(zip(listed, results, strict=True))
+
+
+def _refusals(
+    read: Mapping[Ref, Object | Exception | None],
+    wanted: Mapping[Ref, Object],
+    executor: Executor,
+) -> list[str]:
+    """A line for each desired object that could not be read."""
+    return [
+        refused(ref, error, "dry-run", executor.origins.get(ref, ""))
+        for ref, error in read.items()
+        if isinstance(error, Exception) and ref in wanted
+    ]

@@ -1,0 +1,73 @@
+"""Follow Flux's kinds: what is heard of their objects goes to the triggers."""
+
+from collections.abc import Callable
+from contextlib import aclosing
+
+from engine.api import Kind
+from engine.cluster import Client, Resource
+from engine.cluster.client import Query
+from engine.cluster.watch import Event, EventType, Watch
+from engine.objects.ref import Ref
+from engine.reconcile.run import Engine
+from engine.runtime import Priority
+from engine.telemetry import about, logger
+
+
+async def follow(
+    kind: Kind, selector: str, engine: Engine, tell: Callable[[Kind, Event], None]
+) -> None:
+    """Tells the triggers of each object of a kind, for ever.
+
+    selector: by label, "" for all.   tell: is given what is said about the watch itself: SYNCED
+    and TROUBLE.
+    """
+    watch = _watch(kind, {"label_selector": selector}, engine.client, engine)
+    async with aclosing(watch.events()) as events:
+        async for event in events:
+            if event.type in (EventType.SYNCED, EventType.TROUBLE):
+                tell(kind, event)
+            elif event.type is not EventType.BOOKMARK:
+                try:
+                    _heard(event, engine)
+                except Exception:  # one odd object must not end the watch of all others
+                    logger.exception("object of kind %s not understood", kind.name)
+
+
+async def name_unreconciled(kind: Kind, engine: Engine) -> None:
+    """Says of each object of a kind that this version leaves alone that it does, for ever.
+
+    Another controller may well reconcile them: this is no error.
+    """
+    watch = _watch(kind, {"metadata_only": True}, engine.client.at(Priority.STATUS), engine)
+    async with aclosing(watch.events()) as events:
+        async for event in events:
+            if event.type is EventType.ADDED:
+                ref = Ref.of(event.obj)
+                logger.info(
+                    "%s is not reconciled by this engine: leave its controller of Flux running",
+                    ref,
+                    extra=about(ref.kind, ref.group, ref.namespace, ref.name),
+                )
+
+
+def resource_of(kind: Kind) -> Resource:
+    """Where the objects of a kind of ours are served."""
+    return Resource(kind.group, kind.version, kind.name, kind.plural, namespaced=True)
+
+
+def _watch(kind: Kind, query: Query, client: Client, engine: Engine) -> Watch:
+    settings = engine.settings
+    namespace = "" if settings.watch_all_namespaces else settings.runtime_namespace
+    return Watch(client, resource_of(kind), engine.clock, engine.random, namespace, query)
+
+
+def _heard(event: Event, engine: Engine) -> None:
+    if event.type is not EventType.DELETED:
+        engine.triggers.changed(event.obj)
+        return
+    engine.triggers.deleted(event.obj)
+    ref = Ref.of(event.obj)
+    engine.claims.release(ref)
+    engine.builds.forget(ref)
+    engine.artifacts.forget(ref)
+    engine.metrics.forget(ref.kind, ref.namespace, ref.name)
