@@ -3,7 +3,7 @@
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -13,8 +13,9 @@ from anyio.abc import Process
 
 from benchmarks.meter import Requests, Seen, Usage, agent_of, resource_title, seen_in, tally, usage
 from benchmarks.workload import NAMESPACE, TARGET_NAMESPACE, Workload
-from engine.apiserver import api, serve
-from engine.apiserver.requests import wanted
+from engine.apiserver import serve
+from engine.apiserver.http import api
+from engine.apiserver.http.requests import wanted
 from engine.cluster import Client, Resource, connected
 from engine.cluster.connect import from_kubeconfig
 from engine.cluster.watch import EventType, Watch
@@ -183,8 +184,8 @@ async def _server(
             yield plane, plane.processes, lambda: _audited(plane)
         return
     async with serve() as server:
-        embedded = server.embedded.api
-        counted = CountingApi(embedded.state, embedded.writing, embedded.deleting)
+        own = server.embedded.api
+        counted = CountingApi(*(getattr(own, part.name) for part in fields(own)))
         server.http.api = counted
         yield api_server_of(name, server.kubeconfig(), folder), {}, lambda: list(counted.seen)
 

@@ -2,13 +2,16 @@
 
 import inspect
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 
+from tests.support.apiserver import ApiServer, api_server_of
 from tests.support.controlplane import ControlPlane, start
-from tests.support.limits import alarm, limit_of, limited
+from tests.support.limits import Stop, alarm, limit_of, limited
 
 # An example's time says nothing on a machine that also does other things; the test's limit holds.
 # 40 examples keep `make quick` under a minute; `make soak` asks for many more.
@@ -21,9 +24,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("lockstep")
 
 STDERR = pytest.StashKey[int]()
+STOP = pytest.StashKey[Stop]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[STOP] = Stop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, config.stash[STOP])
     config.addinivalue_line("markers", "limit(seconds): the test's body may take this long")
     config.stash[STDERR] = os.dup(2)  # while a test runs, 2 itself is captured
 
@@ -37,7 +44,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Limit the body of a test only: what it shares with others may be built for minutes first."""
     seconds = limit_of(item)
     if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-        item.obj = limited(item.obj, seconds)
+        item.obj = limited(item.obj, seconds, item.config.stash[STOP])
         seconds += 5  # a chance to be cancelled in order
     with alarm(seconds, item.config.stash[STDERR]):
         yield
@@ -60,3 +67,12 @@ async def alive_control_plane() -> AsyncIterator[ControlPlane]:
     """The real control plane on which pods run, on paper."""
     async with start(alive=True) as plane:
         yield plane
+
+
+@pytest.fixture
+async def embedded_api_server(tmp_path: Path) -> AsyncIterator[ApiServer]:
+    """A new embedded API server, empty but for what every cluster has."""
+    from engine.apiserver import serve
+
+    async with serve() as server:
+        yield api_server_of("embedded", server.kubeconfig(), tmp_path)

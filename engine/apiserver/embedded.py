@@ -6,20 +6,21 @@ from dataclasses import dataclass, field
 from random import Random, SystemRandom
 from typing import Any
 
-from engine.apiserver.api import Api
-from engine.apiserver.controllers import Controller, Controllers
-from engine.apiserver.definition_controller import DefinitionController
-from engine.apiserver.deleting import Deleting
-from engine.apiserver.garbage import GarbageController
-from engine.apiserver.namespace_controller import NamespaceController
-from engine.apiserver.namespaces import FIRST
-from engine.apiserver.options import WriteOptions
-from engine.apiserver.ownership import Ownership
-from engine.apiserver.preconditions import Target
+from engine.apiserver.controllers.controllers import Controller, Controllers
+from engine.apiserver.controllers.definitions import DefinitionController
+from engine.apiserver.controllers.garbage import GarbageController
+from engine.apiserver.controllers.namespaces import NamespaceController
+from engine.apiserver.controllers.workloads import WorkloadController
+from engine.apiserver.http.api import Api
+from engine.apiserver.operations.deleting import Deleting
+from engine.apiserver.operations.namespaces import FIRST
+from engine.apiserver.operations.options import WriteOptions
+from engine.apiserver.operations.preconditions import Target
+from engine.apiserver.operations.tokens import Tokens
+from engine.apiserver.operations.writing import Writing
+from engine.apiserver.ownership.ownership import Ownership
 from engine.apiserver.state import State
-from engine.apiserver.store import Journal, Store
-from engine.apiserver.workloads import WorkloadController
-from engine.apiserver.writing import Writing
+from engine.apiserver.storage.store import Journal, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,9 @@ def embed(
     if workloads:
         followers.append(WorkloadController(state))
     controllers = Controllers(store, followers)
-    embedded = Embedded(state, Api(state, writing, deleting), controllers, definitions)
+    embedded = Embedded(
+        state, Api(state, writing, deleting, Tokens(state)), controllers, definitions
+    )
     _furnish(embedded, writing)
     return embedded
 

@@ -155,6 +155,17 @@ def bad_request(message: str) -> Refused:
     return Refused(400, "BadRequest", message)
 
 
+def unauthorized() -> Refused:
+    """401: the token is not one of this server's."""
+    return Refused(401, "Unauthorized", "Unauthorized")
+
+
+def too_large(most: int) -> Refused:
+    """413: the body has more than so many bytes."""
+    message = f"Request entity too large: limit is {most}"
+    return Refused(413, "RequestEntityTooLarge", message)
+
+
 def method_not_allowed() -> Refused:
     """405: the resource does not know this verb."""
     message = "the server does not allow this method on the requested resource"

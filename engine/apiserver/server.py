@@ -1,6 +1,7 @@
 """The embedded API server on a port: start it, get its address, stop it.
 
-It believes everybody, keeps objects in memory or in one SQLite file, and listens on loopback.
+Everybody may do everything, except who brings a token that is not one of its own.
+It keeps objects in memory or in one SQLite file, and listens on loopback.
 """
 
 import asyncio
@@ -13,12 +14,12 @@ from typing import Any
 import anyio
 from aiohttp import web
 
-from engine.apiserver.controllers import Controllers
+from engine.apiserver.controllers.controllers import Controllers
 from engine.apiserver.embedded import Embedded, Surroundings, embed
-from engine.apiserver.http import Http
-from engine.apiserver.openapi import OpenAPI
-from engine.apiserver.sqlite import SqliteJournal
-from engine.apiserver.store import StoreStatistics
+from engine.apiserver.http.application import Http
+from engine.apiserver.http.openapi import OpenAPI
+from engine.apiserver.storage.sqlite import SqliteJournal
+from engine.apiserver.storage.store import StoreStatistics
 
 _FLUSH_SECONDS = 0.05  # what a crash may lose
 
@@ -41,12 +42,13 @@ class Server:
     http: Http
 
     def kubeconfig(self) -> dict[str, Any]:
-        """A kubeconfig for it, as decoded YAML."""
+        """A kubeconfig for it, as decoded YAML; its token is good while this process lives."""
+        token = self.embedded.api.tokens.admin
         return {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "embedded", "cluster": {"server": self.url}}],
-            "users": [{"name": "admin", "user": {"token": "admin"}}],
+            "users": [{"name": "admin", "user": {"token": token}}],
             "contexts": [{"name": "embedded", "context": {"cluster": "embedded", "user": "admin"}}],
             "current-context": "embedded",
         }

@@ -4,12 +4,13 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from random import Random
 
-from engine.apiserver import builtin
-from engine.apiserver.resources import Resource, Resources
-from engine.apiserver.schemas import Schemas
-from engine.apiserver.store import Key, Record, Store
+from engine.apiserver.kinds import builtin
+from engine.apiserver.kinds.resources import Resource, Resources
+from engine.apiserver.kinds.schemas import Schemas
+from engine.apiserver.storage.store import Key, Record, Store
 
 # Without vowels and digits that look like letters; Source: apimachinery util/rand.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -52,7 +53,12 @@ class State:
 
 def timestamp(seconds: float) -> str:
     """RFC 3339 in UTC, whole seconds."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _second(int(seconds))
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def micro_timestamp(seconds: float) -> str:

@@ -12,10 +12,6 @@ from tests.support.conformance_known import YAML
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT.parent / "shared" / "tools" / "conformance.py"
 
-pytestmark = pytest.mark.skipif(
-    not TOOL.exists(), reason="the corpus lies beside the repository (../shared), not in it"
-)
-
 
 def rates(tmp_path: Path, *arguments: str) -> dict[str, dict[str, float]]:
     """What the tool reports, by part."""

@@ -4,7 +4,6 @@ FLUX_BIN names the binary (`make walk`); it is in no registry.
 """
 
 import json
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 
 from engine.objects.manifests import load, parse
-from tests.support.apiserver import ApiServer, api_server_of
+from tests.support.apiserver import ApiServer, namespace_at
 from tests.support.controlplane import start
 from tests.support.fleet import (
     Fleet,
@@ -24,10 +23,8 @@ from tests.support.fleet import (
     has_reason,
     is_ready,
 )
-from tests.support.flux import FLUX_BIN, FluxTwin, flux_at, flux_twin
+from tests.support.flux import FluxTwin, flux_at, flux_twin
 from tests.support.kubectl import Program
-
-pytestmark = pytest.mark.skipif(not FLUX_BIN, reason="set FLUX_BIN to a flux binary")
 
 
 @pytest.fixture(params=["embedded_api_server", "control_plane"], ids=["embedded", "real"])
@@ -37,42 +34,20 @@ def api_server(request: pytest.FixtureRequest) -> ApiServer:
     return server
 
 
-@pytest.fixture
-async def embedded_api_server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    from engine.apiserver import serve
-
-    async with serve() as embedded:
-        yield api_server_of("embedded", embedded.kubeconfig(), tmp_path)
-
-
 @asynccontextmanager
-async def in_new_namespace(server: ApiServer) -> AsyncIterator[str]:
-    name = f"flux-cli-{secrets.token_hex(3)}"
-    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    async with server.session() as session:
-        async with session.post("/api/v1/namespaces", json=manifest) as response:
-            response.raise_for_status()
-        yield name
-        async with session.delete(f"/api/v1/namespaces/{name}") as response:
-            assert response.status in (200, 202)
-
-
-@asynccontextmanager
-async def a_fleet(server: ApiServer, namespace: str, folder: Path) -> AsyncIterator[Fleet]:
-    """A fleet with one source and one Kustomization, `app`."""
-    async with fleet_at(server, namespace, folder) as fleet:
-        fleet.commit({"app/web.yaml": config_map("web", color="blue")}, "Paint it blue")
-        await fleet.source()
-        await fleet.kustomization("app", path="./app")
+async def a_fleet(server: ApiServer, folder: Path) -> AsyncIterator[Fleet]:
+    """A fleet with one source and one Kustomization, `app`, in a namespace of its own."""
+    async with (
+        namespace_at(server, "flux-cli") as namespace,
+        fleet_at(server, namespace, folder) as fleet,
+    ):
+        await fleet.app({"app/web.yaml": config_map("web", color="blue")}, "Paint it blue")
         yield fleet
 
 
 @pytest.fixture
 async def fleet(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with (
-        in_new_namespace(api_server) as namespace,
-        a_fleet(api_server, namespace, tmp_path) as fleet,
-    ):
+    async with a_fleet(api_server, tmp_path) as fleet:
         yield fleet
 
 
@@ -203,18 +178,7 @@ async def test_events(fleet: Fleet, flux: Program) -> None:
 
 
 async def test_tree_shows_what_belongs_to_what(fleet: Fleet, flux: Program) -> None:
-    nested: dict[str, Any] = {
-        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
-        "kind": "Kustomization",
-        "metadata": {"name": "nested"},
-        "spec": {
-            "interval": "1h",
-            "prune": True,
-            "path": "./nested",
-            "sourceRef": {"kind": "GitRepository", "name": "fleet"},
-            "targetNamespace": fleet.namespace,
-        },
-    }
+    nested = fleet.described("nested", path="./nested")
     fleet.commit({"app/nested.yaml": nested, "nested/x.yaml": config_map("x")})
 
     async with ready(fleet):
@@ -337,16 +301,15 @@ async def test_the_twin_of_the_cli_sends_the_same_requests(tmp_path: Path) -> No
             folder = tmp_path / who
             folder.mkdir()
             async with (
-                in_new_namespace(plane) as namespace,
-                a_fleet(plane, namespace, folder) as fleet,
+                a_fleet(plane, folder) as fleet,
                 ready(fleet),
-                flux_twin(plane, namespace) as twin,
+                flux_twin(plane, fleet.namespace) as twin,
             ):
                 if who == "real":
-                    await walk(flux_at(plane, namespace, folder))
+                    await walk(flux_at(plane, fleet.namespace, folder))
                 else:
                     await walk_of_twin(twin)
-            asked[who] = requests_of_flux(plane.audit_events(), namespace)
+            asked[who] = requests_of_flux(plane.audit_events(), fleet.namespace)
 
     assert asked["twin"] == asked["real"]
 

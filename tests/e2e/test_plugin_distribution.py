@@ -1,6 +1,5 @@
 """A plugin of somebody else: a distribution of its own that adds a check."""
 
-import json
 import os
 import subprocess
 import sys
@@ -9,8 +8,9 @@ from pathlib import Path
 import pytest
 from anyio import run_process
 
-from tests.support.scripted_api import ScriptedApi, scripted_api
+from tests.support.apiserver import api_server_of, kubeconfig
 from tests.support.scripted_api import json as answer
+from tests.support.scripted_api import scripted_api
 
 PROJECT = """\
 [build-system]
@@ -76,7 +76,7 @@ async def test_its_check_runs_with_the_engine_s_client(
 ) -> None:
     async with scripted_api() as api:
         api.on("GET", "/version", answer({"gitVersion": "v1.36.3"}))
-        path = kubeconfig(api, tmp_path)
+        path = str(api_server_of("scripted", kubeconfig(api.url), tmp_path).kubeconfig)
         ended = await run_process([*LOCKSTEP, "check", "--kubeconfig", path], env=acme, check=False)
 
     line = "! ownership: v1.36.3 in flux-system is not ours; ask Acme"
@@ -97,14 +97,3 @@ def test_a_key_that_is_taken_is_an_error_that_names_both(tmp_path: Path) -> None
         "Error: check 'leases' is given by plugin 'acme' and by 'builtin': "
         "uninstall one of the two\n"
     )
-
-
-def kubeconfig(api: ScriptedApi, folder: Path) -> str:
-    config = {
-        "clusters": [{"name": "it", "cluster": {"server": api.url}}],
-        "contexts": [{"name": "it", "context": {"cluster": "it"}}],
-        "current-context": "it",
-    }
-    path = folder / "kubeconfig.yaml"
-    path.write_text(json.dumps(config))
-    return str(path)

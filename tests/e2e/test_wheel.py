@@ -33,9 +33,9 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of programs of a new environment in which the wheel is installed."""
     folder = tmp_path_factory.mktemp("environment") / "venv"
     run(sys.executable, "-m", "venv", folder)
-    pip = [folder / "bin" / "python", "-m", "pip", "install", *QUIET]
-    run(*pip, "--require-hashes", "-r", ROOT / "requirements.lock")
-    run(*pip, "--no-deps", "--no-index", wheel)
+    python, pip = folder / "bin" / "python", ["-m", "pip", "install", *QUIET]
+    run(python, *pip, "--require-hashes", "-r", ROOT / "requirements.lock")
+    run(python, *pip, "--no-deps", "--no-index", wheel)
     return folder / "bin"
 
 

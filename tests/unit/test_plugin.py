@@ -49,3 +49,10 @@ def test_an_entry_point_that_is_no_plugin_is_a_conflict(monkeypatch: pytest.Monk
 
     with pytest.raises(PluginConflict, match=r"'mine' .* is a function, not a Plugin"):
         load()
+
+
+def test_an_entry_point_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry("mine", "plugins:GONE", monkeypatch)
+
+    with pytest.raises(PluginConflict, match=r"'mine' \(plugins:GONE\) .* cannot be loaded: Attri"):
+        load()

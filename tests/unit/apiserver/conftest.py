@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
-from engine.apiserver.api import Answer, Observe, Request
 from engine.apiserver.embedded import Embedded, Surroundings, embed
 from engine.apiserver.errors import Refused
-from engine.apiserver.requests import parse_path
-from engine.apiserver.watching import Watch
+from engine.apiserver.http.api import Answer, Observe, Request
+from engine.apiserver.http.requests import parse_path
+from engine.apiserver.operations.watching import Watch
 
 NOW = 1_790_000_000.0
 APPLY = "application/apply-patch+yaml"

@@ -4,7 +4,7 @@ import time
 import anyio.lowlevel
 import pytest
 
-from tests.support.limits import alarm, deadline, limited, turning
+from tests.support.limits import Stop, alarm, deadline, limited, turning
 
 
 def spin(seconds: float) -> None:
@@ -37,11 +37,29 @@ async def test_a_limited_test_keeps_its_name_and_its_own_failure() -> None:
     async def test_something() -> None:
         raise KeyError("own")
 
-    body = limited(test_something, 1)
+    body = limited(test_something, 1, Stop())
 
     assert body.__name__ == "test_something"
     with pytest.raises(KeyError, match="own"):
         await body()
+
+
+async def test_a_test_that_is_told_to_stop_cleans_up_and_ends_the_run() -> None:
+    stop, cleaned = Stop(), []
+
+    async def work() -> None:
+        try:
+            stop(signal.SIGTERM)
+            await anyio.sleep_forever()
+        finally:
+            cleaned.append("up")
+
+    with pytest.raises(pytest.exit.Exception, match="told to stop"), stop.heard():
+        await work()
+
+    assert cleaned == ["up"]
+    with pytest.raises(KeyboardInterrupt):  # nothing left to cancel
+        stop(signal.SIGTERM)
 
 
 def test_a_test_without_an_event_loop_is_stopped(pytestconfig: pytest.Config) -> None:

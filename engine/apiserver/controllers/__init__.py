@@ -1,0 +1,1 @@
+"""What the server does by itself after a change: garbage, namespaces, definitions, workloads."""

@@ -1,0 +1,1 @@
+"""Values that Kubernetes gives to absent fields of its own kinds."""

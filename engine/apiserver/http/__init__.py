@@ -1,0 +1,1 @@
+"""From HTTP to operations and back: paths, media types, discovery, OpenAPI, streams."""

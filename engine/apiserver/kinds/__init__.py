@@ -1,0 +1,1 @@
+"""What kinds of object exist, built in or from CRDs, with their schemas and versions."""

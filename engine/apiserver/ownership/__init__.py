@@ -1,0 +1,1 @@
+"""Who owns which field: metadata.managedFields, server-side apply and its conflicts."""

@@ -1,0 +1,1 @@
+"""Objects as kubectl prints them: columns, ages, JSONPath."""

@@ -1,0 +1,1 @@
+"""Structured merge of plain values by type: compare, merge, remove, validate, field sets."""
