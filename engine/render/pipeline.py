@@ -18,6 +18,7 @@ from engine.render.generate import Request, folder_of, kustomization_of
 from engine.render.inputs import Inputs, Recorder, TooManyFiles
 from engine.render.kustomize import KustomizeError, Options, Reach, Resource, build
 from engine.render.kustomize.errors import listed
+from engine.render.kustomize.model.reading import Parse, read
 from engine.render.normalise import normalised
 from engine.render.substitute import NAME, SubstitutionError, substitute
 from engine.source.tree import Tree
@@ -64,16 +65,18 @@ class Rendered:
     inputs: Inputs
 
 
-def render(tree: Tree, request: Request, remotes: Remotes | None = None) -> Rendered:
+def render(
+    tree: Tree, request: Request, remotes: Remotes | None = None, *, parse: Parse = read
+) -> Rendered:
     """The objects of the request, in the build's order, no two with the same Ref.
 
-    Raises ArtifactFailed if the path is missing, BuildFailed, or Lacking with all that is to be
-    fetched before the next try.
+    parse: see `Reach`.  Raises ArtifactFailed if the path is missing, BuildFailed, or Lacking with
+    all that is to be fetched before the next try.
     """
     recorder = Recorder(tree)
     folder = folder_of(recorder, request.path)
     try:
-        resources = _built(recorder, folder, request, remotes or Remotes())
+        resources = _built(recorder, folder, request, remotes or Remotes(), parse)
         objects, digest = _finished(resources, request)
     except RecursionError as error:
         raise BuildFailed("kustomize build failed: an object is nested too deep") from error
@@ -100,7 +103,7 @@ def _finished(resources: Sequence[Resource], request: Request) -> tuple[list[Ren
 
 
 def _built(
-    recorder: Recorder, folder: str, request: Request, remotes: Remotes
+    recorder: Recorder, folder: str, request: Request, remotes: Remotes, parse: Parse
 ) -> Sequence[Resource]:
     try:
         reach = Reach(
@@ -109,6 +112,7 @@ def _built(
             allow_remote=not request.no_remote_bases,
             bases=remotes.bases,
             files=remotes.files,
+            parse=parse,
         )
         return build(recorder, folder, Options(reach, adds_schemas=True)).resources
     except (KustomizeError, TooManyFiles) as error:

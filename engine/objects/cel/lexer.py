@@ -10,8 +10,8 @@ from engine.objects.cel.values import INT_MAX, INT_MIN, UINT_MAX, Uint
 
 KEYWORDS: Final = frozenset({"false", "in", "null", "true"})
 RESERVED: Final = frozenset(
-    "as break const continue else for function if import let loop package namespace return var"
-    " void while".split()
+    {"as", "break", "const", "continue", "else", "for", "function", "if", "import", "let"}
+    | {"loop", "package", "namespace", "return", "var", "void", "while"}
 )
 
 _TOKEN = re.compile(
@@ -36,7 +36,7 @@ _DIGITS = 20  # of the longest whole number; more would only cost time to read
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """kind: "sign", "word", "quoted", "literal" or "end"; value: its text, or the literal's value."""
+    """kind: "sign", "word", "quoted", "literal" or "end"; value: its text or meaning."""
 
     kind: str
     value: Any
@@ -99,7 +99,7 @@ def _unescaped(body: str, text: str, begin: int) -> str:
 
 
 def _bytes(body: str, text: str, begin: int) -> bytes:
-    """Escapes `\\x` and octal are bytes here, `\\u` are characters."""
+    """In bytes, escapes by two hexadecimal or three octal digits are bytes, not characters."""
     parts: list[bytes] = []
     last = 0
     expand = _expander(text, begin, chr)

@@ -4,10 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-Node: TypeAlias = (
-    "Literal | Name | Select | Index | Call | Logic | Choice | ListOf | MapOf | Comprehension"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Literal:
@@ -29,7 +25,7 @@ class Name:
 class Select:
     """`operand.field`; is_optional: `operand.?field`; is_test: `has(operand.field)`."""
 
-    operand: Node
+    operand: "Node"
     field: str
     at: int
     is_optional: bool = False
@@ -40,8 +36,8 @@ class Select:
 class Index:
     """`operand[key]`; is_optional: `operand[?key]`."""
 
-    operand: Node
-    key: Node
+    operand: "Node"
+    key: "Node"
     at: int
     is_optional: bool = False
 
@@ -51,7 +47,7 @@ class Call:
     """A function or an operator (`_+_`); is_member: `args[0].name(args[1:])`."""
 
     name: str
-    args: tuple[Node, ...]
+    args: "tuple[Node, ...]"
     at: int
     is_member: bool = False
 
@@ -60,7 +56,7 @@ class Call:
 class Logic:
     """Two or more terms with `||` (is_or) or `&&` between them."""
 
-    terms: tuple[Node, ...]
+    terms: "tuple[Node, ...]"
     at: int
     is_or: bool
 
@@ -69,9 +65,9 @@ class Logic:
 class Choice:
     """`condition ? yes : no`."""
 
-    condition: Node
-    yes: Node
-    no: Node
+    condition: "Node"
+    yes: "Node"
+    no: "Node"
     at: int
 
 
@@ -79,7 +75,7 @@ class Choice:
 class ListOf:
     """`[a, ?b]`: (item, is_optional)."""
 
-    items: tuple[tuple[Node, bool], ...]
+    items: "tuple[tuple[Node, bool], ...]"
     at: int
 
 
@@ -87,7 +83,7 @@ class ListOf:
 class MapOf:
     """`{a: b, ?c: d}`: (key, value, is_optional)."""
 
-    entries: tuple[tuple[Node, Node, bool], ...]
+    entries: "tuple[tuple[Node, Node, bool], ...]"
     at: int
 
 
@@ -96,35 +92,36 @@ class Comprehension:
     """`target.macro(variable, body...)`; condition: of a `map` with three arguments."""
 
     macro: str
-    target: Node
+    target: "Node"
     variable: str
-    body: Node
+    body: "Node"
     at: int
-    condition: Node | None = None
+    condition: "Node | None" = None
+
+
+Node: TypeAlias = (
+    Literal | Name | Select | Index | Call | Logic | Choice | ListOf | MapOf | Comprehension
+)
 
 
 def children(node: Node) -> Iterator[Node]:
     """The nodes right below."""
-    match node:
-        case Select():
-            yield node.operand
-        case Index():
-            yield from (node.operand, node.key)
-        case Call():
-            yield from node.args
-        case Logic():
-            yield from node.terms
-        case Choice():
-            yield from (node.condition, node.yes, node.no)
-        case ListOf():
-            yield from (item for item, _ in node.items)
-        case MapOf():
-            for key, value, _ in node.entries:
-                yield from (key, value)
-        case Comprehension():
-            yield from (node.target, node.body)
-            if node.condition is not None:
-                yield node.condition
+    if isinstance(node, Call):
+        yield from node.args
+    elif isinstance(node, Logic):
+        yield from node.terms
+    elif isinstance(node, Select):
+        yield node.operand
+    elif isinstance(node, Index):
+        yield from (node.operand, node.key)
+    elif isinstance(node, Choice):
+        yield from (node.condition, node.yes, node.no)
+    elif isinstance(node, ListOf):
+        yield from (item for item, _ in node.items)
+    elif isinstance(node, MapOf):
+        yield from (each for key, value, _ in node.entries for each in (key, value))
+    elif isinstance(node, Comprehension):
+        yield from filter(None, (node.target, node.condition, node.body))
 
 
 def nodes(root: Node) -> Iterator[tuple[int, Node]]:

@@ -45,9 +45,6 @@ NUMBERS: Final = ("int", "uint", "double")
 TYPES: Final = {
     name: Type(name)
     for name in (*NUMBERS, "bool", "bytes", "string", "list", "map", "null_type", "type")
-} | {
-    "google.protobuf.Duration": Type("google.protobuf.Duration"),
-    "google.protobuf.Timestamp": Type("google.protobuf.Timestamp"),
 }
 
 _NAMES: Final[tuple[tuple[type[Any], str], ...]] = (
@@ -105,19 +102,16 @@ def equal(left: Any, right: Any, spend: Spend) -> bool:
 
 
 def lookup(operand: Any, key: Any) -> Any:
-    """The value of a key of a map or of an index of a list; `lookup.ABSENT`-free: raises.
+    """The value of a key of a map or of an index of a list.
 
     Raises EvaluationError if there is none.
     """
     kind = type_of(operand)
-    if kind == "map":
-        found = operand.get(_key(key), operand)
-        if found is not operand:
-            return found
-    elif kind == "list":
-        index = int(key) if type_of(key) in NUMBERS and key == int(key) else None
-        if index is not None and 0 <= index < len(operand):
-            return operand[index]
+    if kind == "map" and is_key(key) and key in operand:
+        return operand[key]
+    if kind == "list":
+        if type_of(key) in NUMBERS and key in range(len(operand)):
+            return operand[int(key)]
         raise EvaluationError(f"index out of bounds: {shown(key)}")
     raise EvaluationError(f"no such key: {shown(key)}")
 
@@ -131,12 +125,9 @@ def has(operand: Any, key: Any) -> bool:
     return True
 
 
-def _key(key: Any) -> Any:
-    """A key as maps hold it: only in Python is True a 1."""
-    kind = type_of(key)
-    if kind not in (*NUMBERS, "string", "bool"):
-        raise EvaluationError(f"unsupported key type: {kind}")
-    return key
+def is_key(value: Any) -> bool:
+    """Whether a value may be the key of a map."""
+    return type_of(value) in (*NUMBERS, "string", "bool")
 
 
 def shown(value: Any) -> str:

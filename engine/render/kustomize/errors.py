@@ -50,3 +50,7 @@ class Lacking(Exception):  # noqa: N818 (a request, not an error: the caller fet
         """needs: everything that was found lacking, not only the first."""
         super().__init__(", ".join(sorted(needs.bases | needs.files)))
         self.needs = needs
+
+    def __reduce__(self) -> "tuple[type[Lacking], tuple[Needs]]":
+        """It crosses from a builder process."""
+        return (Lacking, (self.needs,))

@@ -6,14 +6,14 @@ Source: kustomize api/internal/loader.
 import difflib
 import posixpath
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.render.inputs import Recorder
 from engine.render.kustomize.config.kustomization import FILE_NAMES
 from engine.render.kustomize.declared import Declared
 from engine.render.kustomize.errors import KustomizeError, Lacking, Needs
-from engine.render.kustomize.model.reading import Document, MalformedYaml, read, read_one
+from engine.render.kustomize.model.reading import Document, MalformedYaml, Parse, read, read_one
 from engine.render.kustomize.repository import Repository, is_http, parse_repository
 from engine.source.tree import Form, Tree
 
@@ -43,7 +43,7 @@ class Reach:
     allow_remote: bool = True
     bases: Mapping[str, Tree] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
-    parse: Callable[[bytes, str], Sequence[Document]] = read
+    parse: Parse = read
 
 
 @dataclass(frozen=True, slots=True)

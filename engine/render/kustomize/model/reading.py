@@ -8,9 +8,9 @@ anchors and merges while it reads.  Source: kyaml kio/byteio_reader.go, yaml/rno
 import binascii
 import re
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs forget it
@@ -45,6 +45,10 @@ class Document:
     value: Any
     file: str
     line: int
+
+
+Parse: TypeAlias = Callable[[bytes, str], Sequence[Document]]
+"""`read`, or what remembers; the documents are never changed.  Raises MalformedYaml."""
 
 
 def read(content: bytes, file: str) -> list[Document]:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.render import Request, render
 from engine.objects.regex import InvalidExpression, compiled
+from engine.render import Request, render
 from engine.source.tree import MemoryTree
 
 EVIL = b"""\

@@ -1,0 +1,65 @@
+"""An expression that can be evaluated."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from engine.objects.cel.check import check_bool, check_calls
+from engine.objects.cel.errors import CelError, CostError, EvaluationError
+from engine.objects.cel.evaluate import Evaluation
+from engine.objects.cel.parser import parse
+from engine.objects.cel.tree import Node
+
+COST_LIMIT: Final = 50_000
+"""Steps of one evaluation; a step takes about a microsecond.  A condition of ten takes 150."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A parsed expression."""
+
+    text: str
+    tree: Node
+
+    def value(self, variables: Mapping[str, Any], limit: int = COST_LIMIT) -> Any:
+        """The value, as engine.objects.cel.values describes it.
+
+        Raises CelError: with the expression and why it has none.
+        """
+        try:
+            return Evaluation(variables, limit).value(self.tree)
+        except (EvaluationError, CostError) as error:
+            reason = str(error)
+        except RecursionError:
+            reason = "the data is nested too deep"
+        raise CelError(f"failed to evaluate the CEL expression '{self.text}': {reason}")
+
+    def is_true(self, variables: Mapping[str, Any]) -> bool:
+        """The value, a bool.  Raises CelError if it is none."""
+        found = self.value(variables)
+        if isinstance(found, bool):
+            return found
+        raise CelError(f"failed to evaluate CEL expression as boolean: '{self.text}'")
+
+
+def parsed(text: str, variables: Collection[str] | None = None) -> Program:
+    """The expression.
+
+    variables: the only ones there are, each a map; then the value must be a bool.  None: any
+    variables, any value.
+    Raises CelError: what is wrong, and where.
+    """
+    return _parsed(text, None if variables is None else tuple(variables))
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str, variables: tuple[str, ...] | None) -> Program:
+    try:
+        tree = parse(text)
+        check_calls(text, tree)
+        if variables is not None:
+            check_bool(text, tree, variables)
+    except CelError as error:
+        raise CelError(f"failed to parse the CEL expression '{text[:200]}': {error}") from None
+    return Program(text, tree)
