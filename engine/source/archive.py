@@ -6,15 +6,18 @@ digests are compared only with what the same program wrote.
 """
 
 import gzip
+import hashlib
 import tarfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
 from dulwich.objects import Blob
 
 from engine.errors import ArtifactFailed
+from engine.source.archive_layout import Group, Layout, lay_out
+from engine.source.archive_record import END, header, padding
 from engine.source.digest import hasher
 from engine.source.failures import of_disk
 from engine.source.git_compact import compact_if_worth
@@ -22,13 +25,13 @@ from engine.source.git_tree import GitTree
 from engine.source.git_write import StoredFile, write_tree
 from engine.source.store import Store
 from engine.source.tree import Entry, Form, Tree
+from engine.telemetry import because, logger
 
 MiB = 1024 * 1024
-_FOLDER_MODE, _FILE_MODE, _EXECUTABLE_MODE = 0o750, 0o600, 0o700
-_GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # no name, no time, unknown system (RFC 1952)
 _LEVEL = 6
+_GZIP = zlib.MAX_WBITS | 16  # with a gzip head: no name, no time
+_COPIED_AT_MOST = 256 * MiB  # bytes of a group, held in memory as a whole
 _BATCH_BYTES = 16 * MiB  # of files held in memory until they are written
-_CHUNK = MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,80 +43,119 @@ class ArchiveLimits:
     entries: int = 200_000
 
 
-def write(tree: Tree, file: BinaryIO, algorithm: str = "sha256") -> tuple[str, int]:
-    """Write the tree as tar.gz; the digest of the bytes written, and their number."""
-    target = _Gzip(file, algorithm)
-    with tarfile.open(
-        fileobj=cast("BinaryIO", target), mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8"
-    ) as tar:
-        for path, entry in _walk(tree, ""):
-            content = tree.read(path) if entry.form is Form.FILE else b""
-            tar.addfile(_header(path, entry, len(content)), _Bytes(content))
-    return target.finish()
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a group stands in an archive; digest: SHA-256 of these bytes."""
+
+    start: int
+    size: int
+    digest: bytes
 
 
-def _walk(tree: Tree, folder: str) -> Iterator[tuple[str, Entry]]:
-    for name, entry in sorted(tree.names(folder).items()):
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An archive that was written.
+
+    digest: `sha256:<hex>` of its bytes.  size: their number.  places: of its groups by key.
+    """
+
+    digest: str
+    size: int
+    layout: Layout = field(repr=False)
+    places: Mapping[bytes, Place] = field(repr=False)
+
+
+def write(
+    tree: Tree,
+    file: BinaryIO,
+    algorithm: str = "sha256",
+    before: tuple[Written, BinaryIO] | None = None,
+) -> Written:
+    """Write the tree as tar.gz; the same tree gives the same bytes.
+
+    before: an archive of a tree that may differ little, and its file.  Groups that it has as well
+    are copied if they are intact, which changes the time that this takes and never the outcome.
+    """
+    target = _Hashed(file, algorithm)
+    layout = lay_out(tree, before[0].layout if before else None)
+    places: dict[bytes, Place] = {}
+    for group in layout.groups:
+        start = target.size
+        digest = _copy(group, *before, target) if before else None
+        digest = digest or _pack(_records(group, tree), target)
+        places[group.key] = Place(start, target.size - start, digest)
+    _pack([END], target)
+    return Written(target.digest, target.size, layout, places)
+
+
+def _copy(group: Group, written: Written, file: BinaryIO, target: "_Hashed") -> bytes | None:
+    """Take a group over from the archive before; None if it is not there, or not intact."""
+    place = written.places.get(group.key)
+    if place is None or place.size > _COPIED_AT_MOST:
+        return None
+    try:
+        file.seek(place.start)
+        member = file.read(place.size)
+    except OSError as error:  # the group can be packed anew
+        logger.warning("the artifact before cannot be read", extra=because(error))
+        return None
+    if hashlib.sha256(member).digest() != place.digest:
+        return None
+    target.write(member)
+    return place.digest
+
+
+def _pack(records: Iterable[bytes], target: "_Hashed") -> bytes:
+    """Write one member of the gzip file; its SHA-256.
+
+    A gzip file may have many: it then stands for what they hold, one after the other (RFC 1952).
+    """
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
+    digest = hashlib.sha256()
+    for record in records:
+        if part := packer.compress(record):
+            digest.update(part)
+            target.write(part)
+    rest = packer.flush()
+    digest.update(rest)
+    target.write(rest)
+    return digest.digest()
+
+
+def _records(group: Group, tree: Tree) -> Iterator[bytes]:
+    if group.has_folder:
+        yield header(group.folder, Entry(Form.FOLDER, ""), 0)
+    yield from _below(group.folder, group.members, tree)
+
+
+def _below(folder: str, members: Iterable[tuple[str, Entry]], tree: Tree) -> Iterator[bytes]:
+    for name, entry in members:
         path = f"{folder}/{name}" if folder else name
-        yield path, entry
+        content = tree.read(path) if entry.form is Form.FILE else b""
+        yield header(path, entry, len(content))
+        yield content
+        yield padding(len(content))
         if entry.form is Form.FOLDER:
-            yield from _walk(tree, path)
+            yield from _below(path, tree.names(path).items(), tree)
 
 
-def _header(path: str, entry: Entry, size: int) -> tarfile.TarInfo:
-    """Everything that is not content is the same for everybody."""
-    header = tarfile.TarInfo(path)
-    header.uid = header.gid = header.mtime = 0
-    header.uname = header.gname = ""
-    if entry.form is Form.FOLDER:
-        header.type = tarfile.DIRTYPE
-        header.mode = _FOLDER_MODE
-    else:
-        header.size = size
-        header.mode = _EXECUTABLE_MODE if entry.executable else _FILE_MODE
-    return header
-
-
-class _Bytes:
-    """The least that tarfile reads a member from."""
-
-    def __init__(self, content: bytes) -> None:
-        self._rest = memoryview(content)
-
-    def read(self, size: int = -1, /) -> bytes:
-        size = len(self._rest) if size < 0 else size
-        part, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(part)
-
-
-class _Gzip:
-    """Compresses what is written to it, and hashes what comes out."""
+class _Hashed:
+    """Counts and hashes what is written to a file."""
 
     def __init__(self, file: BinaryIO, algorithm: str) -> None:
         self._file = file
         self._algorithm = algorithm
         self._hash = hasher(algorithm)
-        self._packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-        self._checksum = zlib.crc32(b"")
-        self._given = self._size = 0
-        self._put(_GZIP_HEAD)
+        self.size = 0
 
-    def write(self, data: bytes) -> int:
-        self._checksum = zlib.crc32(data, self._checksum)
-        self._given += len(data)
-        self._put(self._packer.compress(data))
-        return len(data)
-
-    def finish(self) -> tuple[str, int]:
-        self._put(self._packer.flush())
-        self._put(self._checksum.to_bytes(4, "little"))
-        self._put((self._given & 0xFFFFFFFF).to_bytes(4, "little"))
-        return f"{self._algorithm}:{self._hash.hexdigest()}", self._size
-
-    def _put(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
         self._file.write(data)
         self._hash.update(data)
-        self._size += len(data)
+        self.size += len(data)
+
+    @property
+    def digest(self) -> str:
+        return f"{self._algorithm}:{self._hash.hexdigest()}"
 
 
 def read(file: BinaryIO, store: Store, limits: ArchiveLimits | None = None) -> GitTree:

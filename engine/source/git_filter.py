@@ -21,6 +21,7 @@ _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # Git's id of a folder
 
 _FILE_MODE, _EXECUTABLE_MODE = 0o100644, 0o100755  # others (0664) mean the same as these
 
+_Key: TypeAlias = tuple[str, str, str]
 _IgnoreFiles: TypeAlias = tuple[tuple[tuple[tuple[str, ...], str], ...], int]
 
 
@@ -71,12 +72,12 @@ class _Walk:
         found: list[tuple[tuple[str, ...], str]] = []
         if own is not None and own.is_file:
             found.append(((), own.id))
-        for name, child in sorted(children.items()):
+        for name, child in children.items():
             if child.is_folder:
                 inner, _ = self._ignore_files_below(child.id, depth + 1)
                 found += [((name, *scope), blob) for scope, blob in inner]
         _forget_if_full(memory)
-        memory[tree_id] = tuple(found), self._entries - before
+        memory[tree_id] = tuple(sorted(found)), self._entries - before
         return memory[tree_id]
 
     def folder(self, tree_id: str, path: tuple[str, ...], wanted: Rules) -> tuple[str, int]:
@@ -87,18 +88,37 @@ class _Walk:
         if known is not None:
             self._count(known[1], len(path))
             return known
-        before = self._entries
+        entries = self._entries
         children = self._store.children(tree_id)
         self._count(len(children), len(path))
+        before, kept_before = self._before(key)
         kept = {}
         for name, child in children.items():
+            if name in kept_before and before[name] == child:  # the same path, rules and content
+                kept[name] = kept_before[name]
+                if child.is_folder:
+                    self.folder(child.id, (*path, name), wanted)  # counts what is below it
+                continue
             new = self._kept(child, (*path, name), wanted)
             if new is not None:
                 kept[name] = new
         new_id = tree_id if kept == children else self._written(kept)
         _forget_if_full(memory)
-        memory[key] = new_id, self._entries - before
+        _forget_if_full(self._store.filtered_last)
+        memory[key] = new_id, self._entries - entries
+        self._store.filtered_last[key[:2]] = tree_id
         return memory[key]
+
+    def _before(self, key: _Key) -> tuple[Mapping[str, Child], Mapping[str, Child]]:
+        """What was in the folder when it was filtered last, and what was kept of it."""
+        last = self._store.filtered_last.get(key[:2])
+        result = self._store.filtered.get((*key[:2], last)) if last else None
+        if last is None or result is None:
+            return {}, {}
+        try:
+            return self._store.children(last), self._store.children(result[0])
+        except (KeyError, GitError):  # lost since: then nothing is taken over
+            return {}, {}
 
     def _kept(self, child: Child, path: tuple[str, ...], wanted: Rules) -> Child | None:
         """What becomes of an entry; None if it is dropped."""

@@ -40,8 +40,8 @@ class GitTree:
         child = self._find(path)
         if child is None or not child.is_folder:
             raise KeyError(path)
-        found = ((name, _entry(item)) for name, item in self._store.children(child.id).items())
-        return {name: entry for name, entry in sorted(found, key=_by_name) if entry}
+        children = self._store.children(child.id)
+        return {name: entry for name in sorted(children) if (entry := _entry(children[name]))}
 
     def read(self, path: str) -> bytes:
         """The file's content; KeyError if `path` is no file."""
@@ -60,10 +60,6 @@ class GitTree:
                 return None
             child = found
         return child
-
-
-def _by_name(item: tuple[str, Entry | None]) -> str:
-    return item[0]
 
 
 def _entry(child: Child) -> Entry | None:

@@ -10,13 +10,14 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from engine.source import archive
+from engine.source.archive import Written
 from engine.source.digest import digest_of, is_equal
 from engine.source.failures import ArchiveOperationFailed, of_disk
 from engine.source.tree import Tree
@@ -78,6 +79,8 @@ class ArtifactStorage:
         self.address = address
         self._algorithm = algorithm
         self._retention = retention or Retention()
+        self._newest: dict[ArtifactOwner, tuple[Path, Written]] = {}
+        """What was written last; the next one copies from it."""
         folder.mkdir(parents=True, exist_ok=True)
 
     def __repr__(self) -> str:
@@ -89,17 +92,26 @@ class ArtifactStorage:
 
     def store(self, owner: ArtifactOwner, name: str, tree: Tree, now: float) -> StoredArtifact:
         """Write the tree as `<name>.tar.gz`.  Blocks.  Raises ArchiveOperationFailed."""
-        written: list[tuple[str, int]] = []
-
-        def write(file: BinaryIO) -> None:
-            written.append(archive.write(tree, file, self._algorithm))
-
         path = f"{owner.path}/{name}.tar.gz"
-        self._put(path, write)
-        digest, size = written[0]
-        return StoredArtifact(path, self.url(path), digest, size, now)
+        with self._before(owner) as before:
+            written = self._put(
+                path, lambda file: archive.write(tree, file, self._algorithm, before)
+            )
+        self._newest[owner] = self.folder / path, written
+        return StoredArtifact(path, self.url(path), written.digest, written.size, now)
 
-    def _put(self, path: str, write: Callable[[BinaryIO], None]) -> None:
+    @contextmanager
+    def _before(self, owner: ArtifactOwner) -> Iterator[tuple[Written, BinaryIO] | None]:
+        """The archive that was written last, open; None if there is none."""
+        path, written = self._newest.get(owner, (None, None))
+        with ExitStack() as stack:
+            found = None
+            if path and written:
+                with suppress(OSError):  # removed, or damaged: then all is packed anew
+                    found = written, stack.enter_context(path.open("rb"))
+            yield found
+
+    def _put(self, path: str, write: Callable[[BinaryIO], Written]) -> Written:
         if not _FILE.fullmatch(path.rpartition("/")[2]):
             raise ArchiveOperationFailed(f"invalid artifact path: {path!r}")
         target = self.folder / path
@@ -110,7 +122,7 @@ class ArtifactStorage:
             raise _failure(path, error) from error
         try:
             with os.fdopen(handle, "wb") as file:
-                write(file)
+                written = write(file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, target)
@@ -119,6 +131,7 @@ class ArtifactStorage:
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(temporary)
+        return written
 
     def is_intact(self, path: str, digest: str) -> bool:
         """True if the file is there with that content.  Blocks: reads the whole file."""
@@ -167,6 +180,7 @@ class ArtifactStorage:
 
     def remove(self, owner: ArtifactOwner) -> bool:
         """Remove everything of an object that was deleted; False if there was nothing."""
+        self._newest.pop(owner, None)
         folder = self.folder / owner.path
         if not folder.is_dir():
             return False

@@ -13,11 +13,13 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import Blob, ObjectID, ShaFile, Tree, parse_tree
+from dulwich.pack import FilePackIndex, Pack
 
 from engine.source.failures import GitError
 from engine.source.git_pack import Incoming
@@ -93,6 +95,8 @@ class Store:
         self._trees: OrderedDict[str, Mapping[str, Child]] = OrderedDict()
         self.filtered: dict[tuple[str, str, str], tuple[str, int]] = {}
         """What `git_filter` made of folders: {(rules, path, tree id): (new id, entries)}."""
+        self.filtered_last: dict[tuple[str, str], str] = {}
+        """The folder that `git_filter` saw last at a place: {(rules, path): tree id}."""
         self.ignore_files: dict[str, tuple[tuple[tuple[tuple[str, ...], str], ...], int]] = {}
         """The ignore files below folders: {tree id: (((folder, blob id), ...), entries)}."""
         weakref.finalize(self, self._objects.close)
@@ -169,7 +173,7 @@ class Store:
 
     def incoming(self) -> Incoming:
         """A place to write a pack to."""
-        objects = DiskObjectStore(str(self._path), fsync_object_files=True)
+        objects = _NamedPacks(str(self._path), fsync_object_files=True)
         return Incoming(objects, self.exclusive)
 
     def add(self, objects: Iterable[ShaFile]) -> None:
@@ -225,6 +229,25 @@ class Store:
     def _held(self) -> Path:
         # As refs, so that `git --git-dir` on this folder sees the commits and keeps them.
         return self.folder / "refs" / "held"
+
+
+class _NamedPacks(DiskObjectStore):
+    """Objects whose packs are known by the names of their files.
+
+    A pack's name is a hash of the ids of its objects.  dulwich computes it for each pack whenever
+    one is added, which takes as long as the repository is large.
+    """
+
+    @property
+    def packs(self) -> list[Pack]:
+        """All packs."""
+        packs = super().packs
+        for pack in packs:
+            index = pack.index
+            if isinstance(index, FilePackIndex):
+                name = Path(index.path).stem.removeprefix("pack-").encode()
+                pack.name = partial(bytes, name)  # type: ignore[method-assign]  # dulwich makes it
+        return packs
 
 
 def _initialise(folder: Path) -> None:

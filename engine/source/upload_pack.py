@@ -144,7 +144,10 @@ def _shallow_info(found: Reach, depth: int, shallow: frozenset[str]) -> Iterator
 def _pack(repo: Repo, found: Reach) -> Iterator[bytes]:
     content = BytesIO()
     objects = [(ObjectID(item.encode()), None) for item in found.objects]
-    write_pack_from_container(content.write, repo.object_store, objects, repo.object_format)
+    # With reuse, dulwich looks at every object of every pack for each fetch.
+    write_pack_from_container(
+        content.write, repo.object_store, objects, repo.object_format, reuse_deltas=False
+    )
     data = content.getvalue()
     for at in range(0, len(data), _BAND_BYTES):
         part = data[at : at + _BAND_BYTES]

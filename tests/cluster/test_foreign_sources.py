@@ -39,15 +39,15 @@ class Shelf:
         """`status.artifact` of a tar.gz with one ConfigMap of that value."""
         text = content(config_map("web", value=value)) or b""
         file = io.BytesIO()
-        digest, size = archive.write(MemoryTree({"app/web.yaml": text}), file)
+        written = archive.write(MemoryTree({"app/web.yaml": text}), file)
         path = f"/{revision.replace(':', '-')}.tar.gz"
         self.files[path] = file.getvalue()
         return {
-            "digest": digest,
+            "digest": written.digest,
             "lastUpdateTime": "2026-01-01T00:00:00Z",
             "path": path.lstrip("/"),
             "revision": revision,
-            "size": size,
+            "size": written.size,
             "url": self.url + path,
         }
 

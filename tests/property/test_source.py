@@ -1,9 +1,11 @@
 """Laws of trees, archives, ignore rules and versions."""
 
 import io
+import tarfile
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ from engine.source.git_write import StoredFile, write_tree
 from engine.source.ignore import Segment, rules
 from engine.source.semver import Constraint, Version
 from engine.source.store import Store
-from engine.source.tree import Form, Tree
+from engine.source.tree import Form, MemoryTree, Tree
 
 ON_DISK = settings(max_examples=40)  # each example makes a store
 
@@ -108,6 +110,76 @@ def test_an_archive_is_read_back_as_the_same_tree(files: dict[str, bytes]) -> No
         assert archive.write(tree, one) == archive.write(tree, two)
         one.seek(0)
         assert archive.read(one, store).id == tree.id
+
+
+CHANGES = st.lists(
+    st.dictionaries(
+        st.builds("{}/{}".format, st.integers(0, 15), PATHS),
+        st.one_of(st.none(), st.binary(max_size=30)),
+        max_size=6,
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=15)  # each writes several archives of some hundred files
+@given(FILES, CHANGES, st.randoms(use_true_random=False))
+def test_an_archive_is_the_same_whatever_was_copied_into_it(
+    some: dict[str, bytes], changes: list[dict[str, bytes | None]], chance: Random
+) -> None:
+    files = {f"{number}/{path}": text for number in range(12) for path, text in some.items()}
+    before = None
+    for change in [{}, *changes]:
+        files = changed(files, change)
+        fresh, copied = io.BytesIO(), io.BytesIO()
+        wanted = archive.write(MemoryTree(files), fresh)
+        found = archive.write(MemoryTree(files), copied, before=before)
+
+        assert found == wanted
+        assert copied.getvalue() == fresh.getvalue()
+        assert unpacked(copied.getvalue()) == files
+        before = found, damaged(copied, chance)
+
+
+def changed(files: Mapping[str, bytes], change: Mapping[str, bytes | None]) -> dict[str, bytes]:
+    """The files after the change; what lay in the way of a new one goes."""
+    new = dict(files)
+    for path, content in change.items():
+        ways = [path.rsplit("/", cut)[0] for cut in range(1, path.count("/") + 1)]
+        for other in list(new):
+            if other in ways or other == path or other.startswith(f"{path}/"):
+                del new[other]
+        if content is not None:
+            new[path] = content
+    return new
+
+
+def damaged(file: io.BytesIO, chance: Random) -> io.BytesIO:
+    """The file, now and then with a wrong byte or cut off."""
+    raw = bytearray(file.getvalue())
+    raw[chance.randrange(len(raw))] ^= chance.choice([0, 0, 1])
+    return io.BytesIO(raw[: chance.choice([len(raw), len(raw), len(raw) // 2])])
+
+
+def unpacked(raw: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(raw), mode="r:gz") as tar:
+        readers = {item.name: tar.extractfile(item) for item in tar if item.isreg()}
+        return {name: reader.read() for name, reader in readers.items() if reader}
+
+
+@settings(max_examples=10)  # each writes several trees
+@given(FILES, st.lists(FILES, max_size=3), LINES)
+def test_filtering_gives_the_same_whatever_was_filtered_before(
+    first: dict[str, bytes], others: list[dict[str, bytes]], spec_ignore: str
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        for files in (first, *others):
+            tree = stored(store, changed(first, files))
+
+            found = filtered(store, tree, spec_ignore)
+
+            assert found == filtered(Store(Path(folder)), tree, spec_ignore)
 
 
 @given(st.lists(st.one_of(st.text(max_size=40), st.sampled_from(list(Mark)))), st.data())

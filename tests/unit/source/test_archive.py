@@ -1,6 +1,8 @@
 import gzip
 import hashlib
 import io
+import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from engine.errors import ArtifactFailed
 from engine.source import archive
 from engine.source.archive import ArchiveLimits
+from engine.source.folder import FolderTree
 from engine.source.git_tree import GitTree
 from engine.source.git_write import StoredFile, write_tree
 from engine.source.store import Store
@@ -48,9 +51,9 @@ def packed(*members: tuple[str, bytes, bytes], mode: int = 0o644) -> io.BytesIO:
 def test_an_archive_looks_like_fluxs(tree: GitTree) -> None:
     file = io.BytesIO()
 
-    digest, size = archive.write(tree, file)
+    written = archive.write(tree, file)
 
-    assert (digest, size) == (
+    assert (written.digest, written.size) == (
         f"sha256:{hashlib.sha256(file.getvalue()).hexdigest()}",
         len(file.getvalue()),
     )
@@ -73,7 +76,74 @@ def test_the_bytes_depend_on_the_content_alone() -> None:
 
     assert one.getvalue() == two.getvalue()
     plain = hashlib.sha256(gzip.decompress(one.getvalue())).hexdigest()
-    assert plain == "cfbdb2f1d2a190b53f293b37ab044a5f0a5733801de64330bbc151c3d95f58b2"
+    assert plain == "2520590fa65c405623232c216e327c93ec77c461f637e6f4a87497c84093f65d"
+
+
+LARGE = {f"apps/{n // 11:03}/{n % 11:02}": b"name: %d\n" % n for n in range(1100)}
+
+
+class Reading(MemoryTree):
+    """Counts the files read."""
+
+    reads = 0
+
+    def read(self, path: str) -> bytes:
+        self.reads += 1
+        return super().read(path)
+
+
+def test_what_did_not_change_is_copied() -> None:
+    before, file = io.BytesIO(), io.BytesIO()
+    written = archive.write(MemoryTree(LARGE), before)
+    tree = Reading({**LARGE, "apps/042/03": b"name: new\n"})
+
+    archive.write(tree, file, before=(written, before))
+
+    assert 0 < tree.reads < 200
+
+
+@pytest.mark.parametrize("damage", [0, 1000, 10**9])
+def test_what_is_not_intact_any_more_is_packed_anew(damage: int) -> None:
+    before, wanted, file = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    written = archive.write(MemoryTree(LARGE), before)
+    broken = bytearray(before.getvalue())
+    if damage < len(broken):
+        broken[damage] ^= 1
+    else:
+        broken.clear()
+
+    archive.write(MemoryTree(LARGE), wanted)
+    archive.write(MemoryTree(LARGE), file, before=(written, io.BytesIO(broken)))
+
+    assert file.getvalue() == wanted.getvalue()
+
+
+class Unreadable(io.BytesIO):
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_disk_that_fails_costs_the_time_only() -> None:
+    before, file = io.BytesIO(), io.BytesIO()
+    written = archive.write(MemoryTree(LARGE), before)
+
+    assert archive.write(MemoryTree(LARGE), file, before=(written, Unreadable())) == written
+
+
+@pytest.mark.skipif(shutil.which("tar") is None, reason="tar is not installed")
+def test_the_usual_tar_unpacks_it(tree: GitTree, tmp_path: Path) -> None:
+    for name, each in (("small", tree), ("large", MemoryTree(LARGE))):
+        folder = tmp_path / name
+        folder.mkdir()
+        with (tmp_path / f"{name}.tar.gz").open("wb") as file:
+            archive.write(each, file)
+        subprocess.run(["tar", "xzpf", file.name, "-C", str(folder)], check=True)
+
+    assert FolderTree(tmp_path / "small").names("b") == tree.names("b")
+    assert (tmp_path / "small" / LONG).read_bytes() == b"#!/bin/sh\n"
+    assert (tmp_path / "small" / "run.sh").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "small" / "empty").stat().st_mode & 0o777 == 0o750
+    assert (tmp_path / "large" / "apps" / "099" / "10").read_bytes() == b"name: 1099\n"
 
 
 def test_what_was_written_is_read_back(tree: GitTree, store: Store) -> None:

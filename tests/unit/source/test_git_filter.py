@@ -137,6 +137,44 @@ def test_a_missing_folder_is_found_before_anything_is_built(store: Store) -> Non
         filtered(store, raw_tree(store, a=Child(0o40000, "2" * 40)))
 
 
+class Asked(Store):
+    """Notes which objects were asked for."""
+
+    asked: list[str]
+
+    def contains(self, object_id: str) -> bool:
+        self.asked.append(object_id)
+        return super().contains(object_id)
+
+
+def test_only_what_changed_in_a_folder_is_judged_again(tmp_path: Path) -> None:
+    store = Asked(tmp_path)
+    store.asked = []
+    same = {f"{number}_yaml": b"1" for number in range(50)}
+    before = filtered(store, tree_of(store, x_md=b"1", y_yaml=b"1", **same), "*.md")
+    store.asked.clear()
+
+    after = filtered(store, tree_of(store, x_md=b"1", y_yaml=b"2", **same), "*.md")
+
+    assert store.asked == [store.add_blob(b"2")]
+    assert after == tree_of(store, y_yaml=b"2", **same) != before
+
+
+def test_what_was_filtered_before_may_be_lost(store: Store) -> None:
+    tree = tree_of(store, x_md=b"1", y_yaml=b"1")
+    place = (next(iter(memory_of(store, tree))), "")
+    store.filtered_last[place] = "1" * 40
+    store.filtered[(*place, "1" * 40)] = "2" * 40, 1
+
+    assert filtered(store, tree_of(store, z_yaml=b"1")) == tree_of(store, z_yaml=b"1")
+
+
+def memory_of(store: Store, tree: str) -> set[str]:
+    """The keys of the rules under which something was filtered."""
+    filtered(store, tree)
+    return {rules for rules, _, _ in store.filtered}
+
+
 def test_a_small_tree_that_unfolds_for_ever_is_stopped(store: Store) -> None:
     inner = tree_of(store, a_yaml=b"1")
     for _ in range(20):  # 10 ** 20 files

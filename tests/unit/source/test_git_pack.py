@@ -62,6 +62,16 @@ def test_a_sound_pack_becomes_readable(tmp_path: Path) -> None:
     assert store.statistics().packs == 1
 
 
+def test_a_pack_with_the_same_objects_is_not_kept_twice(tmp_path: Path) -> None:
+    take_in(tmp_path, pack(blob(b"other")))
+    take_in(tmp_path, pack(blob(b"1"), blob(b"2")))
+
+    store = take_in(tmp_path, pack(blob(b"2"), blob(b"1")))
+
+    assert store.statistics().packs == 2
+    assert len(list((tmp_path / "store" / "objects" / "pack").iterdir())) == 4
+
+
 def test_an_empty_pack_changes_nothing(tmp_path: Path) -> None:
     assert take_in(tmp_path, pack()).statistics().packs == 0
 

@@ -68,6 +68,19 @@ def test_everything_of_a_deleted_object_is_removed(storage: ArtifactStorage) -> 
     assert storage.locate(stored.path) is None
 
 
+def test_an_artifact_is_the_same_after_others_and_after_a_start(storage: ArtifactStorage) -> None:
+    other = MemoryTree({"a.yaml": b"1", "b.yaml": b"2"})
+    storage.store(OWNER, "2" * 40, other, now=0.0)
+    after_another = storage.store(OWNER, COMMIT, TREE, now=1.0)
+    (storage.folder / after_another.path).unlink()  # nothing to copy from
+
+    assert storage.store(OWNER, COMMIT, TREE, now=1.0) == after_another
+    assert storage.store(OWNER, COMMIT, TREE, now=1.0) == after_another  # in its own place
+    storage.remove(OWNER)
+    assert storage.store(OWNER, COMMIT, TREE, now=1.0) == after_another
+    assert storage.is_intact(after_another.path, after_another.digest)
+
+
 @pytest.mark.parametrize(
     "owner",
     [
