@@ -10,6 +10,7 @@ from random import Random
 from engine.apiserver.kinds import builtin
 from engine.apiserver.kinds.resources import Resource, Resources
 from engine.apiserver.kinds.schemas import Schemas
+from engine.apiserver.storage.addresses import Addresses
 from engine.apiserver.storage.store import Key, Record, Store
 
 # Without vowels and digits that look like letters; Source: apimachinery util/rand.
@@ -25,6 +26,11 @@ class State:
     random: Random
     resources: Resources = field(default_factory=lambda: Resources(builtin.load().resources))
     schemas: Schemas = field(default_factory=lambda: Schemas(builtin.load().definitions))
+    addresses: Addresses = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Follow the Services of the store."""
+        self.addresses = Addresses(self.store)
 
     def now(self) -> str:
         """The time as objects write it: `2026-01-31T12:00:00Z`."""

@@ -37,7 +37,9 @@ class GarbageController:
             self._finish_foreground(record.obj)
             return
         metadata = record.obj["metadata"]
-        if change.previous is None and metadata.get("ownerReferences"):
+        owners = metadata.get("ownerReferences")
+        before = change.previous.obj["metadata"].get("ownerReferences") if change.previous else None
+        if owners and owners != before:
             self._judge(record)
         finalizers = metadata.get("finalizers") or ()
         if "deletionTimestamp" in metadata and ORPHAN in finalizers:
@@ -100,12 +102,10 @@ class GarbageController:
         uid = owner.obj["metadata"]["uid"]
         for record in tuple(self._of(uid)):
             if "deletionTimestamp" not in record.obj["metadata"]:
-                self._delete(record, "Foreground" if tuple(self._of_record(record)) else "")
+                has_own = any(self._of(record.obj["metadata"]["uid"]))
+                self._delete(record, "Foreground" if has_own else "")
         if not any(_blocks(record.obj, uid) for record in self._of(uid)):
             self._release(owner.key, FOREGROUND)
-
-    def _of_record(self, record: Record) -> Iterator[Record]:
-        return self._of(record.obj["metadata"]["uid"])
 
     def _finish_foreground(self, gone: Object) -> None:
         """A dependent is gone: its owners may go as well."""

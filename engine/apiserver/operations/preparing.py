@@ -4,17 +4,14 @@ In: an object as a dict of the caller's own, which is changed.
 Source: kubernetes pkg/registry/*/strategy.go, admission plugins of a default server.
 """
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.apiserver.defaults.pods import Fields, fill
+from engine.apiserver.errors import Refused
 from engine.apiserver.kinds.resources import Resource
 from engine.apiserver.state import State
 from engine.objects.ref import Object
-
-SERVICE_NETWORK = ipaddress.IPv4Network("10.96.0.0/16")
-_NODE_PORTS = range(30000, 32768)
 
 
 def prepare_create(obj: Fields, resource: Resource, state: State) -> None:
@@ -38,7 +35,7 @@ def prepare_update(new: Fields, old: Object, resource: Resource, state: State) -
     if function is not None:
         function(new, old, state)
     if has_generation(resource):
-        changed = wanted_state(new, resource) != wanted_state(old, resource)
+        changed = _wanted_state(new, resource) != _wanted_state(old, resource)
         generation = old["metadata"].get("generation", 0)
         if changed or (_begins_deletion(new) and not _begins_deletion(old)):
             generation += 1
@@ -61,10 +58,13 @@ def prepare_status(new: Fields, old: Object, resource: Resource) -> Fields:
     return {**out, "status": new["status"]} if "status" in new else out
 
 
-def wanted_state(obj: Object, resource: Resource) -> dict[str, Any]:
-    """What a change of which counts as a new generation."""
+def _wanted_state(obj: Object, resource: Resource) -> dict[str, Any]:
+    """What a change of which counts as a new generation; of a Deployment annotations as well."""
     left_out = ("metadata", "status") if resource.has_status else ("metadata",)
-    return {name: value for name, value in obj.items() if name not in left_out}
+    state = {name: value for name, value in obj.items() if name not in left_out}
+    if resource.key == "deployments.apps":
+        state["annotations"] = obj["metadata"].get("annotations") or {}
+    return state
 
 
 def _begins_deletion(obj: Object) -> bool:
@@ -122,9 +122,8 @@ def _service(obj: Fields, state: State) -> None:
     obj["status"] = {"loadBalancer": {}}
     if spec.get("type") == "ExternalName":
         return
-    taken = {record.obj["spec"].get("clusterIP") for record in state.store.records("services")}
     if not spec.get("clusterIP"):
-        spec["clusterIP"] = _free_address(taken, obj["metadata"].get("uid", ""))
+        spec["clusterIP"] = state.addresses.free_address(obj["metadata"].get("uid", ""))
     spec["clusterIPs"] = [spec["clusterIP"]]
     if spec["clusterIP"] != "None" or spec.get("selector"):
         fill(spec, {"ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"})
@@ -134,27 +133,14 @@ def _service(obj: Fields, state: State) -> None:
         _give_node_ports(spec, state)
 
 
-def _free_address(taken: set[Any], uid: str) -> str:
-    # From the uid, so that a run with the same seed gives the same addresses.
-    size = SERVICE_NETWORK.num_addresses - 512
-    start = int(uid.replace("-", "")[:8] or "0", 16) % size
-    for step in range(size):
-        address = str(SERVICE_NETWORK[256 + (start + step) % size])
-        if address not in taken:
-            return address
-    return "None"
-
-
 def _give_node_ports(spec: Fields, state: State) -> None:
-    taken = {
-        port.get("nodePort")
-        for record in state.store.records("services")
-        for port in record.obj["spec"].get("ports") or ()
-    }
-    free = (number for number in _NODE_PORTS if number not in taken)
+    free = state.addresses.free_ports()
     for port in spec.get("ports") or ():
         if not port.get("nodePort"):
-            port["nodePort"] = next(free)
+            port["nodePort"] = next(free, None)
+        if port["nodePort"] is None:
+            text = "failed to allocate a nodePort: range is full"
+            raise Refused(500, "InternalError", f"Internal error occurred: {text}")
 
 
 _ADDRESS_FIELDS = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")

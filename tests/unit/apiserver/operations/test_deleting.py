@@ -155,3 +155,13 @@ def test_a_built_in_kind_wants_a_qualified_finalizer(client: Client) -> None:
 
     assert code == 422
     assert status["details"]["causes"][0]["field"] == "metadata.finalizers[0]"
+
+
+def test_an_object_that_is_given_to_an_owner_that_is_gone_goes_as_well(client: Client) -> None:
+    parent = make(client, "parent")
+    client.delete(f"{MAPS}/parent")
+    make(client, "child")
+
+    client.merge(f"{MAPS}/child", {"metadata": {"ownerReferences": [owner(parent)]}})
+
+    assert names(client) == []

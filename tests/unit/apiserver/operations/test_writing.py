@@ -315,3 +315,21 @@ def test_a_lease_is_replaced_only_by_who_says_which(client: Client) -> None:
     assert code == 422
     assert "metadata.resourceVersion" in status["message"]
     assert "must be specified for an update" in status["message"]
+
+
+def test_an_annotation_of_a_deployment_is_a_new_generation_and_a_label_is_none(
+    client: Client,
+) -> None:
+    path = "/apis/apps/v1/namespaces/default/deployments"
+    labels = {"app": "a"}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "c", "image": "i"}]},
+    }
+    spec = {"selector": {"matchLabels": labels}, "template": template}
+    client.create(path, {"metadata": {"name": "a"}, "spec": spec})
+
+    labelled = client.merge(f"{path}/a", {"metadata": {"labels": {"a": "b"}}})[1]
+    noted = client.merge(f"{path}/a", {"metadata": {"annotations": {"a": "b"}}})[1]
+
+    assert (labelled["metadata"]["generation"], noted["metadata"]["generation"]) == (1, 2)
