@@ -1,142 +1,154 @@
 """`python -m benchmarks SCENARIO`: measure an engine, print one table, write one JSON.
 
 Runs nothing but what it starts itself, and leaves nothing behind but the JSON.
+`python -m benchmarks report` writes RESULTS.md from what was written so.
 """
 
 import json
 import os
 import signal
 import sys
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import click
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.meter import by_verb, machine
-from benchmarks.scenarios import SCENARIOS, Outcome
-from benchmarks.workload import Workload
-from benchmarks.world import ENGINE, SERVERS, EngineEnded, world
+from benchmarks.peer import Ours, Peer, peer_of
+from benchmarks.report import RESULTS, write_report
+from benchmarks.run import Wish, measured
+from benchmarks.scenarios import SCENARIOS, Sizes
+from benchmarks.table import table_of
+from benchmarks.world import SERVERS, EngineEnded
 from engine.cli.problems import unwrapped
-from engine.reconcile.run import rfc3339
-from engine.runtime import SystemClock
 from tests.controlplane.build import BuildError
 from tests.support.controlplane import ControlPlaneError
 
-RESULTS = Path(__file__).parent / "results"
-_EXPECTED = (EngineEnded, ControlPlaneError, BuildError, TimeoutError)
-_SHOWN = 30  # rows of requests; the JSON has all
+_EXPECTED = (EngineEnded, ControlPlaneError, BuildError, TimeoutError, ValueError)
+_REPORT = "report"
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_SIZES = {each.name: each.default for each in fields(Sizes)}
 
 
-@click.command()
-@click.argument("scenario", type=click.Choice(list(SCENARIOS)))
-@click.option("--kustomizations", type=click.IntRange(min=1), default=100, show_default=True)
-@click.option("--objects", type=click.IntRange(min=1), default=10, show_default=True, help="Each.")
+class Peers(click.ParamType[Peer]):
+    """NAME=COMMAND."""
+
+    name = "name=command"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Peer:
+        """The peer."""
+        try:
+            return peer_of(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Numbers(click.ParamType[list[int]]):
+    """`100,500,1000`."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> list[int]:
+        """The numbers."""
+        try:
+            found = [int(part) for part in value.split(",")]
+        except ValueError:
+            self.fail(f"{value!r} is not a number, nor several with commas between", param, ctx)
+        if min(found) < 1:
+            self.fail("at least 1", param, ctx)
+        return found
+
+
+def size(name: str, meaning: str) -> Callable[[_Command], _Command]:
+    """The option of one of the Sizes."""
+    default = _SIZES[name]
+    return click.option(f"--{name}", default=default, show_default=True, help=meaning)
+
+
+@click.command(
+    epilog="Scenarios: " + " ".join(f"{name}: {each.summary}" for name, each in SCENARIOS.items())
+)
+@click.argument("scenario", type=click.Choice([*SCENARIOS, _REPORT]))
+@click.option("--kustomizations", type=Numbers(), help="How many; 10,100 measures both.")
+@click.option("--objects", type=click.IntRange(min=1), help="Of each Kustomization.")
 @click.option("--interval", default="", help="Of all objects; default 1h, in steady_state 1m.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@size("window", "steady_state: seconds with the engine, and without.")
+@size("rounds", "one_change: commits, one after the other.")
+@size("singles", "drift_storm: edits, one after the other.")
+@size("edits", "drift_storm: edits at once.")
+@size("failing", "failing_neighbours: those that never become ready.")
+@size("steps", "memory: times that a fleet of the same size is added.")
 @click.option("--server", type=click.Choice(SERVERS), default="real", show_default=True)
-@click.option("--window", type=float, default=60.0, help="Seconds; of steady_state only.")
-@click.option("--limit", type=float, default=600.0, show_default=True, help="Seconds for it all.")
+@click.option("--peer", "peers", type=Peers(), multiple=True, help="Measured too; repeatable.")
+@click.option("--limit", type=float, default=600.0, show_default=True, help="Seconds an engine.")
 @click.option("--json", "file", default="", help="Where to; default benchmarks/results/DATE-….json")
-@click.option("--profile", default="", help="File for cProfile of the engine, which slows it.")
+@click.option("--profile", default="", help="File for the engine's cProfile, which slows it.")
 @click.option("--log", default="", help="File for the log of the engine.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def main(scenario: str, **options: Any) -> None:
-    """Measure SCENARIO.  ARGUMENTS after `--` go to `lockstep run`."""
+    """Measure SCENARIO, or write the report.  ARGUMENTS after `--` go to `lockstep run`.
+
+    The COMMAND of a peer runs in a shell until SIGTERM, with KUBECONFIG, GIT_URL, STORAGE (a folder
+    of its own) and RUNTIME_NAMESPACE in its environment; what it starts is measured with it.
+    """
+    if scenario == _REPORT:
+        click.echo(f"written: {write_report()}")
+        return
     for name in [name for name in os.environ if name.startswith("LOCKSTEP_")]:
         if name != "LOCKSTEP_CACHE":  # where the control plane's programs are
             del os.environ[name]  # the engine's settings are those that the result names
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    numbers = options["kustomizations"] or [None]
+    if options["file"] and len(numbers) > 1:
+        raise click.UsageError("--json is one file, and each size has its own result")
+    for number in numbers:
+        _measure(wish_of(scenario, number, options), options["file"])
+
+
+def wish_of(scenario: str, kustomizations: int | None, options: dict[str, Any]) -> Wish:
+    """What the options say."""
+    sizes = Sizes(**{name: options[name] for name in _SIZES})
+    numbers = {name: options[name] for name in ("objects", "interval", "seed")}
+    workload = SCENARIOS[scenario].workload(sizes, kustomizations=kustomizations, **numbers)
+    return Wish(
+        scenario,
+        workload,
+        sizes,
+        options["server"],
+        Ours(options["arguments"], options["profile"]),
+        options["peers"],
+        options["limit"],
+        options["log"],
+    )
+
+
+def _measure(wish: Wish, file: str) -> None:
     try:
-        result = anyio.run(partial(measured, scenario, **options))
+        result = anyio.run(partial(measured, wish))
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as problem:
         error = unwrapped(problem)
         if not isinstance(error, _EXPECTED):
             raise
-        text = f"not done in {options['limit']:g} s; --log FILE shows what the engine says"
+        text = f"not done in {wish.limit:g} s; --log FILE shows what the engine says"
         raise click.ClickException(str(error) or text) from error
     Console(highlight=False).print(table_of(result))
-    path = Path(options["file"]) if options["file"] else default_path(result)
+    path = Path(file) if file else default_path(result)
     path.write_text(json.dumps(result, indent=1) + "\n")
     click.echo(f"written: {path}")
-
-
-async def measured(scenario: str, **options: Any) -> dict[str, Any]:
-    """The result of one scenario, as it is written to the JSON."""
-    steady = {"window": options["window"]} if scenario == "steady_state" else {}
-    interval = options["interval"] or ("1m" if steady else "1h")
-    workload = Workload(options["kustomizations"], options["objects"], options["seed"], interval)
-    started_at, environment = SystemClock().wall(), machine()
-    server, arguments = options["server"], options["arguments"]
-    with anyio.fail_after(options["limit"]):
-        async with world(server, arguments, options["profile"], options["log"]) as made:
-            environment["kubernetes"] = (await made.client.document("/version"))["gitVersion"]
-            outcome: Outcome = await SCENARIOS[scenario](made, workload, **steady)
-    return {
-        "scenario": scenario,
-        "at": rfc3339(started_at),
-        "server": server,
-        "arguments": list(arguments),
-        "profiled": bool(options["profile"]),
-        "workload": asdict(workload),
-        "machine": environment,
-        **asdict(outcome),
-        "seconds": rounded(outcome.seconds),
-        "figures": rounded(outcome.figures),
-    }
-
-
-def rounded(figures: dict[str, float]) -> dict[str, float]:
-    """To thousandths: what lies behind is noise."""
-    return {name: round(figure, 3) for name, figure in figures.items()}
 
 
 def default_path(result: dict[str, Any]) -> Path:
     """The dated file of a result."""
     size = "{kustomizations}x{objects}".format(**result["workload"])
-    return RESULTS / f"{result['at'][:10]}-{result['scenario']}-{result['server']}-{size}.json"
-
-
-def table_of(result: dict[str, Any]) -> Table:
-    """The result for reading."""
-    size = "{kustomizations} x {objects}".format(**result["workload"])
-    machine = result["machine"]
-    title = f"{result['scenario']}, {size}, {result['server']} API server {machine['kubernetes']}"
-    caption = f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']}"
-    table = Table("", "", title=title, caption=caption, show_header=False)
-    table.columns[1].justify = "right"
-    for name, seconds in result["seconds"].items():
-        table.add_row(f"seconds, {name.replace('_', ' ')}", f"{seconds:.2f}")
-    table.add_section()
-    for name, used in result["usage"].items():
-        table.add_row(f"CPU seconds, {name}", f"{used['cpu']:.2f}")
-        table.add_row(f"peak MiB, {name}", f"{used['peak_bytes'] / 2**20:.0f}")
-    table.add_section()
-    for name, figure in result["figures"].items():
-        table.add_row(name, f"{figure:.2f}".removesuffix(".00"))
-    table.add_section()
-    _add_requests(table, result["requests"])
-    return table
-
-
-def _add_requests(table: Table, requests: dict[str, dict[str, int]]) -> None:
-    own = requests.get(ENGINE, {})
-    table.add_row(f"requests of {ENGINE}", str(sum(own.values())))
-    for verb, count in by_verb(own).items():
-        table.add_row(f"  {verb}", str(count))
-    table.add_section()
-    for what, count in list(own.items())[:_SHOWN]:
-        table.add_row(f"  {what}", str(count))
-    table.add_section()
-    for agent, counts in requests.items():
-        if agent != ENGINE:
-            table.add_row(f"requests of {agent}", str(sum(counts.values())))
+    name = f"{result['at'][:10]}-{result['scenario']}-{result['server']}-{size}"
+    return RESULTS / f"{name}{'-profiled' if result['profiled'] else ''}.json"
 
 
 if __name__ == "__main__":

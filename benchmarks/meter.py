@@ -1,52 +1,60 @@
-"""What a run cost: requests by who, verb and resource, CPU seconds, peak memory, latencies.
-
-Linux only: processes are read from /proc.
-"""
+"""What a run cost: requests by who, verb and resource, and latencies."""
 
 import math
-import os
-import platform
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 Requests = dict[str, dict[str, int]]
 """{first word of the user agent: {"verb resource.group/subresource": count}}."""
 
-_PROC = Path("/proc")
-_TICK = 1 / os.sysconf("SC_CLK_TCK")  # seconds
+OWN = "benchmark"  # our user agent
+_BYSTANDERS = frozenset(
+    {OWN, "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "unknown"}
+)
+_METHODS = {"create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
+_WRITES = frozenset({*_METHODS, "deletecollection"})
+_RANKS = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request that an API server got; at: seconds since 1970; what: `verb resource`."""
+    """One request that an API server got.
+
+    at: seconds since 1970.   what: `verb resource`.   name: of the object, or the label selector.
+    """
 
     at: float
     agent: str
     what: str
+    name: str = ""
+
+    def concerns(self, name: str) -> bool:
+        """Whether it is about the Kustomization of that name, or about what that applies."""
+        return self.name == name or self.name.startswith(f"{name}-") or f"={name}," in self.name
 
 
-def seen_in(events: Iterable[Mapping[str, Any]]) -> list[Seen]:
-    """The requests of an audit log, each once, though it logs a watch at its start and its end."""
-    found = {event["auditID"]: event for event in events}
-    return [
-        Seen(
-            datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp(),
-            agent_of(event.get("userAgent", "")),
-            f"{_verb(event)} {_resource(event)}",
-        )
-        for event in found.values()
-    ]
+def seen_of(event: Mapping[str, Any]) -> Seen:
+    """The request of an event of an audit log."""
+    return Seen(
+        datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp(),
+        agent_of(event.get("userAgent", "")),
+        f"{_verb(event)} {_resource(event)}",
+        (event.get("objectRef") or {}).get("name") or _selector(event["requestURI"]),
+    )
 
 
 def agent_of(header: str) -> str:
     """`lockstep` of `lockstep/0.1.0 (linux)`."""
     return header.partition("/")[0] or "unknown"
+
+
+def is_engine(agent: str) -> bool:
+    """Whether that is one of those that are measured: neither the control plane's nor ours."""
+    return agent not in _BYSTANDERS
 
 
 def _verb(event: Mapping[str, Any]) -> str:
@@ -60,6 +68,15 @@ def _resource(event: Mapping[str, Any]) -> str:
         path = event["requestURI"].partition("?")[0]
         return "/".join(path.split("/")[:3])  # /openapi/v3, whatever the document
     return resource_title(ref["resource"], ref.get("apiGroup", ""), ref.get("subresource", ""))
+
+
+def _selector(uri: str) -> str:
+    return selector_name(parse_qs(urlsplit(uri).query).get("labelSelector", [""])[0])
+
+
+def selector_name(selector: str) -> str:
+    """A label selector as `Seen.name` holds it: with a comma behind each term."""
+    return f"{selector}," if selector else ""
 
 
 def resource_title(plural: str, group: str, subresource: str) -> str:
@@ -76,6 +93,15 @@ def tally(seen: Iterable[Seen], began_at: float, ended_at: float) -> Requests:
     return {agent: dict(counter.most_common()) for agent, counter in sorted(counts.items())}
 
 
+def of_engine(requests: Requests) -> dict[str, int]:
+    """{"verb resource": count} of the engine, all of its controllers together."""
+    counts: Counter[str] = Counter()
+    for agent, each in requests.items():
+        if is_engine(agent):
+            counts.update(each)
+    return dict(counts.most_common())
+
+
 def by_verb(requests: Mapping[str, int]) -> dict[str, int]:
     """{verb: count} of {"verb resource": count}, the most frequent first."""
     counts: Counter[str] = Counter()
@@ -84,74 +110,64 @@ def by_verb(requests: Mapping[str, int]) -> dict[str, int]:
     return dict(counts.most_common())
 
 
+def by_method(requests: Mapping[str, int]) -> dict[str, int]:
+    """{HTTP method: count} of {"verb resource": count}."""
+    counts: Counter[str] = Counter()
+    for verb, count in by_verb(requests).items():
+        counts[_METHODS.get(verb.removeprefix("dry-run-"), "GET")] += count
+    return dict(sorted(counts.items()))
+
+
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What a process and those that it started used so far; cpu: seconds, user and system."""
+class Budget:
+    """Requests sorted by what they are for; managed: about the kinds that the workload applies."""
 
-    cpu: float
-    peak_bytes: int
-
-    def since(self, earlier: "Usage") -> "Usage":
-        """What was used in between; the peak is that of the whole life."""
-        return Usage(round(self.cpu - earlier.cpu, 2), self.peak_bytes)
-
-
-def usage(pid: int) -> Usage:
-    """Of the process, its children that ended, and its children that run."""
-    cpu, peak = 0.0, 0
-    for each in _family(pid):
-        with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
-            # After the program's name, which may hold anything; numbers as in proc(5), from 3.
-            fields = (_PROC / f"{each}/stat").read_text().rpartition(")")[2].split()
-            cpu += sum(int(ticks) for ticks in fields[11:15]) * _TICK
-            peak += _kilobytes(_PROC / f"{each}/status", "VmHWM") * 1024
-    return Usage(round(cpu, 2), peak)
+    managed_writes: int = 0  #: creates and applies, dry-runs too
+    dry_runs: int = 0
+    managed_reads: int = 0  #: GETs of single objects
+    status_writes: int = 0  #: of Kustomizations
+    other_writes: int = 0  #: all others, without Leases
+    upkeep: int = 0  #: watches and Leases, which an idle engine needs
+    others: int = 0  #: LISTs, discovery, GETs of what is not managed
 
 
-def _family(pid: int) -> Iterator[int]:
-    yield pid
-    with suppress(FileNotFoundError, ProcessLookupError):
-        for task in (_PROC / f"{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                yield from _family(int(child))
+def budget(requests: Mapping[str, int], managed: Collection[str]) -> Budget:
+    """What the requests of an engine were for; managed: titles of resources (`services`)."""
+    counts: Counter[str] = Counter()
+    for what, count in requests.items():
+        verb, _, resource = what.partition(" ")
+        counts[_purpose(verb, resource, managed)] += count
+        if verb.startswith("dry-run-"):
+            counts["dry_runs"] += count
+    return Budget(**counts)
 
 
-def _kilobytes(file: Path, name: str) -> int:
-    """A line `Name:  123 kB`, 0 if there is none."""
-    for line in file.read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1])
-    return 0
+def _purpose(verb: str, resource: str, managed: Collection[str]) -> str:
+    is_write = verb.removeprefix("dry-run-") in _WRITES
+    if verb == "watch" or resource.startswith("leases."):
+        return "upkeep"
+    if resource in managed:
+        return "managed_writes" if is_write else "managed_reads" if verb == "get" else "others"
+    if is_write and resource == "kustomizations.kustomize.toolkit.fluxcd.io/status":
+        return "status_writes"
+    return "other_writes" if is_write else "others"
 
 
 def latencies(seconds: Sequence[float]) -> dict[str, float]:
-    """First, median, 95th percentile and last, by nearest rank.  Raises ValueError if empty."""
+    """First, percentiles by nearest rank, and last.  Raises ValueError if empty."""
     if not seconds:
         raise ValueError("no latency was measured")
     ordered = sorted(seconds)
-
-    def rank(share: float) -> float:
-        return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
-
-    found = {"first": ordered[0], "p50": rank(0.5), "p95": rank(0.95), "last": ordered[-1]}
+    found = {"first": ordered[0]}
+    for name, share in _RANKS.items():
+        found[name] = ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+    found["last"] = ordered[-1]
     return {name: round(value, 3) for name, value in found.items()}
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were measured on; load: of the last minute, processes that want a core."""
-    return {
-        "cpu": _cpu_model(),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_bytes": _kilobytes(_PROC / "meminfo", "MemTotal") * 1024,
-        "load": round(os.getloadavg()[0], 2),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in ("lockstep", "aiohttp", "dulwich", "msgspec")},
-    }
-
-
-def _cpu_model() -> str:
-    for line in (_PROC / "cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """The rise of the straight line that fits best; needs two different x."""
+    middle_x = sum(x for x, _ in points) / len(points)
+    middle_y = sum(y for _, y in points) / len(points)
+    rise = sum((x - middle_x) * (y - middle_y) for x, y in points)
+    return rise / sum((x - middle_x) ** 2 for x, _ in points)

@@ -3,13 +3,14 @@
 The same numbers give the same commit, byte for byte, so that two runs do the same work.
 """
 
-import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
+from benchmarks import manifests
+from benchmarks.manifests import Manifest
 from engine.objects.manifests import dump
 from engine.source.author import commit_files, create_repository
 
@@ -18,16 +19,40 @@ NAMESPACE = "flux-system"  # of the source and the Kustomizations
 TARGET_NAMESPACE = "apps"  # of what they apply
 _COMMITTED_AT = 1_700_000_000.0  # any fixed instant: a commit's id covers it
 
-Manifest = dict[str, Any]
+Kinds = Sequence[tuple[str, str, Callable[[Random], Manifest]]]
+"""(kind, title of its resource, maker) in turn."""
+
+_CONFIG_MAP = ("ConfigMap", "configmaps", manifests.config_map)
+_DEPLOYMENT = ("Deployment", "deployments.apps", manifests.deployment)
+_SERVICE = ("Service", "services", manifests.service)
+_SERVICE_ACCOUNT = ("ServiceAccount", "serviceaccounts", manifests.service_account)
+_MIXED: Kinds = (
+    _CONFIG_MAP,
+    _DEPLOYMENT,
+    _SERVICE,
+    _SERVICE_ACCOUNT,
+    _CONFIG_MAP,
+    ("Role", "roles.rbac.authorization.k8s.io", manifests.role),
+    ("NetworkPolicy", "networkpolicies.networking.k8s.io", manifests.network_policy),
+    ("Secret", "secrets", manifests.secret),
+    _CONFIG_MAP,
+    _CONFIG_MAP,
+)
+_OF_FLUX: Kinds = (
+    _SERVICE_ACCOUNT,
+    _SERVICE,
+    _DEPLOYMENT,
+    ("Ingress", "ingresses.networking.k8s.io", manifests.ingress),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A commit that gives one ConfigMap of one Kustomization another value."""
+    """A commit that gives the first ConfigMap of some Kustomizations another value."""
 
     commit: str
-    kustomization: str
-    config_map: str
+    kustomizations: tuple[str, ...]
+    config_map: str  #: of the first of them
     data: Mapping[str, str]
 
 
@@ -40,23 +65,37 @@ class Workload:
     seed: int = 0
     interval: str = "1h"
 
+    kinds: ClassVar[Kinds] = _MIXED
+
     @property
     def names(self) -> list[str]:
         """The names of the Kustomizations."""
         return [f"app-{number:04d}" for number in range(self.kustomizations)]
 
+    @property
+    def healthy_names(self) -> list[str]:
+        """Of those that can become Ready."""
+        return self.names
+
+    @property
+    def managed(self) -> frozenset[str]:
+        """Titles of the resources that the fleet applies."""
+        return frozenset(title for _, title, _ in self.kinds)
+
     def files(self) -> dict[str, bytes]:
         """The repository: a folder for each Kustomization, a file for each object."""
         found: dict[str, bytes] = {}
         for name in self.names:
-            manifests = {f"{kind}-{n}.yaml": obj for n, kind, obj in self._objects(name)}
+            made = {
+                f"{obj['kind'].lower()}-{n}.yaml": obj for n, obj in enumerate(self.manifests(name))
+            }
             kustomization = {
                 "apiVersion": "kustomize.config.k8s.io/v1beta1",
                 "kind": "Kustomization",
-                "resources": list(manifests),
+                "resources": list(made),
             }
             found[f"{name}/kustomization.yaml"] = dump(kustomization).encode()
-            for file, manifest in manifests.items():
+            for file, manifest in made.items():
                 found[f"{name}/{file}"] = dump(manifest).encode()
         return found
 
@@ -69,119 +108,132 @@ class Workload:
     def change(self, repositories: Path, number: int) -> Change:
         """Commits the change of that number (from 1): another file each time, by the seed."""
         random = Random(f"{self.seed}/change/{number}")
-        name = random.choice(self.names)
-        _, kind, manifest = next(self._objects(name))  # the first is a ConfigMap
+        return self.change_of([random.choice(self.healthy_names)], repositories, number)
+
+    def change_of(self, names: Sequence[str], repositories: Path, number: int) -> Change:
+        """Commits the change of that number: one file in each of the Kustomizations `names`."""
+        random = Random(f"{self.seed}/data/{number}")
         data = {"release": f"{number}-{random.randbytes(8).hex()}"}
-        content = dump({**manifest, "data": data}).encode()
-        folder = repositories / SOURCE
+        first = {name: next(self.manifests(name)) for name in names}
         commit = commit_files(
-            folder,
-            {f"{name}/{kind}-0.yaml": content},
+            repositories / SOURCE,
+            {
+                f"{name}/configmap-0.yaml": dump({**manifest, "data": data}).encode()
+                for name, manifest in first.items()
+            },
             f"release {number}",
             committed_at=_COMMITTED_AT + number,
         )
-        return Change(commit, name, manifest["metadata"]["name"], data)
+        return Change(commit, tuple(names), first[names[0]]["metadata"]["name"], data)
 
-    def custom_objects(self, git_url: str) -> Iterator[Manifest]:
-        """The GitRepository and the Kustomizations, as a user creates them."""
-        yield {
-            "apiVersion": "source.toolkit.fluxcd.io/v1",
-            "kind": "GitRepository",
-            "metadata": {"name": SOURCE, "namespace": NAMESPACE},
-            "spec": {
-                "url": f"{git_url}/{SOURCE}",
-                "interval": self.interval,
-                "ref": {"branch": "main"},
-            },
+    def source(self, git_url: str) -> Manifest:
+        """The GitRepository, as a user creates it."""
+        spec = {
+            "url": f"{git_url}/{SOURCE}",
+            "interval": self.interval,
+            "ref": {"branch": "main"},
         }
-        for name in self.names:
-            yield {
-                "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
-                "kind": "Kustomization",
-                "metadata": {"name": name, "namespace": NAMESPACE},
-                "spec": {
-                    "interval": self.interval,
-                    "path": f"./{name}",
-                    "prune": True,
-                    "sourceRef": {"kind": "GitRepository", "name": SOURCE},
-                    "targetNamespace": TARGET_NAMESPACE,
-                },
-            }
+        return _named("source.toolkit.fluxcd.io/v1", "GitRepository", SOURCE, spec)
 
-    def _objects(self, name: str) -> Iterator[tuple[int, str, Manifest]]:
-        """(number, kind in lower case, manifest) of each object of one Kustomization."""
+    def kustomization(self, name: str) -> Manifest:
+        """A Kustomization, as a user creates it."""
+        spec = {
+            "interval": self.interval,
+            "path": f"./{name}",
+            "prune": True,
+            "sourceRef": {"kind": "GitRepository", "name": SOURCE},
+            "targetNamespace": TARGET_NAMESPACE,
+            **self.wishes(name),
+        }
+        return _named("kustomize.toolkit.fluxcd.io/v1", "Kustomization", name, spec)
+
+    def wishes(self, name: str) -> Manifest:
+        """What the spec of a Kustomization has beside the usual."""
+        return {}
+
+    def surroundings(self) -> Iterator[Manifest]:
+        """What has to be in the cluster before."""
+        yield from ()
+
+    def manifests(self, name: str) -> Iterator[Manifest]:
+        """Each object of one Kustomization, a ConfigMap first where the fleet has any."""
         random = Random(f"{self.seed}/{name}")
         for number in range(self.objects):
-            kind, make = _KINDS[number % len(_KINDS)]
-            manifest = {
+            kind, _, make = self.kinds[number % len(self.kinds)]
+            yield {
                 **make(random),
                 "kind": kind,
                 "metadata": {"name": f"{name}-{number}", "labels": {"app": name}},
             }
-            yield number, kind.lower(), manifest
 
 
-def _config_map(random: Random) -> Manifest:
-    data = {f"key-{key}": random.randbytes(16).hex() for key in range(random.randint(2, 8))}
-    return {"apiVersion": "v1", "data": data}
+class Chain(Workload):
+    """Each Kustomization depends on the one before it."""
+
+    __slots__ = ()
+
+    def wishes(self, name: str) -> Manifest:
+        """As Workload."""
+        number = self.names.index(name)
+        return {"dependsOn": [{"name": self.names[number - 1]}]} if number else {}
 
 
-def _secret(random: Random) -> Manifest:
-    value = base64.b64encode(random.randbytes(24)).decode()
-    return {"apiVersion": "v1", "type": "Opaque", "data": {"token": value}}
+@dataclass(frozen=True, slots=True)
+class Failing(Workload):
+    """The last of the Kustomizations wait for an object that never comes, until they time out."""
+
+    failing: int = 11
+    timeout: str = "30s"
+
+    @property
+    def healthy_names(self) -> list[str]:
+        """As Workload."""
+        return self.names[: self.kustomizations - self.failing]
+
+    def wishes(self, name: str) -> Manifest:
+        """As Workload."""
+        if name in self.healthy_names:
+            return {"timeout": self.timeout}
+        missing = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "name": f"{name}-missing",
+            "namespace": TARGET_NAMESPACE,
+        }
+        return {"timeout": self.timeout, "retryInterval": "10s", "healthChecks": [missing]}
 
 
-def _deployment(random: Random) -> Manifest:
-    """A Deployment scaled to nothing: it is healthy where no pods run."""
-    container = {
-        "name": "app",
-        "image": f"registry.example/app:{random.randint(1, 99)}",
-        "ports": [{"containerPort": 8080, "name": "http"}],
-        "env": [{"name": "SHARD", "value": str(random.randint(0, 9))}],
-        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
-    }
-    labels = {"component": f"c{random.randint(0, 999)}"}
-    return {
-        "apiVersion": "apps/v1",
-        "spec": {
-            "replicas": 0,
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
-        },
-    }
+class OfFlux(Workload):
+    """The shape of Flux's own benchmark: awaited, and applied by an impersonated service account.
+
+    Source: github.com/fluxcd/flux-benchmark.
+    """
+
+    __slots__ = ()
+
+    kinds: ClassVar[Kinds] = _OF_FLUX
+
+    def wishes(self, name: str) -> Manifest:
+        """As Workload."""
+        return {"wait": True, "timeout": "5m", "serviceAccountName": "applier"}
+
+    def surroundings(self) -> Iterator[Manifest]:
+        """As Workload: the service account, and its right to everything."""
+        yield {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": "applier", "namespace": NAMESPACE},
+        }
+        group = "rbac.authorization.k8s.io"
+        yield {
+            "apiVersion": f"{group}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "applier"},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"kind": "ServiceAccount", "name": "applier", "namespace": NAMESPACE}],
+        }
 
 
-def _service(random: Random) -> Manifest:
-    selector = {"component": f"c{random.randint(0, 999)}"}
-    ports = [{"name": "http", "port": 80, "targetPort": "http"}]
-    return {"apiVersion": "v1", "spec": {"selector": selector, "ports": ports}}
-
-
-def _service_account(_: Random) -> Manifest:
-    return {"apiVersion": "v1", "automountServiceAccountToken": False}
-
-
-def _role(random: Random) -> Manifest:
-    verbs = random.sample(["get", "list", "watch", "update"], 2)
-    rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": sorted(verbs)}]
-    return {"apiVersion": "rbac.authorization.k8s.io/v1", "rules": rules}
-
-
-def _network_policy(random: Random) -> Manifest:
-    selector = {"matchLabels": {"component": f"c{random.randint(0, 999)}"}}
-    spec = {"podSelector": selector, "policyTypes": ["Ingress"]}
-    return {"apiVersion": "networking.k8s.io/v1", "spec": spec}
-
-
-_KINDS: tuple[tuple[str, Callable[[Random], Manifest]], ...] = (
-    ("ConfigMap", _config_map),
-    ("Deployment", _deployment),
-    ("Service", _service),
-    ("ServiceAccount", _service_account),
-    ("ConfigMap", _config_map),
-    ("Role", _role),
-    ("NetworkPolicy", _network_policy),
-    ("Secret", _secret),
-    ("ConfigMap", _config_map),
-    ("ConfigMap", _config_map),
-)
+def _named(api_version: str, kind: str, name: str, spec: dict[str, Any]) -> Manifest:
+    metadata = {"name": name, "namespace": NAMESPACE}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}

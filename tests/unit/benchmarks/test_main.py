@@ -1,18 +1,24 @@
 import json
+from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from benchmarks.__main__ import RESULTS, default_path, main, table_of
-from benchmarks.scenarios import SCENARIOS
+from benchmarks.__main__ import default_path, main, wish_of
+from benchmarks.report import RESULTS
+from benchmarks.scenarios import SCENARIOS, Sizes
+from benchmarks.table import table_of
+from benchmarks.workload import Workload
 
 RESULT: dict[str, Any] = {
     "scenario": "cold_start",
     "at": "2026-01-02T03:04:05Z",
     "server": "real",
+    "profiled": False,
     "workload": {"kustomizations": 2, "objects": 3, "seed": 0, "interval": "1h"},
     "machine": {"cpu": "a processor", "cores": 2, "load": 0.5, "kubernetes": "v1"},
     "seconds": {"last_ready": 1.234},
@@ -30,7 +36,7 @@ def test_the_table_shows_time_cpu_memory_and_requests_by_verb() -> None:
     text = out.getvalue().replace("│", " ")
     rows = [" ".join(line.split()) for line in text.splitlines()]
     wanted = [
-        "seconds, last ready 1.23",
+        "seconds, last ready 1.234",
         "CPU seconds, engine 0.50",
         "peak MiB, engine 3",
         "objects 6",
@@ -59,3 +65,55 @@ def test_an_unknown_scenario_is_refused_with_those_that_there_are() -> None:
 
     assert result.exit_code == 2
     assert all(name in result.output for name in SCENARIOS)
+
+
+def test_numbers_that_are_not_given_are_those_that_the_scenario_is_meant_for() -> None:
+    options = dict.fromkeys(("objects", "interval"))
+    options |= {"seed": 0, "server": "real", "arguments": (), "profile": "", "peers": ()}
+    options |= {"limit": 1.0, "log": "", **asdict(Sizes(failing=3))}
+
+    failing = wish_of("failing_neighbours", None, options)
+    steady = wish_of("steady_state", 7, {**options, "objects": 2})
+
+    assert asdict(failing.workload)["failing"] == failing.sizes.failing == 3
+    assert failing.workload.kustomizations == 128
+    assert steady.workload == Workload(7, 2, interval="1m")
+
+
+def test_a_peer_without_a_command_is_refused() -> None:
+    result = CliRunner().invoke(main, ["cold_start", "--peer", "flux"])
+
+    assert result.exit_code == 2
+    assert "'flux' is not NAME=COMMAND" in result.output
+
+
+def test_a_peer_is_shown_beside_ours_with_the_ratio() -> None:
+    peer = {key: RESULT[key] for key in ("usage", "figures", "requests")}
+    out = StringIO()
+
+    table = table_of({**RESULT, "peers": {"flux": {**peer, "seconds": {"last_ready": 2.468}}}})
+    Console(file=out, width=120).print(table)
+
+    rows = [" ".join(line.replace("│", " ").split()) for line in out.getvalue().splitlines()]
+    assert "seconds, last ready 1.234 2.468 2.00" in rows
+
+
+def test_a_profiled_run_is_not_filed_where_its_figures_would_be_taken_for_true() -> None:
+    path = default_path({**RESULT, "profiled": True})
+
+    assert path.name == "2026-01-02-cold_start-real-2x3-profiled.json"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--kustomizations", "ten"], "'ten' is not a number"),
+        (["--kustomizations", "10,0"], "at least 1"),
+        (["--kustomizations", "1,2", "--json", "file"], "each size has its own result"),
+    ],
+)
+def test_sizes_that_cannot_be_measured_are_refused(options: list[str], told: str) -> None:
+    result = CliRunner().invoke(main, ["cold_start", *options])
+
+    assert result.exit_code == 2
+    assert told in result.output

@@ -1,0 +1,119 @@
+"""What a user sees of a fleet: what is Ready at which commit, what is live, what was asked for."""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+
+from benchmarks.meter import OWN, latencies
+from benchmarks.workload import NAMESPACE, SOURCE, TARGET_NAMESPACE, Change, Workload
+from benchmarks.world import World
+from engine.api.meta import KUSTOMIZE_GROUP, REQUESTED_AT, SOURCE_GROUP
+from engine.objects.ref import Object
+from engine.reconcile.outcome import is_ready
+
+GIT_REPOSITORY = (f"{SOURCE_GROUP}/v1", "GitRepository")
+KUSTOMIZATION = (f"{KUSTOMIZE_GROUP}/v1", "Kustomization")
+_SETTLING = 5.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Monotonic instants at which the source and each Kustomization were Ready at a commit."""
+
+    source: float
+    kustomizations: Mapping[str, float]
+
+    def seconds(self, began: float) -> dict[str, float]:
+        """When the source, and the first, the middle ... and the last Kustomization were Ready."""
+        found = latencies([instant - began for instant in self.kustomizations.values()])
+        ready = {f"{name}_ready": seconds for name, seconds in found.items()}
+        return {"source_ready": self.source - began, **ready}
+
+
+@asynccontextmanager
+async def settled(
+    world: World, workload: Workload, *, wait_quiet: bool = True
+) -> AsyncIterator[None]:
+    """An engine that has made everything Ready, and has nothing left to do.
+
+    wait_quiet: False where something comes due all the time.
+    """
+    commit = await world.furnish(workload)
+    async with world.engine():
+        await reached(commit, world, workload.healthy_names)
+        await (world.quiet() if wait_quiet else world.clock.sleep(_SETTLING))
+        yield
+
+
+async def reached(commit: str, world: World, names: Collection[str]) -> Reached:
+    """When the source and the Kustomizations `names` were Ready at a commit, once all are."""
+    instants: dict[str, float] = {}
+    sources: list[float] = []
+    wanted = set(names)
+
+    async def source() -> None:
+        async with aclosing(world.objects(*GIT_REPOSITORY, NAMESPACE, SOURCE)) as objects:
+            async for obj in objects:
+                artifact = (obj.get("status") or {}).get("artifact") or {}
+                if is_ready(obj) and artifact.get("revision", "").endswith(commit):
+                    sources.append(world.clock.monotonic())
+                    return
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(source)
+        async with aclosing(world.objects(*KUSTOMIZATION, NAMESPACE)) as objects:
+            async for obj in objects:
+                name = obj["metadata"]["name"]
+                if name in wanted and _has_applied(obj, commit):
+                    instants[name] = world.clock.monotonic()
+                    wanted.discard(name)
+                if not wanted:
+                    break
+    return Reached(sources[0], instants)
+
+
+def _has_applied(ks: Object, commit: str) -> bool:
+    revision = (ks.get("status") or {}).get("lastAppliedRevision") or ""
+    return is_ready(ks) and revision.endswith(commit)
+
+
+async def live(change: Change, world: World) -> float:
+    """The monotonic instant at which the change could be read from the cluster."""
+    objects = world.objects("v1", "ConfigMap", TARGET_NAMESPACE, change.config_map)
+    async with aclosing(objects):
+        async for obj in objects:
+            if obj.get("data") == change.data:
+                break
+    return world.clock.monotonic()
+
+
+async def request_source(world: World, token: str) -> None:
+    """What a webhook or `flux reconcile source git` does: have the source looked at now."""
+    await _request(world, GIT_REPOSITORY, SOURCE, token)
+
+
+async def request_kustomization(world: World, name: str, token: str) -> None:
+    """What `flux reconcile kustomization` does first."""
+    await _request(world, KUSTOMIZATION, name, token)
+
+
+async def handled(world: World, name: str, token: str) -> float:
+    """The monotonic instant at which `flux reconcile kustomization` would have ended."""
+    async with aclosing(world.objects(*KUSTOMIZATION, NAMESPACE, name)) as objects:
+        async for obj in objects:
+            if (obj.get("status") or {}).get("lastHandledReconcileAt") == token:
+                break
+    return world.clock.monotonic()
+
+
+async def _request(world: World, kind: tuple[str, str], name: str, token: str) -> None:
+    resource = await world.client.resource(*kind)
+    patch = {"metadata": {"annotations": {REQUESTED_AT: token}}}
+    await world.client.merge_patch(resource, NAMESPACE, name, patch, field_manager=OWN)
+
+
+def median(values: Iterable[float]) -> float:
+    """The middle one by nearest rank."""
+    return latencies(list(values))["p50"]
