@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test setup check quick tools bench fix lock crds golden walk soak clean
+.PHONY: demo test setup check quick tools bench bench-large fix lock crds golden walk soak clean
 
 demo: setup ## the main job on the embedded API server; needs Python 3.11+ and a package index
 	@$(BIN)/lockstep demo $(ARGS)
@@ -37,6 +37,9 @@ quick: setup ## unit, property and golden tests
 
 bench: setup tools ## python -m benchmarks SCENARIO; ARGS="cold_start --kustomizations 100"
 	$(BIN)/python -m benchmarks $(or $(ARGS),cold_start)
+
+bench-large: setup ## a one-line commit among 100, 1,000 and 10,000 Kustomizations; takes an hour
+	$(BIN)/python -m benchmarks one_change --server embedded --kustomizations 100,1000,10000 --limit 3600 $(ARGS)
 
 fix: setup
 	$(BIN)/ruff format .

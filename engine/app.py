@@ -33,13 +33,16 @@ from engine.installation import install_crds
 from engine.objects.ref import Ref
 from engine.plan.claims import Claims
 from engine.reconcile.artifacts import Artifacts
+from engine.reconcile.builders import open_builders
 from engine.reconcile.builds import Builds
 from engine.reconcile.drift import Drift
 from engine.reconcile.lifecycle import Story, lifecycle
+from engine.reconcile.reservations import Reservations
 from engine.reconcile.run import Engine, rfc3339
 from engine.reconcile.sources import SOURCE_KINDS
 from engine.reconcile.stories import GIT_REPOSITORY, KUSTOMIZATION
 from engine.reconcile.triggers import Triggers
+from engine.reconcile.verification import Verification
 from engine.reconcile.watching import follow, name_unreconciled, resource_of
 from engine.runtime import Clock, Controller, Requeue, SystemClock, Turn
 from engine.runtime.backoff import Failures
@@ -72,6 +75,8 @@ class State:
     """Kinds without which nothing can be reconciled."""
     client: Client | None = None
     leases: Leases | None = None
+    engine: Engine | None = None
+    """What runs share; None until the Leases are held."""
     controllers: Mapping[tuple[str, str], Controller[Ref]] = field(default_factory=dict)
 
     def serves(self, name: str, address: str) -> None:
@@ -94,7 +99,10 @@ async def run(
         client = await listen(_client(settings, endpoint, clock, series))
         routes = probes(lambda: state.waiting_for)
         state.serves("health", await listen(listening(settings.health_addr, routes)))
-        routes = metrics(series, lambda: sample(series, client, state.controllers, state.leases))
+        routes = metrics(
+            series,
+            lambda: sample(series, client, state.controllers, state.leases, state.engine),
+        )
         state.serves("metrics", await listen(listening(settings.metrics_addr, routes)))
         if settings.install_crds:
             await install_crds(client, settings.runtime_namespace)
@@ -120,6 +128,7 @@ async def _engine(
     state.waiting_for = _STARTING
     async with (
         open_depot(storage_folder(settings), settings) as depot,
+        open_builders(settings) as builders,
         listening(
             settings.storage_addr, partial(add_artifact_routes, storage=depot.storage)
         ) as served,
@@ -132,10 +141,11 @@ async def _engine(
         )
         mirror, claims, random = Mirror(), Claims(), Random()  # noqa: S311 - jitter
         artifacts, builds = Artifacts(depot.open), Builds()
-        triggers = Triggers(mirror, partial(_is_concerned, artifacts, builds))
+        concerns = partial(_is_concerned, mirror, artifacts, builds)
+        triggers = Triggers(mirror, concerns)
         overridden = settings.override_manager
         live = Live(client, clock, random, settings.field_manager, overridden)
-        drift = Drift(claims, triggers.drifted, clock)
+        drift = Drift(claims, live.get, triggers.drifted, clock)
         live.told = drift.told
         yield Engine(
             client=client,
@@ -143,7 +153,9 @@ async def _engine(
             live=live,
             census=Census(client, clock),
             claims=claims,
+            reservations=Reservations(mirror, claims, triggers, concerns, clock),
             drift=drift,
+            verification=Verification(settings.verify_interval, clock, random),
             triggers=triggers,
             settings=settings,
             clock=clock,
@@ -153,14 +165,18 @@ async def _engine(
             depot=depot,
             artifacts=artifacts,
             builds=builds,
-            builders=anyio.CapacityLimiter(settings.concurrent_builds),
+            builders=builders,
         )
 
 
-def _is_concerned(artifacts: Artifacts, builds: Builds, user: Ref, source: Ref) -> bool:
+def _is_concerned(
+    mirror: Mirror, artifacts: Artifacts, builds: Builds, user: Ref, source: Ref
+) -> bool:
     """Whether what a source holds now may be news to a Kustomization."""
-    artifact = artifacts.get(source)
-    return artifact is None or builds.is_concerned(user, artifact.tree)
+    artifact, told = artifacts.get(source), (mirror.get(source) or {}).get("status") or {}
+    if artifact is None or artifact.digest != (told.get("artifact") or {}).get("digest"):
+        return True  # another controller's, and not downloaded yet
+    return builds.is_concerned(user, artifact.tree)
 
 
 async def _comes_first(awaited: Callable[[], Awaitable[None]], stop: anyio.Event) -> bool:
@@ -184,7 +200,7 @@ async def _reconcile(
 ) -> None:
     """Watches and works until `stop`, or until the Leases are lost."""
     controllers = _controllers(engine)
-    state.controllers = controllers
+    state.engine, state.controllers = engine, controllers
     for (group, kind), controller in controllers.items():
         engine.triggers.serve(group, kind, controller.push)
     async with anyio.create_task_group() as watching:
@@ -223,6 +239,8 @@ def _note(state: State, kind: Kind, event: Event) -> None:
 
 def _note_synced(kind: str, state: State) -> None:
     state.synced.add(kind)
+    if kind == "Kustomization" and state.engine is not None:
+        state.engine.reservations.complete()
     if state.required <= state.synced and state.waiting_for.startswith(_STARTING):
         state.waiting_for = ""
         logger.info("ready: every object is known")

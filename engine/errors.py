@@ -81,12 +81,22 @@ class BuildFailed(Failure):
     """The manifests could not be built; nothing was applied and nothing is pruned."""
 
 
+class BuildStopped(BuildFailed, reason="BuildFailed"):
+    """A build was ended from outside, by a limit or by chance: it may go well the next time."""
+
+
 class ReconciliationFailed(Failure):
     """The API server refused something; the message lists every object refused."""
 
 
 class PruneFailed(Failure):
     """Something that left Git could not be deleted, or was held back by the brake."""
+
+
+class PrunePending(PruneFailed, reason="PruneFailed"):
+    """The objects of a deleted Kustomization wait for others before they go: a wait, no error."""
+
+    event_type = "Normal"
 
 
 class HealthCheckFailed(Failure):

@@ -67,7 +67,11 @@ class Settings:
     )
     concurrent_ssa: int = setting(4, "Requests in flight for one Kustomization.")
     concurrent_fetches: int = setting(4, "Git fetches at the same time.")
-    concurrent_builds: int = setting(2, "Builds at the same time; they need a processor each.")
+    concurrent_builds: int = setting(
+        2,
+        "Builds at the same time, each in a process of its own, as each needs a processor; "
+        "0: one at a time in the engine's process, without limits.",
+    )
     api_concurrency: int = setting(
         32, "Upper bound of requests in flight to one API server; the limiter adapts below it."
     )
@@ -86,6 +90,12 @@ class Settings:
     interval_jitter_percentage: int = setting(5, "Spread of intervals, in percent, below 100.")
     requeue_dependency: float = setting(
         30.0, "Safety net behind the events that wake a dependant.", kind="duration"
+    )
+    verify_interval: float = setting(
+        3600.0,
+        "How often a list of a Kustomization's objects is compared with what the watches told, at "
+        "its next interval; 0: only if a reconcile is asked for.",
+        kind="duration",
     )
     min_retry_delay: float = setting(
         0.75, "First delay after a failed fetch; doubles from there.", kind="duration"
@@ -108,6 +118,9 @@ class Settings:
     )
     prune_brake: bool = setting(
         True, "Stop a prune that would delete more than 20 objects and half of the inventory."
+    )
+    additive_cel_dependency_check: bool = setting(
+        False, "A dependency with a readyExpr must also be Ready (Flux's gate of this name)."
     )
     strict_substitutions: bool = setting(
         True, "An undefined variable without default fails the build."
@@ -151,6 +164,25 @@ class Settings:
     )
     artifact_max_bytes: int = setting(
         512 * 2**20, "Largest unpacked artifact of another controller.", kind="size"
+    )
+
+    build_timeout: float = setting(
+        30.0,
+        "How long a build may take, 0: any time; one of 1,000 objects takes a second, and one "
+        "that hangs takes a process from the others.",
+        kind="duration",
+    )
+    build_memory_bytes: int = setting(
+        512 * 2**20,
+        "Memory of a process that builds, 0: any; 10,000 Deployments need a quarter of the "
+        "default.",
+        kind="size",
+    )
+    build_cache_bytes: int = setting(
+        32 * 2**20,
+        "Memory of each of them for parsed files, 0: none; holds some 3,000 objects, so that "
+        "bases are parsed once.",
+        kind="size",
     )
 
     @property

@@ -15,6 +15,8 @@ class Outcome(StrEnum):
     CONFIGURED = "configured"
     UNCHANGED = "unchanged"
     SKIPPED = "skipped"
+    LEFT = "left"
+    """It has drifted, and stays so."""
     DELETED = "deleted"
 
 
@@ -45,8 +47,8 @@ class ChangeSet:
     done: tuple[Done, ...] = ()
 
     def changed(self) -> list[Done]:
-        """What was written: neither unchanged nor skipped."""
-        quiet = (Outcome.UNCHANGED, Outcome.SKIPPED)
+        """What was written."""
+        quiet = (Outcome.UNCHANGED, Outcome.SKIPPED, Outcome.LEFT)
         return [each for each in self.done if each.outcome not in quiet]
 
     def __str__(self) -> str:

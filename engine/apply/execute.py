@@ -14,11 +14,13 @@ from engine.apply.executor import Executor, each
 from engine.apply.failures import refused
 from engine.apply.judge import Verdict, judged
 from engine.apply.ready import unready
-from engine.apply.write import applied, recreated
+from engine.apply.write import applied, owned_again, recreated
 from engine.errors import ReconciliationFailed
 from engine.plan import Action, Change, Plan
 from engine.plan.drift import differences, is_owned_alike
 from engine.plan.order import Group, rank_of
+
+LEFT_ALONE = (Action.SKIP, Action.UNCHANGED)
 
 
 async def apply(plan: Plan, executor: Executor) -> ChangeSet:
@@ -43,12 +45,13 @@ async def _apply_group(
 ) -> tuple[list[Done], list[str]]:
     """What was written of one group, and what was refused."""
     judge = partial(judged, plan=plan, executor=executor)
-    found = await each(changes, judge, executor.in_flight)
-    refusals = _refusals(changes, found, "dry-run", executor)
+    pending = [change for change in changes if change.action not in LEFT_ALONE]
+    found = await each(pending, judge, executor.in_flight)
+    refusals = _refusals(pending, found, "dry-run", executor)
     if refusals:
         return [], refusals
+    done = [left_alone(change) for change in changes if change.action in LEFT_ALONE]
     verdicts = [verdict for verdict in found if isinstance(verdict, Verdict)]
-    done: list[Done] = []
     for _, batch in groupby(verdicts, lambda verdict: rank_of(verdict.change.ref)):
         same_rank = list(batch)
         write = partial(_written, executor=executor)
@@ -56,6 +59,12 @@ async def _apply_group(
         done += [result for result in results if isinstance(result, Done)]
         refusals += _refusals([v.change for v in same_rank], results, "apply", executor)
     return done, refusals
+
+
+def left_alone(change: Change) -> Done:
+    """The outcome of a change for which nothing is to be done."""
+    outcome = Outcome.SKIPPED if change.action is Action.SKIP else Outcome.UNCHANGED
+    return Done(change.ref, change.version, outcome, change.live)
 
 
 def _refusals(
@@ -73,11 +82,12 @@ async def _written(verdict: Verdict, executor: Executor) -> Done:
     desired = change.desired
     is_written = verdict.outcome in (Outcome.CREATED, Outcome.CONFIGURED)
     if not is_written or resource is None or desired is None:
-        return Done(change.ref, change.version, verdict.outcome, live)
+        return Done(change.ref, change.version, verdict.outcome, live, verdict.differences)
     if verdict.recreate and live is not None:
         answer = await recreated(change.ref, desired, resource, live, executor)
     else:
         answer = await applied(desired, resource, live, executor)
+        answer = await owned_again(desired, resource, answer, executor)
     executor.settle(change.ref, executor.live.note(answer).signature)
     if change.action is not Action.CORRECT or live is None:
         return Done(change.ref, change.version, verdict.outcome, answer, verdict.differences)

@@ -48,6 +48,8 @@ async def each(
     An error of the API server is a result: one refused object never stops another.
     Raises LeaseLost.
     """
+    if not items:
+        return []
     results: list[R | Exception] = [RuntimeError("not run")] * len(items)
     limiter = anyio.CapacityLimiter(in_flight)
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from engine.apply.changes import Outcome
 from engine.apply.executor import Executor
 from engine.apply.failures import is_immutable, no_namespace
-from engine.apply.write import TRIES, send
+from engine.apply.write import TRIES, adopted, send
 from engine.cluster import ApiError, Forbidden, Resource
 from engine.cluster.errors import is_outdated
 from engine.errors import ReconciliationFailed
-from engine.objects.ref import Object
+from engine.objects.ref import Object, Ref
 from engine.plan import Action, Change, Plan
-from engine.plan.adoption import adoption
 from engine.plan.drift import Difference, differences, is_owned_alike
 from engine.plan.observation import is_partial
 from engine.plan.policy import is_forced, is_merged
@@ -42,10 +41,6 @@ async def judged(change: Change, plan: Plan, executor: Executor) -> Verdict:
 
     An object that changed or went since the plan was made is looked at again.
     """
-    if change.action is Action.SKIP:
-        return Verdict(change, Outcome.SKIPPED, live=change.live)
-    if change.action is Action.UNCHANGED:
-        return Verdict(change, Outcome.UNCHANGED, live=change.live)
     ref, live = change.ref, change.live
     resource = await executor.client.discovery.resource(ref.group, change.version, ref.kind)
     if resource.namespaced and not ref.namespace:
@@ -66,7 +61,8 @@ async def _compared(
     change: Change, resource: Resource, live: Object, plan: Plan, executor: Executor
 ) -> Verdict:
     desired = change.desired or {}
-    if change.action is not Action.CORRECT and is_partial(live):
+    needs_whole = change.action is not Action.CONFIGURE or executor.live.ignored.of(change.ref)
+    if is_partial(live) and not needs_whole:
         verdict = await _foreseen(change, resource, live, executor)
         if verdict is not None:
             return verdict
@@ -75,10 +71,20 @@ async def _compared(
         if whole is None:
             return Verdict(change, Outcome.CREATED, resource)
         live = whole
+    if change.action is Action.WARN:
+        return await _left(change, resource, live, executor)
     if not is_merged(desired, live):
-        live = await _adopted(resource, live, executor)
+        live = await adopted(resource, live, executor)
     if change.action is Action.CORRECT:
         return Verdict(change, Outcome.CONFIGURED, resource, live)
+    return await _predicted(change, resource, live, plan, executor)
+
+
+async def _predicted(
+    change: Change, resource: Resource, live: Object, plan: Plan, executor: Executor
+) -> Verdict:
+    """The verdict by a dry-run, and by the live object whole."""
+    desired = change.desired or {}
     try:
         predicted = await send(desired, resource, live, executor, dry_run=True)
     except ApiError as error:
@@ -87,10 +93,35 @@ async def _compared(
         await _check_creatable(desired, resource, executor, error)
         return Verdict(change, Outcome.CREATED, resource, live, recreate=True)
     found = tuple(differences(live, predicted))
-    if not found and is_owned_alike(live, predicted, executor.manager):
+    if not found and _is_owned_alike(live, predicted, executor):
         executor.settle(change.ref, executor.live.observed(predicted).signature)
         return Verdict(change, Outcome.UNCHANGED, resource, live)
     return Verdict(change, Outcome.CONFIGURED, resource, live, found)
+
+
+async def _left(change: Change, resource: Resource, live: Object, executor: Executor) -> Verdict:
+    """What has drifted of an object that is not to be corrected."""
+    try:
+        predicted = await send(change.desired or {}, resource, live, executor, dry_run=True)
+    except ApiError as error:
+        if not is_immutable(error):
+            raise
+        return Verdict(change, Outcome.LEFT, resource, live)
+    found = tuple(differences(live, predicted))
+    if found or not _is_owned_alike(live, predicted, executor):
+        return Verdict(change, Outcome.LEFT, resource, live, found)
+    executor.settle(change.ref, executor.live.observed(predicted).signature)
+    return Verdict(change, Outcome.UNCHANGED, resource, live)
+
+
+def _is_owned_alike(live: Object, predicted: Object, executor: Executor) -> bool:
+    """Whether we would own the same fields, not counting those that are ignored."""
+    if is_owned_alike(live, predicted, executor.manager):
+        return True
+    seen = executor.live.observed
+    return bool(
+        executor.live.ignored.of(Ref.of(live)) and seen(live).signature == seen(predicted).signature
+    )
 
 
 async def _foreseen(
@@ -108,6 +139,8 @@ async def _foreseen(
             return None
         raise
     signature = executor.live.observed(predicted).signature
+    if not signature:
+        return None
     if signature != seen.signature:
         return Verdict(change, Outcome.CONFIGURED, resource, live)
     executor.settle(ref, signature)
@@ -131,18 +164,3 @@ async def _check_creatable(
                 return
             raise
         raise refusal from error
-
-
-async def _adopted(resource: Resource, live: Object, executor: Executor) -> Object:
-    """The live object without what older tools and kubectl left on it."""
-    operations = adoption(live, executor.manager, executor.overridden)
-    if not operations:
-        return live
-    metadata = live["metadata"]
-    return await executor.client.json_patch(
-        resource,
-        metadata.get("namespace", ""),
-        metadata["name"],
-        operations,
-        field_manager=executor.manager,
-    )

@@ -49,7 +49,7 @@ def _is_settled(done: Done, executor: Executor) -> bool:
     """Whether there is nothing to wait for: left alone, or the watch shows it Current."""
     if done.outcome is not Outcome.UNCHANGED:
         return done.outcome is Outcome.SKIPPED
-    seen = executor.live.get(done.ref)
+    seen = executor.live.current(done.ref)
     return seen is not None and seen.health.status is Status.CURRENT
 
 

@@ -7,6 +7,9 @@ from engine.cluster import ApiError, Resource
 from engine.cluster.errors import is_outdated
 from engine.errors import ReconciliationFailed
 from engine.objects.ref import Object, Ref
+from engine.plan.adoption import adoption, has_lost_owners
+from engine.plan.ignore import yielded
+from engine.plan.policy import is_merged
 from engine.telemetry import logger
 
 TRIES = 5  # of a write to an object that keeps changing; each looks at it again first
@@ -31,7 +34,14 @@ async def send(
     *,
     dry_run: bool = False,
 ) -> dict[str, Any]:
-    """One server-side apply.  An update carries the uid: it never brings back what was deleted."""
+    """One server-side apply.  An update carries the uid: it never brings back what was deleted.
+
+    live: whole where fields of it are ignored.
+    """
+    if live is not None:
+        pointers = executor.live.ignored.of(Ref.of(desired))
+        if pointers:
+            desired = yielded(desired, live, pointers, executor.manager)
     metadata = dict(desired["metadata"])
     if live is not None:
         metadata["uid"] = live["metadata"]["uid"]
@@ -63,6 +73,39 @@ async def applied(
                 raise
             live = found
     return await send(desired, resource, live, executor)
+
+
+async def adopted(resource: Resource, live: Object, executor: Executor) -> Object:
+    """The live object without what older tools and kubectl left on it."""
+    operations = adoption(live, executor.manager, executor.overridden)
+    if not operations:
+        return live
+    metadata = live["metadata"]
+    return await executor.client.json_patch(
+        resource,
+        metadata.get("namespace", ""),
+        metadata["name"],
+        operations,
+        field_manager=executor.manager,
+    )
+
+
+async def owned_again(
+    desired: Object, resource: Resource, answer: dict[str, Any], executor: Executor
+) -> dict[str, Any]:
+    """The object once nobody owns a field of whom the API server has forgotten who it was.
+
+    Else a field that Git no longer holds, or will drop, would stay for ever.
+    """
+    if not has_lost_owners(answer) or is_merged(desired, answer):
+        return answer
+    try:
+        live = await adopted(resource, answer, executor)
+    except ApiError as error:
+        if is_outdated(error):  # somebody else wrote it: the next look folds it
+            return answer
+        raise
+    return await applied(desired, resource, live, executor)
 
 
 async def recreated(

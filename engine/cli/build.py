@@ -1,16 +1,21 @@
 """`lockstep build`: render a local folder as the engine would, without a cluster."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
 import click
 
 from engine.api import decode
+from engine.api.duration import format_duration
 from engine.api.kustomize import Kustomization
 from engine.api.meta import KUSTOMIZE_GROUP
 from engine.cli import steps
+from engine.cli.flags import DURATION
 from engine.cli.help import examples
 from engine.cli.problems import Problem
 from engine.errors import ArtifactFailed
@@ -19,6 +24,7 @@ from engine.objects.redact import masked
 from engine.objects.ref import Object
 from engine.plan.policy import Owner, labelled
 from engine.render import Lacking, Rendered, Request, render
+from engine.settings import Settings
 from engine.source.folder import FolderTree
 
 _SHOWN = 3  # names of files in a message
@@ -59,6 +65,15 @@ _SHOWN = 3  # names of files in a message
     show_default=True,
     help="An undefined variable without default fails the build.",
 )
+@click.option(
+    "--build-timeout",
+    "seconds",
+    type=DURATION,
+    default=format_duration(Settings().build_timeout),
+    envvar="LOCKSTEP_BUILD_TIMEOUT",
+    show_default=True,
+    help="How long it may take, as in the engine; 0s: any time.",
+)
 @click.option("--show-secrets", is_flag=True, help="Print the values of Secrets, too.")
 def command(
     path: Path, kustomization_file: Path | None, name: str, root: Path | None, **how: Any
@@ -75,7 +90,7 @@ def command(
         request = replace(Request.of(ks, variables, strict=request.strict), path=request.path)
     elif variables:
         request = replace(request, variables=variables)
-    rendered = _render(FolderTree(root), request)
+    rendered = _in_time(partial(_render, FolderTree(root), request), how["seconds"])
     if not rendered.objects:
         steps.warning(f"no objects: {_read(rendered, path)}")
     owner = Owner(ks.metadata.name, ks.metadata.namespace) if ks is not None else None
@@ -141,6 +156,29 @@ def _variables(settings: Sequence[str], ks: Kustomization | None) -> dict[str, s
         )
     own = {name: value.replace("\n", "") for name, value in post_build.substitute.items()}
     return variables | own
+
+
+def _in_time(build: Callable[[], Rendered], seconds: float) -> Rendered:
+    """The build, by a thread that ends with the process.  Raises what it raises, and Problem."""
+    results: SimpleQueue[Rendered | Exception] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            results.put(build())
+        except Exception as error:
+            results.put(error)
+
+    Thread(target=work, daemon=True).start()
+    try:
+        result = results.get(timeout=seconds or None)
+    except Empty:
+        raise Problem(
+            f"the build took more than {format_duration(seconds)}, as long as --build-timeout "
+            "(LOCKSTEP_BUILD_TIMEOUT) allows: the engine would stop it, too"
+        ) from None
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def _render(tree: FolderTree, request: Request) -> Rendered:

@@ -41,6 +41,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "request_timeout",
         "interval_jitter_percentage",
         "requeue_dependency",
+        "verify_interval",
         "min_retry_delay",
         "max_retry_delay",
         "stage_timeout",
@@ -53,6 +54,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "custom_apply_stage_kinds",
         "prune_brake",
         "strict_substitutions",
+        "additive_cel_dependency_check",
     ),
     "Tenancy": ("no_cross_namespace_refs", "no_remote_bases", "default_service_account"),
     "One writer": (
@@ -69,7 +71,14 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "otlp_endpoint",
         "trace_ratio",
     ),
-    "Limits": ("git_max_pack_bytes", "git_max_inflated_bytes", "artifact_max_bytes"),
+    "Limits": (
+        "git_max_pack_bytes",
+        "git_max_inflated_bytes",
+        "artifact_max_bytes",
+        "build_timeout",
+        "build_memory_bytes",
+        "build_cache_bytes",
+    ),
 }
 """How the help of `run` groups the settings; a test keeps it complete."""
 
@@ -84,7 +93,14 @@ _ALIASES: Mapping[str, Sequence[str]] = {
 _VARIABLES: Mapping[str, Sequence[str]] = {
     "runtime_namespace": ("RUNTIME_NAMESPACE", "FLUX_SYSTEM_NAMESPACE"),  # what Flux reads
 }
-_POSITIVE = ("concurrent", "api_concurrency", "api_concurrency_least", "api_watches")
+_POSITIVE = (
+    "concurrent",
+    "concurrent_ssa",
+    "concurrent_fetches",
+    "api_concurrency",
+    "api_concurrency_least",
+    "api_watches",
+)
 _UNITS: Mapping[str, int] = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 _TRUE, _FALSE = ("true", "t", "1"), ("false", "f", "0")  # strconv.ParseBool's, in any case
 
@@ -223,7 +239,7 @@ def _type_of(setting: "dataclasses.Field[Any]") -> click.ParamType[Any]:
         return click.BOOL
     if setting.type is int:
         highest = 99 if name.endswith("_percentage") else None
-        return click.IntRange(min=1 if name.startswith(_POSITIVE) else 0, max=highest)
+        return click.IntRange(min=1 if name in _POSITIVE else 0, max=highest)
     if setting.type is float:
         return click.FloatRange(0.0, 1.0)  # a ratio: durations were told above
     return LIST if setting.type == tuple[str, ...] else click.STRING

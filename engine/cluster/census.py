@@ -5,7 +5,7 @@ one by one; where many of a kind are asked for in a short time, the kind is list
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -16,17 +16,21 @@ from engine.objects.ref import Ref
 from engine.runtime.clock import Clock
 
 FEW = 4  # objects of a kind that are asked for one by one within the period
-PERIOD = 10.0  # seconds; how old a list may be.  Who writes in that time without a label is
-# found by the answer to our apply: Flux has the same gap between its GET and its apply.
+PERIOD = (
+    10.0  # seconds; how old a list may be.  What somebody creates in that time is applied over,
+)
+# as in Flux between its GET and its apply, and shows as his in the answer: the next look folds it.
 
 
 @dataclass(slots=True)
-class _Count:
+class _Kind:
     """What is known about a kind."""
 
-    asked: int
-    since: float
+    asked: int = 0
+    since: float = float("-inf")
     names: frozenset[tuple[str, str]] | None = None  # {(namespace, name)}
+    is_exact: bool = False  # as of when it was asked, and not of what the server had in memory
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
 
 
 class Census:
@@ -35,36 +39,45 @@ class Census:
     def __init__(self, client: Client, clock: Clock) -> None:
         """client: the engine's own identity."""
         self._client, self._clock = client, clock
-        self._counts: dict[tuple[str, str], _Count] = {}
-        self._lock = anyio.Lock()
+        self._kinds: dict[Resource, _Kind] = {}
 
-    async def perhaps(self, resource: Resource, refs: Collection[Ref]) -> list[Ref]:
-        """Those that may exist, and are to be read; the others do not."""
-        key = resource.group, resource.kind
-        async with self._lock:
+    async def perhaps(
+        self, resource: Resource, refs: Collection[Ref], *, is_lost: bool = False
+    ) -> list[Ref]:
+        """Those that may exist, and are to be read; the others do not.
+
+        is_lost: they were there, and what a list said before does not count.
+        """
+        if is_lost and len(refs) <= FEW:
+            return list(refs)
+        kind = self._kinds.setdefault(resource, _Kind())
+        asked_at = self._clock.monotonic()
+        async with kind.lock:
             now = self._clock.monotonic()
-            count = self._counts.get(key)
-            if count is None or now - count.since > PERIOD:
-                count = self._counts[key] = _Count(0, now)
-            count.asked += len(refs)
-            if count.asked <= FEW:
+            is_stale = is_lost and not (kind.is_exact and kind.since >= asked_at)
+            if is_stale or now - kind.since > PERIOD:
+                kind.asked, kind.since, kind.names = 0, now, None
+            kind.asked += len(refs)
+            if kind.asked <= FEW:
                 return list(refs)
-            if count.names is None:
+            if kind.names is None:
                 try:
-                    count.names = await self._names(resource)
+                    kind.names = await self._names(resource, "" if is_lost else "0")
                 except ApiError:  # it may read single objects all the same
                     return list(refs)
-                count.since = now
-        return [ref for ref in refs if (ref.namespace, ref.name) in count.names]
+                kind.since, kind.is_exact = now, is_lost
+        names = kind.names
+        return [ref for ref in refs if (ref.namespace, ref.name) in names]
 
-    async def _names(self, resource: Resource) -> frozenset[tuple[str, str]]:
+    async def _names(self, resource: Resource, version: str) -> frozenset[tuple[str, str]]:
+        """version: "": as of now, "0": as of what the API server has in memory."""
         listing = await self._client.list(
-            resource, resource_version="0", limit=0, metadata_only=True
+            resource, resource_version=version, limit=0, metadata_only=True
         )
         found = (item["metadata"] for item in listing.items)
         return frozenset((each.get("namespace", ""), each["name"]) for each in found)
 
     def __repr__(self) -> str:
         """Which kinds are listed."""
-        listed = sum(each.names is not None for each in self._counts.values())
+        listed = sum(each.names is not None for each in self._kinds.values())
         return f"<Census of {listed} kinds>"

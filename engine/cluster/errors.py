@@ -155,6 +155,14 @@ def is_shedding(error: ApiError) -> bool:
     return isinstance(error, TooManyRequests) or is_busy
 
 
+def is_warming_up(error: ApiError) -> bool:
+    """Whether only the cache of one kind is not filled yet: the server itself is not busy.
+
+    Source: apiserver pkg/storage/cacher, the watch of a kind that was defined just now.
+    """
+    return isinstance(error, TooManyRequests) and "storage is (re)initializing" in error.message
+
+
 def _seconds(text: str) -> float | None:
     """Retry-After in seconds; its form as a date is not used by Kubernetes."""
     return float(text) if text.isdecimal() else None

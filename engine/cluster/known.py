@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from sys import intern
 from typing import Any
 
 from engine.cluster.errors import ApiError
@@ -27,12 +28,13 @@ class Event:
 
     obj: of DELETED the last known state, or where it vanished unseen only apiVersion, kind, name,
     namespace, uid and a resourceVersion at which it was gone; empty for SYNCED, BOOKMARK and
-    TROUBLE.   problem: of TROUBLE.
+    TROUBLE.   problem: of TROUBLE.   version: of SYNCED, the resourceVersion at which all was told.
     """
 
     type: EventType
     obj: Object
     problem: ApiError | None = None
+    version: str = ""
 
 
 class Known:
@@ -47,6 +49,10 @@ class Known:
         """How many objects there are."""
         return len(self._objects)
 
+    def holds(self, namespace: str, name: str) -> bool:
+        """Whether that object is there, as far as was told."""
+        return (namespace, name) in self._objects
+
     @property
     def is_replacing(self) -> bool:
         """Whether everything that exists is being told anew."""
@@ -59,7 +65,7 @@ class Known:
     def saw(self, obj: Mapping[str, Any]) -> Iterator[Event]:
         """What is new about an object that is there: nothing, one event, or two if replaced."""
         metadata = obj["metadata"]
-        key = metadata.get("namespace", ""), metadata["name"]
+        key = intern(metadata.get("namespace", "")), metadata["name"]
         identity = metadata.get("uid", ""), metadata.get("resourceVersion", "")
         old = self._objects.get(key)
         self._objects[key] = identity
@@ -91,7 +97,7 @@ class Known:
         for key, (uid, _) in unseen.items():
             del self._objects[key]
             yield self._vanished(key, uid, version)
-        yield Event(EventType.SYNCED, {})
+        yield Event(EventType.SYNCED, {}, version=version)
 
     def _vanished(self, key: tuple[str, str], uid: str, version: str) -> Event:
         namespace, name = key

@@ -1,37 +1,49 @@
 """What lives in the cluster: every object with an owner label, told by a watch for each kind.
 
-Each event is folded into an Observation and the object is dropped.  Nothing goes backwards: of two
-versions of one object the higher resourceVersion stays, whether a watch told it or the answer to
-our own write did.
+Each event is folded into an Observation and the object is dropped; so is the answer to each of our
+writes, whichever comes first.  A kind is watched in each version that an owner needs, from the
+first time that one needs it until a while after the last.
 Source: design section 3.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from random import Random
+from sys import intern
 
 import anyio
-from anyio.abc import TaskGroup
+import anyio.abc
 
-from engine.cluster.client import Client
+from engine.cluster.client import Client, Query
+from engine.cluster.errors import ApiError, Forbidden, NotFound, TooManyWatches
 from engine.cluster.resource import Resource
-from engine.cluster.watch import EventType, Watch
-from engine.objects.ref import Object, Ref
-from engine.plan.observation import Observation, observe
+from engine.cluster.sightings import Sightings
+from engine.cluster.watch import Event, EventType, Watch
+from engine.objects.ref import Object, Ref, version_of
+from engine.plan.ignore import Ignored
+from engine.plan.observation import Observation, observe, version_number
 from engine.plan.policy import OWNER_LABELS
 from engine.runtime.clock import Clock
 from engine.telemetry import logger
 
 OWNED = OWNER_LABELS[0]  # a label selector: the label is there
-_FIRST_LIST = (
-    10.0  # seconds that a plan waits for a kind's first list; then it asks object by object
+FIRST_LIST = 10.0  # seconds that a plan waits for a kind's first list; then it asks for each object
+SELDOM = 300.0  # seconds between two tries to watch what may not be watched
+SWEEP = 60.0  # seconds between two looks for watches that nobody needs
+LINGER = 300.0  # seconds that such a watch goes on: what left Git often comes back
+_DEFINITIONS = Resource(
+    "apiextensions.k8s.io",
+    "v1",
+    "CustomResourceDefinition",
+    "customresourcedefinitions",
+    namespaced=False,
 )
-_REMEMBERED = 10_000  # deletions; an answer that is late by more of them is not to be expected
 
 Kind = tuple[str, str]
 """Group and kind."""
+
+_Key = tuple[str, str, str]  # group, kind and version: one watch
 
 Told = Callable[[Ref, Observation | None, Object], None]
 """Hears of each change: the object as it is now (None: gone, or not owned any more) and as told."""
@@ -49,19 +61,27 @@ class Statistics:
 
 @dataclass(slots=True)
 class _Followed:
-    """A kind that is watched."""
+    """A kind that is watched in one version."""
 
     resource: Resource
     watch: Watch
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     answered: anyio.Event = field(default_factory=anyio.Event)
-    """Set once all is told, or once that has failed."""
-    is_synced: bool = False
-    refs: set[Ref] = field(default_factory=set)
+    """Set once all is told, or once that has failed or takes too long."""
+    synced_at: int | None = None  # resourceVersion; None: not all is told
+    unneeded_since: float | None = None
+
+    @property
+    def kind(self) -> Kind:
+        return self.resource.group, self.resource.kind
 
     def is_fresh(self, now: float) -> bool:
         """Whether what it has told is all, and is to be relied on."""
-        return self.is_synced and self.watch.is_fresh(now)
+        return self.synced_at is not None and self.watch.is_fresh(now)
+
+    def shows(self, seen: Observation) -> bool:
+        """Whether its version's words are those in which we applied the object, if we did."""
+        return seen.api_version in ("", self.resource.api_version)
 
 
 class Live:
@@ -78,77 +98,81 @@ class Live:
         """client: the engine's own identity.  manager, overridden: see `observe`."""
         self._client, self._clock, self._random = client, clock, random
         self._manager, self._overridden = manager, tuple(overridden)
-        self._kinds: dict[Kind, _Followed] = {}
-        self._seen: dict[Ref, Observation] = {}
-        self._gone: OrderedDict[str, int] = OrderedDict()  # {uid: version as of which it is gone}
-        self._tasks: TaskGroup | None = None
+        self._watches: dict[_Key, _Followed] = {}
+        self._needs: dict[Ref, frozenset[_Key]] = {}
+        self._sightings = Sightings()
+        self._tasks: anyio.abc.TaskGroup | None = None
         self._events = 0
+        self._watches_definitions = False
         self._listeners: dict[Ref, set[anyio.Event]] = {}
         self.told: Told = _nobody
+        self.ignored = Ignored()
 
     async def serve(self) -> None:
         """Watches what `follow` asks for, until cancelled."""
-        async with anyio.create_task_group() as self._tasks:
-            await anyio.sleep_forever()
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                while True:
+                    await self._clock.sleep(SWEEP)
+                    self._sweep()
+        finally:
+            self._tasks = None
 
-    async def follow(self, resources: Collection[Resource]) -> frozenset[Kind]:
+    async def follow(self, owner: Ref, resources: Collection[Resource]) -> frozenset[Kind]:
         """The kinds of these whose objects are all known now; begins to watch what is new.
 
-        A kind that cannot be watched, or whose watch has fallen silent, is not among them.
+        resources: all that this owner needs from here on, one of a kind.  A kind that cannot be
+        watched, or whose watch has fallen silent, is not in the answer.
         """
-        wanted = {(each.group, each.kind): each for each in resources}
-        for kind, resource in wanted.items():
-            if kind not in self._kinds and self._tasks is not None:
-                self._begin(kind, resource, self._tasks)
-        followed = {kind: self._kinds[kind] for kind in wanted if kind in self._kinds}
-        with anyio.move_on_after(_FIRST_LIST):
-            for each in followed.values():
+        wanted = {(each.group, each.kind, each.version): each for each in resources}
+        self._needs[owner] = frozenset(wanted)
+        for key, resource in wanted.items():
+            can_watch = not resource.verbs or "watch" in resource.verbs
+            if key not in self._watches and can_watch:
+                self._begin(resource)
+        followed = [self._watches[key] for key in wanted if key in self._watches]
+        with anyio.move_on_after(FIRST_LIST) as waiting:
+            for each in followed:
                 await each.answered.wait()
+        if waiting.cancelled_caught:
+            for each in followed:
+                each.answered.set()  # the next one is not to wait as long
         now = self._clock.monotonic()
-        return frozenset(
-            kind
-            for kind, each in followed.items()
-            if each.is_fresh(now) and each.resource.version == wanted[kind].version
-        )
+        return frozenset(each.kind for each in followed if each.is_fresh(now))
 
-    def unfollow(self, kinds: Collection[Kind]) -> None:
-        """Ends the watches of these kinds, and forgets their objects."""
-        for kind in kinds:
-            followed = self._kinds.pop(kind, None)
-            if followed is not None:
-                followed.scope.cancel()
-                for ref in followed.refs:
-                    self._seen.pop(ref, None)
-
-    @property
-    def kinds(self) -> frozenset[Kind]:
-        """The kinds that are watched."""
-        return frozenset(self._kinds)
+    def release(self, owner: Ref) -> None:
+        """The owner is gone: what only it needed is not to be watched any more."""
+        self._needs.pop(owner, None)
+        self.ignored.set(owner, {})
 
     def get(self, ref: Ref) -> Observation | None:
         """The object as last seen; None: not there, not owned, or its kind is not watched."""
-        return self._seen.get(ref)
+        return self._sightings.get(ref)
+
+    def refs(self) -> frozenset[Ref]:
+        """All objects that are there."""
+        return self._sightings.refs()
 
     def current(self, ref: Ref) -> Observation | None:
         """The same, None also if its watch has fallen silent."""
-        followed = self._kinds.get((ref.group, ref.kind))
-        is_fresh = followed is not None and followed.is_fresh(self._clock.monotonic())
-        return self._seen.get(ref) if is_fresh else None
+        seen, now = self._sightings.get(ref), self._clock.monotonic()
+        if seen is None:
+            return None
+        followed = self._followed((ref.group, ref.kind))
+        return seen if any(each.shows(seen) and each.is_fresh(now) for each in followed) else None
 
     def note(self, obj: Object) -> Observation:
-        """The object as the answer to a write shows it; kept if it is news and owned."""
-        ref, seen = Ref.of(obj), self.observed(obj)
-        followed = self._kinds.get((ref.group, ref.kind))
+        """The object as an answer of the API server shows it; kept if it is news and owned."""
+        ref, seen = _ref_of(obj), self.observed(obj)
+        followed = self._watches.get((ref.group, ref.kind, version_of(obj)))
         # An object whose label a policy strips is told by no watch: it would stay for ever.
         if followed is not None and OWNED in seen.marks["labels"]:
-            self._keep(ref, seen, followed)
+            self._keep(ref, seen, obj, followed)
         return seen
 
     def doubt(self, ref: Ref) -> None:
         """Something says that the object is not there: whoever needs it is to ask for it."""
-        seen = self._seen.pop(ref, None)
-        if seen is not None:
-            self._kinds[ref.group, ref.kind].refs.discard(ref)
+        self._sightings.discard(ref)
 
     @contextmanager
     def listening(self, refs: Collection[Ref]) -> Iterator[anyio.Event]:
@@ -165,81 +189,159 @@ class Live:
                 if not left:
                     self._listeners.pop(ref, None)
 
-    def _begin(self, kind: Kind, resource: Resource, tasks: TaskGroup) -> None:
-        watch = Watch(
-            self._client, resource, self._clock, self._random, "", {"label_selector": OWNED}
-        )
-        followed = self._kinds[kind] = _Followed(resource, watch)
-        tasks.start_soon(self._watch, followed)
+    def observed(self, obj: Object) -> Observation:
+        """What would be kept of the object; nothing is."""
+        spare = self.ignored.spare(obj)
+        return observe(obj, self._manager, self._overridden, self._clock.wall(), spare)
+
+    def _followed(self, kind: Kind) -> list[_Followed]:
+        """The watches of a kind: one for each version that is needed."""
+        return [each for each in self._watches.values() if each.kind == kind]
+
+    def _begin(self, resource: Resource) -> None:
+        if self._tasks is None:
+            return
+        query: Query = {"label_selector": OWNED}
+        watch = Watch(self._client, resource, self._clock, self._random, "", query)
+        followed = _Followed(resource, watch)
+        self._watches[resource.group, resource.kind, resource.version] = followed
+        self._tasks.start_soon(self._watch, followed)
+        if "." in resource.group and not self._watches_definitions:  # it may be a custom kind
+            self._watches_definitions = True
+            self._tasks.start_soon(self._watch_definitions)
 
     async def _watch(self, followed: _Followed) -> None:
         with followed.scope:
             async with aclosing(followed.watch.events()) as events:
                 async for event in events:
                     if event.type is EventType.SYNCED:
-                        followed.is_synced = True
-                        followed.answered.set()
-                    elif event.type is EventType.TROUBLE:
-                        title = followed.resource.title
-                        logger.debug("%s cannot be watched now: %s", title, event.problem)
-                        followed.answered.set()
+                        self._synced(followed, version_number(event.version))
+                    elif event.problem is not None:
+                        await self._troubled(followed, event.problem)
                     elif event.type is not EventType.BOOKMARK:
-                        self._take(event.type, event.obj, followed)
+                        self._take(event, followed)
 
-    def _take(self, type_: EventType, obj: Object, followed: _Followed) -> None:
+    def _synced(self, followed: _Followed, version: int) -> None:
+        """All has been told: what was noted, and went while nothing was heard, is there no more."""
+        before, followed.synced_at = followed.synced_at, version
+        if before is not None and version < before:
+            # The API server's storage was restored: what is newer there has a lower version.
+            logger.warning("%s went back in time: looked at anew", followed.resource.title)
+            self._begin_again(followed)
+            return
+        for ref, seen in self._sightings.of_kind(followed.kind):
+            is_there = followed.watch.holds(ref.namespace, ref.name)
+            if not is_there and seen.version <= version:
+                self._drop(ref, seen.uid, version, {})
+        followed.answered.set()
+
+    async def _troubled(self, followed: _Followed, problem: ApiError) -> None:
+        resource = followed.resource
+        if isinstance(problem, Forbidden | NotFound):
+            followed.synced_at = None
+        is_seldom = isinstance(problem, Forbidden | TooManyWatches)
+        level = logger.info if is_seldom and not followed.answered.is_set() else logger.debug
+        level("%s cannot be watched; asked for one by one: %s", resource.title, problem)
+        followed.answered.set()
+        if is_seldom:
+            await self._clock.sleep(SELDOM * self._random.uniform(0.5, 1.0))
+
+    def _take(self, event: Event, followed: _Followed) -> None:
         self._events += 1
         try:
-            ref = Ref.of(obj)
-            if type_ is EventType.DELETED:
-                is_news, seen = self._drop(ref, obj, followed), None
+            ref, metadata = _ref_of(event.obj), event.obj["metadata"]
+            if event.type is EventType.DELETED:
+                version = version_number(metadata.get("resourceVersion"))
+                self._drop(ref, metadata.get("uid", ""), version, event.obj)
             else:
-                seen = self.observed(obj)
-                is_news = self._keep(ref, seen, followed)
+                self._keep(ref, self.observed(event.obj), event.obj, followed)
         except Exception:  # one odd object must not end the watch of all others
             logger.exception("object of kind %s not understood", followed.resource.kind)
-            return
-        if is_news:
-            for listener in self._listeners.get(ref, ()):
-                listener.set()
-            self.told(ref, seen, obj)
 
-    def _keep(self, ref: Ref, seen: Observation, followed: _Followed) -> bool:
-        """Whether it was news."""
-        known = self._seen.get(ref)
-        is_old = known is not None and known.version >= seen.version
-        if is_old or self._gone.get(seen.uid, -1) >= seen.version:
-            return False
-        self._seen[ref] = seen
-        followed.refs.add(ref)
-        return True
+    def _keep(self, ref: Ref, seen: Observation, obj: Object, followed: _Followed) -> None:
+        if followed.shows(seen) and self._sightings.keep(ref, seen):
+            self._tell(ref, seen, obj)
 
-    def _drop(self, ref: Ref, obj: Object, followed: _Followed) -> bool:
-        """Whether it was news that the object is gone (or has lost its label)."""
-        metadata, known = obj["metadata"], self._seen.get(ref)
-        uid = metadata.get("uid", "")
-        version = int(metadata.get("resourceVersion") or (known.version if known else 0))
-        self._gone[uid] = version
-        if len(self._gone) > _REMEMBERED:
-            self._gone.popitem(last=False)
-        if known is None or known.uid != uid or known.version > version:
-            return False
-        del self._seen[ref]
-        followed.refs.discard(ref)
-        return True
+    def _drop(self, ref: Ref, uid: str, version: int, obj: Object) -> None:
+        if self._sightings.drop(ref, uid, version):
+            self._tell(ref, None, obj)
 
-    def observed(self, obj: Object) -> Observation:
-        """What would be kept of the object; nothing is."""
-        return observe(obj, self._manager, self._overridden, self._clock.wall())
+    def _tell(self, ref: Ref, seen: Observation | None, obj: Object) -> None:
+        for listener in self._listeners.get(ref, ()):
+            listener.set()
+        self.told(ref, seen, obj)
+
+    async def _watch_definitions(self) -> None:
+        """Has the objects of a kind told anew when its definition changes.
+
+        Another schema may show other values of an object that nobody wrote.
+        """
+        generations: dict[str, int] = {}
+        is_synced = False
+        query: Query = {"metadata_only": True}
+        watch = Watch(self._client, _DEFINITIONS, self._clock, self._random, "", query)
+        async with aclosing(watch.events()) as events:
+            async for event in events:
+                if event.type is EventType.SYNCED:
+                    is_synced = True
+                elif isinstance(event.problem, Forbidden | TooManyWatches):
+                    await self._clock.sleep(SELDOM * self._random.uniform(0.5, 1.0))
+                elif event.obj:
+                    metadata = event.obj["metadata"]
+                    name, generation = metadata["name"], metadata.get("generation", 0)
+                    if generations.get(name) != generation and is_synced:
+                        self._defined_anew(name)
+                    generations[name] = generation
+
+    def _defined_anew(self, name: str) -> None:
+        """name: `<plural>.<group>`, of a definition."""
+        self._client.discovery.invalidate()
+        for followed in [each for each in self._watches.values() if each.resource.title == name]:
+            self._begin_again(followed)
+
+    def _begin_again(self, followed: _Followed) -> None:
+        """Whatever is told next is compared with what was left, also if nobody wrote it since."""
+        followed.scope.cancel()
+        followed.answered.set()
+        self._sightings.doubt(followed.kind)
+        self._begin(followed.resource)
+
+    def _sweep(self) -> None:
+        """Ends the watches that nobody has needed for a while, and forgets their objects."""
+        needed, now = frozenset[_Key]().union(*self._needs.values()), self._clock.monotonic()
+        for key, followed in list(self._watches.items()):
+            if key in needed:
+                followed.unneeded_since = None
+            elif followed.unneeded_since is None:
+                followed.unneeded_since = now
+            elif now - followed.unneeded_since >= LINGER:
+                self._end(key)
+
+    def _end(self, key: _Key) -> None:
+        followed = self._watches.pop(key)
+        followed.scope.cancel()
+        followed.answered.set()
+        left = self._followed(followed.kind)
+        for ref, seen in self._sightings.of_kind(followed.kind):
+            if not any(each.shows(seen) for each in left):
+                self._sightings.discard(ref)
 
     def statistics(self) -> Statistics:
         """Counts at this moment."""
         now = self._clock.monotonic()
-        fresh = sum(each.is_fresh(now) for each in self._kinds.values())
-        return Statistics(len(self._seen), len(self._kinds), len(self._kinds) - fresh, self._events)
+        fresh = sum(each.is_fresh(now) for each in self._watches.values())
+        watches = len(self._watches)
+        return Statistics(len(self._sightings), watches, watches - fresh, self._events)
 
     def __repr__(self) -> str:
         """Counts, for logs and debuggers."""
         return f"<Live {self.statistics()}>"
+
+
+def _ref_of(obj: Object) -> Ref:
+    """The Ref of an object; its words are shared with other Refs: they are kept for long."""
+    ref = Ref.of(obj)
+    return Ref(intern(ref.group), intern(ref.kind), intern(ref.namespace), ref.name)
 
 
 def _nobody(_ref: Ref, _seen: Observation | None, _obj: Object) -> None:

@@ -33,6 +33,10 @@ class Mirror:
         """The object, None if there is none."""
         return self._objects.get(ref)
 
+    def of_kind(self, group: str, kind: str) -> list[Object]:
+        """All objects of a kind."""
+        return [obj for ref, obj in self._objects.items() if (ref.group, ref.kind) == (group, kind)]
+
     def note(self, obj: Object) -> Object | None:
         """Keeps the object if it is news (then `get` gives it); returns what was known before.
 

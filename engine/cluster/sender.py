@@ -8,7 +8,14 @@ from random import Random
 
 from opentelemetry import trace
 
-from engine.cluster.errors import ApiError, LeaseLost, TimedOut, error_of, is_shedding
+from engine.cluster.errors import (
+    ApiError,
+    LeaseLost,
+    TimedOut,
+    error_of,
+    is_shedding,
+    is_warming_up,
+)
 from engine.cluster.limiter import Limiter
 from engine.cluster.limiter import Statistics as LimiterStatistics
 from engine.cluster.retry import pause_after
@@ -145,7 +152,8 @@ class Sender:
         """What a refusal means to all requests and not only to this one."""
         if error.status == 401:
             self.line.transport.endpoint.credentials.refused(headers)
-        if is_shedding(error) and request.title not in _LIMITED_APART:
+        is_general = request.title not in _LIMITED_APART and not is_warming_up(error)
+        if is_shedding(error) and is_general:
             self.line.limiter.reject(error.retry_after or 1.0)
 
     def _account(self, request: Request, status: int, began: float) -> None:

@@ -93,6 +93,10 @@ class Watch:
         """Whether what was told is still to be relied on (silence of two bookmarks at most)."""
         return now - self.heard_at <= 2 * self.bookmark_period
 
+    def holds(self, namespace: str, name: str) -> bool:
+        """Whether that object is there, as far as was told."""
+        return self._known.holds(namespace, name)
+
     async def events(self) -> AsyncGenerator[Event, None]:
         """What happens, for ever.  Close it with `aclosing` when leaving early."""
         while True:

@@ -204,6 +204,7 @@ def _settings(folder: Path) -> Settings:
         metrics_addr=_FREE,
         health_addr=_FREE,
         graceful_shutdown_timeout=_GRACE,
+        concurrent_builds=0,  # a process of its own would take longer to start than to build
     )
 
 

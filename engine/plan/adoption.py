@@ -12,6 +12,8 @@ from engine.api.meta import LEGACY_ANNOTATIONS, LEGACY_LABELS
 from engine.objects.fields import FieldSet
 from engine.objects.ref import Object
 
+_FORGOTTEN = "before-first-apply"  # the manager of fields of which nobody knows who wrote them
+
 
 def adoption(live: Object, manager: str, overridden: Sequence[str]) -> list[dict[str, Any]]:
     """The JSON patch that cleans the live object; empty if there is nothing to clean.
@@ -39,6 +41,17 @@ def is_adoptable(live: Object, manager: str, overridden: Sequence[str]) -> bool:
     entries = metadata.get("managedFields") or ()
     has_foreign = any(_is_foldable(entry, manager, overridden) for entry in entries)
     return has_foreign or any(_legacy_marks(metadata))
+
+
+def has_lost_owners(live: Object) -> bool:
+    """Whether the API server no longer knew who had written the object.
+
+    It forgets that of versions that are not served any more, as after an upgrade of a definition.
+    """
+    return any(
+        str(entry.get("manager", "")).startswith(_FORGOTTEN) and not entry.get("subresource")
+        for entry in live["metadata"].get("managedFields") or ()
+    )
 
 
 def _legacy_marks(metadata: Object) -> Iterator[tuple[str, str]]:
@@ -84,4 +97,4 @@ def _is_foldable(entry: Object, manager: str, overridden: Sequence[str]) -> bool
     name, operation = str(entry.get("manager", "")), entry.get("operation")
     if name.startswith(("kubectl", *filter(None, overridden))) and not _is_own(entry, manager):
         return True
-    return operation == "Update" and name.startswith(("before-first-apply", manager))
+    return operation == "Update" and name.startswith((_FORGOTTEN, manager))

@@ -22,6 +22,14 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """What an owner was when it was built: its generation, and the revision of its source."""
+
+    generation: int
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """Counts at one moment."""
 
@@ -36,9 +44,13 @@ class Claims:
     def __init__(self) -> None:
         self._wanted: dict[Ref, frozenset[Ref]] = {}  # {owner: what it wants}
         self._owners: defaultdict[Ref, dict[Ref, Baseline | None]] = defaultdict(dict)
+        self._basis: dict[Ref, Basis] = {}
 
-    def claim(self, owner: Ref, wanted: Iterable[Ref]) -> None:
-        """From here on `owner` wants just these objects."""
+    def claim(self, owner: Ref, wanted: Iterable[Ref], basis: Basis | None = None) -> None:
+        """From here on `owner` wants just these objects; basis: of which build they are."""
+        self._basis.pop(owner, None)
+        if basis is not None:
+            self._basis[owner] = basis
         new = frozenset(wanted)
         for ref in self._wanted.get(owner, frozenset()) - new:
             self._drop(owner, ref)
@@ -48,6 +60,7 @@ class Claims:
 
     def release(self, owner: Ref) -> None:
         """The owner is gone, or wants nothing any more."""
+        self._basis.pop(owner, None)
         for ref in self._wanted.pop(owner, frozenset()):
             self._drop(owner, ref)
 
@@ -71,14 +84,24 @@ class Claims:
         """
         owners = self._owners.get(ref, {})
         baseline = owners.get(owner)
+        if len(owners) > 1 and baseline is not None and baseline.content == content:
+            return True
+        if not live.signature:
+            return False  # nothing tells what we own of it: the API server is to be asked
+        if all(live.owner) and live.owner != (owner.name, owner.namespace):
+            return False  # the labels of one who wants it no more are to change hands
         if baseline is not None and baseline.content == content:
-            return len(owners) > 1 or live.signature == baseline.signature
-        return bool(live.signature) and live.content == content
+            return live.signature == baseline.signature
+        return live.content == content
 
     def is_known(self, owner: Ref, ref: Ref, content: bytes) -> bool:
         """Whether the API server has accepted this very content from this owner before."""
         baseline = self._owners.get(ref, {}).get(owner)
         return baseline is not None and baseline.content == content
+
+    def is_settled_once(self, owner: Ref, ref: Ref) -> bool:
+        """Whether the owner has applied it, or found it as it should be, whatever it was then."""
+        return self._owners.get(ref, {}).get(owner) is not None
 
     def drifted(self, ref: Ref, live: Observation | None) -> Ref | None:
         """The owner whose object is not as it left it; None if all is well or nobody's to say.
@@ -93,13 +116,21 @@ class Claims:
             return None
         if live is None:
             return owner
-        if live.owner != (owner.name, owner.namespace):
+        if all(live.owner) and live.owner != (owner.name, owner.namespace):
             return None  # another engine's Kustomization took it: as in Flux, the interval decides
         return owner if live.signature != baseline.signature else None
+
+    def owners_of(self, ref: Ref) -> frozenset[Ref]:
+        """The owners that want the object."""
+        return frozenset(self._owners.get(ref, ()))
 
     def rivals(self, owner: Ref, ref: Ref) -> frozenset[Ref]:
         """The other owners that want the object."""
         return frozenset(self._owners.get(ref, {})) - {owner}
+
+    def basis(self, owner: Ref) -> Basis | None:
+        """Of which build the claims of the owner are, None if it was not built yet."""
+        return self._basis.get(owner)
 
     def wanted(self, owner: Ref) -> frozenset[Ref]:
         """What the owner wants."""

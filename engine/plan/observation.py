@@ -7,7 +7,8 @@ a lost or an added path, and a new order of our list items do (design section 3)
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -15,10 +16,11 @@ from typing import Any, Final
 import orjson
 
 from engine.api.meta import FORCE, PRUNE, RECONCILE, SSA
-from engine.objects.kstatus import Health, health
+from engine.objects.kstatus import Health, Status, health
 from engine.objects.ref import Object, Ref
 from engine.plan.adoption import is_adoptable
 from engine.plan.policy import OWNER_LABELS
+from engine.plan.quantities import stored
 
 _MARKS: Final = (RECONCILE, SSA, FORCE, PRUNE)
 _SIZE: Final = 16  # bytes of a digest
@@ -27,14 +29,19 @@ _ABSENT: Final = {"\0": "absent"}  # a value that no object can hold
 Marks = Mapping[str, Mapping[str, str]]
 """The labels and annotations that planning reads, by `labels` and `annotations`."""
 
+Spare = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Decoded fieldsV1 without some of its fields."""
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """A live object as last seen.
 
-    signature: of values and paths that we own, b"" if we own nothing.  content: of the values
-    alone, comparable with `content_of` a desired object.  is_adoptable: others' marks and fields
-    are to be folded into ours by the next apply.
+    version: its resourceVersion, -1 if that is no number: then nothing tells which is newer.
+    signature: of values and paths that we own, b"" if we own nothing or in other words than the
+    object was told in (`api_version`).  content: of the values alone, comparable with `content_of`
+    a desired object.  is_adoptable: others' marks and fields are to be folded into ours by the next
+    apply.  api_version: in which we applied it last, "" if we never did.
     """
 
     uid: str
@@ -45,6 +52,7 @@ class Observation:
     health: Health
     is_adoptable: bool = False
     is_terminating: bool = False
+    api_version: str = ""
 
     @property
     def owner(self) -> tuple[str, str]:
@@ -64,30 +72,48 @@ class Observation:
         return {"kind": ref.kind, "metadata": metadata}
 
 
-def observe(obj: Object, manager: str, overridden: Sequence[str], now: float) -> Observation:
+def observe(
+    obj: Object, manager: str, overridden: Sequence[str], now: float, spare: Spare | None = None
+) -> Observation:
     """What is to be kept of a live object.
 
     manager: our field manager.  overridden: managers whose fields are taken over.
-    now: epoch seconds.
+    now: epoch seconds.  spare: takes those out of the owned fields that others may change.
     """
-    metadata = obj["metadata"]
-    owned = owned_fields(obj, manager)
+    metadata, state = obj["metadata"], health(obj, now)
+    entry = _entry(obj, manager)
+    api_version = sys.intern((entry or {}).get("apiVersion") or "")
     signature = content = b""
-    if owned is not None:
+    # The paths of one version say nothing about the values of another.
+    if entry is not None and api_version in ("", obj.get("apiVersion")):
+        owned = entry.get("fieldsV1") or {}
+        if spare is not None:
+            owned = spare(owned)
         values = orjson.dumps(projected(obj, owned), option=orjson.OPT_SORT_KEYS)
         content = _digest(values)
         paths = orjson.dumps(owned, option=orjson.OPT_SORT_KEYS)
         signature = _digest(values, paths)
     return Observation(
         uid=metadata.get("uid", ""),
-        version=int(metadata.get("resourceVersion") or 0),
+        version=version_number(metadata.get("resourceVersion")),
         signature=signature,
         content=content,
         marks=_marks_of(metadata),
-        health=health(obj, now),
+        health=_health(state.status, state.message, state.recheck_at),
         is_adoptable=is_adoptable(obj, manager, overridden),
         is_terminating=bool(metadata.get("deletionTimestamp")),
+        api_version=api_version,
     )
+
+
+def version_number(text: str | None) -> int:
+    """A resourceVersion as a number, 0 if there is none, -1 if it is no number.
+
+    Kubernetes 1.35 made them comparable; aggregated API servers may write what they like.
+    """
+    if not text:
+        return 0
+    return int(text) if text.isdecimal() else -1
 
 
 def is_partial(live: Object) -> bool:
@@ -99,7 +125,7 @@ def content_of(desired: Object) -> bytes:
     """The digest that the live object's `content` has if it holds just what is desired.
 
     Equal: nothing is to be done.  Not equal: the API server is to be asked, as it may write the
-    same value in another way (`1000m` and `1`).
+    same value in another way.
     """
     metadata = {
         key: value
@@ -107,17 +133,25 @@ def content_of(desired: Object) -> bytes:
         if key not in ("name", "namespace", "creationTimestamp")
     }
     rest = {k: v for k, v in desired.items() if k not in ("apiVersion", "kind", "metadata")}
+    if "." not in desired["apiVersion"]:  # of a kind of somebody else's nothing is known
+        rest = stored(rest)
     owned = _present({**rest, "metadata": metadata})
     return _digest(orjson.dumps(owned, option=orjson.OPT_SORT_KEYS))
 
 
 def owned_fields(obj: Object, manager: str) -> Mapping[str, Any] | None:
     """The decoded fieldsV1 of our apply entry, None if there is none."""
+    entry = _entry(obj, manager)
+    return None if entry is None else entry.get("fieldsV1") or {}
+
+
+def _entry(obj: Object, manager: str) -> Mapping[str, Any] | None:
+    """Our apply entry in managedFields."""
     for entry in obj["metadata"].get("managedFields") or ():
         is_ours = entry.get("manager") == manager and entry.get("operation") == "Apply"
         if is_ours and not entry.get("subresource"):
-            fields: Mapping[str, Any] = entry.get("fieldsV1") or {}
-            return fields
+            found: Mapping[str, Any] = entry
+            return found
     return None
 
 
@@ -201,6 +235,12 @@ def _digest(*parts: bytes) -> bytes:
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     return digest.digest()
+
+
+@lru_cache(maxsize=4096)
+def _health(status: Status, message: str, recheck_at: float | None) -> Health:
+    """One value for all objects that are as well: most are."""
+    return Health(status, message, recheck_at)
 
 
 def _marks_of(metadata: Mapping[str, Any]) -> Marks:

@@ -11,9 +11,11 @@ from itertools import groupby
 from engine.api.meta import SSA, SSA_IF_NOT_PRESENT, has_mark
 from engine.errors import BuildFailed
 from engine.objects.ref import Object, Ref, version_of
+from engine.plan.containment import is_container, is_inside
 from engine.plan.inventory import Inventory
 from engine.plan.order import Group, deletion_order, group_of, order_of
 from engine.plan.policy import Policy, is_kept, is_unmanaged
+from engine.plan.reservation import Reserve, nobody
 
 
 class Action(StrEnum):
@@ -24,10 +26,14 @@ class Action(StrEnum):
     """It exists; the API server's dry-run says whether anything is left to do."""
     CORRECT = "correct"
     """It is not as we left it, and the API server accepted the same before: apply it at once."""
+    WARN = "warn"
+    """The same, but it is only to be told."""
     UNCHANGED = "unchanged"
     """The live view shows that nothing is to be done."""
     SKIP = "skip"
     DELETE = "delete"
+    DEFER = "defer"
+    """It left Git, but another Kustomization wants it or may want it: it stays in the inventory."""
     KEEP = "keep"
     """It left Git, but is protected, already gone or no longer ours: it leaves the inventory."""
     ORPHAN = "orphan"
@@ -58,12 +64,14 @@ class View:
     settled: desired ones that are as they should be, or are to be left for now.
     accepted: desired ones of which the API server has accepted just this content before.
     unread: what left Git and could not be read: it is judged when it is to be deleted.
+    warned: desired ones whose drift is only to be told.
     """
 
     objects: Mapping[Ref, Object] = field(default_factory=dict)
     settled: frozenset[Ref] = frozenset()
     accepted: frozenset[Ref] = frozenset()
     unread: frozenset[Ref] = frozenset()
+    warned: frozenset[Ref] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +99,17 @@ class Plan:
         return "\n".join(str(change) for change in (*self.applies, *self.prunes))
 
 
-def make_plan(desired: Sequence[Object], view: View, inventory: Inventory, policy: Policy) -> Plan:
+def make_plan(
+    desired: Sequence[Object],
+    view: View,
+    inventory: Inventory,
+    policy: Policy,
+    reserve: Reserve = nobody,
+) -> Plan:
     """What to do so that what is live becomes `desired`; nothing is done yet.
 
-    desired: with owner labels, in any order.
+    desired: with owner labels, in any order.   reserve: what other Kustomizations say of an object
+    that would be deleted.
     Raises BuildFailed if two desired objects share a Ref.
     """
     wanted: dict[Ref, Object] = {}
@@ -108,9 +123,10 @@ def make_plan(desired: Sequence[Object], view: View, inventory: Inventory, polic
     stale = [ref for ref in deletion_order(inventory) if ref not in wanted]
     prunes = [_pruned(ref, inventory[ref], live.get(ref), policy) for ref in stale]
     uids = {_uid(live.get(ref)) for ref in wanted} - {""}
+    prunes = [_reconsidered(change, uids, view.unread) for change in prunes]
     return Plan(
         applies=tuple(_applied(ref, wanted[ref], view) for ref in ordered),
-        prunes=tuple(_reconsidered(change, uids, view.unread) for change in prunes),
+        prunes=tuple(_reserved(prunes, reserve)),
         policy=policy,
     )
 
@@ -125,6 +141,8 @@ def _applied(ref: Ref, desired: Object, view: View) -> Change:
         return Change(ref, version, Action.CREATE, desired)
     if has_mark(desired, SSA, SSA_IF_NOT_PRESENT):
         return Change(ref, version, Action.SKIP, desired, live, "it exists")
+    if ref in view.warned:
+        return Change(ref, version, Action.WARN, desired, live)
     action = Action.CORRECT if ref in view.accepted else Action.CONFIGURE
     return Change(ref, version, action, desired, live)
 
@@ -153,6 +171,29 @@ def _reconsidered(change: Change, desired: Collection[str], unread: Collection[R
     if change.action is Action.KEEP and change.live is None and change.ref in unread:
         return replace(change, action=Action.DELETE, why="it could not be read")
     return change
+
+
+def _reserved(prunes: Sequence[Change], reserve: Reserve) -> Iterable[Change]:
+    """The changes, with nothing deleted that others have a say in, nor what holds such a thing."""
+    spared: list[Change] = []  # what a Namespace holds comes before it
+    for change in prunes:
+        if change.action is Action.DELETE:
+            reserved = reserve(change.ref)
+            if reserved is not None:
+                action = Action.KEEP if reserved.is_final else Action.DEFER
+                change = replace(change, action=action, why=reserved.why)
+                spared.append(change)
+            elif is_container(change.ref):
+                change = _beside(change, spared)
+        yield change
+
+
+def _beside(outer: Change, spared: Iterable[Change]) -> Change:
+    """The deletion of a Namespace or definition, unless it holds something that is not deleted."""
+    for each in spared:
+        if is_inside(each.ref, outer.ref, outer.live):
+            return replace(outer, action=each.action, why=f"it holds {each.ref}, {each.why}")
+    return outer
 
 
 def _uid(obj: Object | None) -> str:

@@ -4,6 +4,7 @@ Source: flux-behaviour 4.12.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from engine.api.kustomize import Kustomization
 from engine.api.meta import PROGRESSING
@@ -12,13 +13,15 @@ from engine.apply.changes import Done, Outcome, lines_of
 from engine.apply.executor import each
 from engine.apply.pruning import messages_of, told
 from engine.cluster import UnknownKind
-from engine.errors import FeatureGateDisabled, PruneFailed
+from engine.errors import FeatureGateDisabled, PruneFailed, PrunePending
 from engine.plan import make_plan
-from engine.plan.inventory import parse_inventory
-from engine.plan.policy import Policy
+from engine.plan.brake import check_brake
+from engine.plan.inventory import format_inventory, parse_inventory
 from engine.reconcile.builds import Desired
+from engine.reconcile.consequences import consequences_of_the_end
 from engine.reconcile.run import Run
 from engine.reconcile.secrets import has_service_account
+from engine.reconcile.sources import Outdated
 from engine.reconcile.target import executor_of, policy_of
 from engine.reconcile.view import live_view
 from engine.telemetry import logger
@@ -50,15 +53,26 @@ async def finalize(ks: Kustomization, run: Run) -> None:
             run.told,
         )
         return
+    _check_dependants(ks, run)
     nothing = Desired()
-    executor, policy = executor_of(ks, run, nothing), _deleting(policy_of(ks, run))
+    executor, policy = executor_of(ks, run, nothing), replace(policy_of(ks, run), prune=True)
     live = await live_view(nothing, inventory, executor, run)
-    pruned = await prune(make_plan([], live, inventory, policy), executor)
+    reserve = run.engine.reservations.judge(run.turn.key, ks.timeout, is_last=True)
+    plan = make_plan([], live, inventory, policy, reserve)
+    check_brake(plan, consequences_of_the_end(plan, inventory, run), revision)
+    pruned = await prune(plan, executor, reserve)
     lines = told(pruned.done)
     if lines:
         run.emit("Normal", PROGRESSING, lines_of(lines), run.told)
+    run.status["inventory"] = format_inventory(pruned.left())
     if pruned.survivors:
         raise PruneFailed(f"pruning for deleted resource failed: {messages_of(pruned.survivors)}")
+    if pruned.deferred:
+        listed = "\n".join(
+            f"{ref} stays for now: {why}" for ref, (_, why) in pruned.deferred.items()
+        )
+        after = run.engine.reservations.remaining(run.turn.key)
+        raise PrunePending(listed, retry_after=after)
     if ks.spec.deletion_policy == "WaitForTermination":
         deleted = [done for done in lines if done.outcome is Outcome.DELETED]
         await _wait_gone(deleted, ks.timeout, executor, run)
@@ -70,9 +84,17 @@ def is_wanted(ks: Kustomization) -> bool:
     return ks.spec.prune if policy == "MirrorPrune" else policy != "Orphan"
 
 
-def _deleting(policy: Policy) -> Policy:
-    """The policy with pruning on and the brake off: the deletion was asked for by name."""
-    return Policy(policy.owner, prune=True, force=policy.force, custom=policy.custom, brake=False)
+def _check_dependants(ks: Kustomization, run: Run) -> None:
+    """Raises PrunePending while others must be deleted first, Outdated while that may yet come."""
+    reservations = run.engine.reservations
+    first, after = reservations.dependants(run.turn.key, ks.timeout)
+    if not first:
+        return
+    listed = ", ".join(sorted(map(str, first)))
+    if not all(map(reservations.is_deleted, first)):
+        raise Outdated(f"{listed} may be deleted by the same command")
+    text = f"the objects are deleted once {listed}, which depend on this, are deleted"
+    raise PrunePending(text, retry_after=after)
 
 
 async def _wait_gone(deleted: Sequence[Done], limit: float, executor: Executor, run: Run) -> None:

@@ -1,19 +1,15 @@
 """The objects that a Kustomization wants: gather variables, render in a worker, label, scope."""
 
-from functools import partial
-
-from anyio import to_thread
-
 from engine.api.kustomize import Kustomization, SubstituteReference
 from engine.cluster import ApiError, UnknownKind
-from engine.errors import BuildFailed, ReconciliationFailed
+from engine.errors import BuildFailed, BuildStopped, ReconciliationFailed
 from engine.objects.ref import Object, Ref, version_of
 from engine.plan.observation import content_of
 from engine.plan.policy import Owner, labelled
 from engine.reconcile.builds import Desired
 from engine.reconcile.run import Run
 from engine.reconcile.secrets import values_of
-from engine.render import Lacking, Rendered, RenderedObject, Request, render
+from engine.render import Lacking, Rendered, RenderedObject, Request
 from engine.source.artifact import Artifact
 
 
@@ -34,6 +30,8 @@ async def rendered(artifact: Artifact, ks: Kustomization, run: Run) -> Desired:
         return held
     try:
         built = await _built(artifact, request, run)
+    except BuildStopped:  # says nothing about the tree
+        raise
     except BuildFailed as failure:
         builds.keep_failure(owner, request, artifact.tree, failure)
         raise
@@ -46,9 +44,8 @@ async def rendered(artifact: Artifact, ks: Kustomization, run: Run) -> Desired:
 
 
 async def _built(artifact: Artifact, request: Request, run: Run) -> Rendered:
-    work = partial(render, artifact.tree, request)
     try:
-        return await to_thread.run_sync(work, limiter=run.engine.builders)
+        return await run.engine.builders.build(artifact.tree, request, run.turn.priority)
     except Lacking as lacking:
         raise BuildFailed(
             f"kustomize build failed: remote resources are not fetched by this version of "

@@ -1,12 +1,13 @@
 """Told of drift: each change of a live object that is not as its owner left it.
 
-The owner is queued at once.  While a run of it goes on, changes wait for its end: the watch may
-tell of our own write before its answer comes.
+The owner is queued at once.  While a run of it goes on, what is told of its objects is only noted,
+and judged when it ends: the watch may tell of our own write before its answer comes, and of
+somebody else's right after it.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from engine.objects.ref import Object, Ref
 from engine.plan.claims import Claims
@@ -14,35 +15,74 @@ from engine.plan.contention import Contended, Contention
 from engine.plan.observation import Observation
 from engine.runtime.clock import Clock
 
+WHOLE = 5_000  # drifted objects that are kept whole; of more, each costs a request again
+_GONE = b"gone"  # in place of a signature
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Counts at one moment."""
+
+    drifted: int  #: objects that are to be corrected, or that nothing could correct
+    contended: int  #: objects that somebody else keeps changing
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A drifted object: how it looks, and whole where there is room for it."""
+
+    signature: bytes
+    version: int
+    obj: Object | None
+
+
+@dataclass(slots=True)
+class _Running:
+    """What was told of an owner's objects since its run began."""
+
+    heard: set[Ref]
+    begun_with: dict[Ref, bytes]
+    """Signatures of drift that the run is to correct: if it cannot, its retry will try again."""
+
 
 class Drift:
     """Compares what the live view tells with what was left, and has the owner correct it."""
 
-    def __init__(self, claims: Claims, push: Callable[[Ref, float], None], clock: Clock) -> None:
-        """push: queue that Kustomization for a correction in so many seconds."""
-        self._claims, self._push, self._clock = claims, push, clock
+    def __init__(
+        self,
+        claims: Claims,
+        look: Callable[[Ref], Observation | None],
+        push: Callable[[Ref, float], None],
+        clock: Clock,
+    ) -> None:
+        """look: the object as last seen.  push: queue that Kustomization in so many seconds."""
+        self._claims, self._look, self._push, self._clock = claims, look, push, clock
         self.contention = Contention()
-        self._parked: defaultdict[Ref, dict[Ref, Observation | None]] = defaultdict(dict)
-        self._running: set[Ref] = set()
-        self._evidence: dict[Ref, tuple[int, Object]] = {}  # of drifted objects only
+        self._found: dict[Ref, dict[Ref, _Found]] = {}  # {owner: {object: how it drifted}}
+        self._whole = 0
+        self._running: dict[Ref, _Running] = {}
 
     def told(self, ref: Ref, seen: Observation | None, obj: Object) -> None:
         """A live object changed; seen: None: it is gone."""
-        owner = self._claims.drifted(ref, seen)
-        if owner is None:
-            self._evidence.pop(ref, None)
-            return
-        if seen is not None:
-            self._evidence[ref] = seen.version, obj
-        if owner in self._running:
-            self._parked[owner][ref] = seen
-        else:
-            self._push(owner, self._pause(ref))
+        drifted = self._claims.drifted(ref, seen)
+        for owner in self._claims.owners_of(ref):
+            running = self._running.get(owner)
+            if running is not None:
+                running.heard.add(ref)
+            if owner != drifted:
+                self._forget(owner, ref)
+                if running is not None:
+                    running.begun_with.pop(ref, None)
+                continue
+            is_known = self._is_known(owner, ref, seen)
+            self._remember(owner, ref, seen, obj)
+            if running is None and not is_known:  # else the run that is queued for it sees it
+                self._push(owner, self._pause(ref))
 
-    def evidence(self, ref: Ref, version: int) -> Object | None:
+    def evidence(self, owner: Ref, ref: Ref, version: int) -> Object | None:
         """The drifted object whole, if it was told in that version."""
-        told, obj = self._evidence.get(ref, (0, None))
-        return obj if told == version else None
+        found = self._found.get(owner, {}).get(ref)
+        return found.obj if found is not None and found.version == version else None
 
     def corrected(self, ref: Ref, fields: Mapping[str, str]) -> Contended | None:
         """Notes a correction; gives the contention if it is one from now on.
@@ -66,14 +106,70 @@ class Drift:
     @contextmanager
     def running(self, owner: Ref) -> Iterator[None]:
         """A run of `owner` goes on: what looks like drift may be its own doing."""
-        self._running.add(owner)
+        begun_with = {ref: found.signature for ref, found in self._found.get(owner, {}).items()}
+        running = self._running[owner] = _Running(set(), begun_with)
         try:
             yield
         finally:
-            self._running.discard(owner)
-            parked = self._parked.pop(owner, {})
-            drifted = {ref for ref, seen in parked.items() if self._claims.drifted(ref, seen)}
-            for ref in parked.keys() - drifted:
-                self._evidence.pop(ref, None)
-            if drifted:
-                self._push(owner, min(map(self._pause, drifted)))
+            del self._running[owner]
+            self._judge(owner, running)
+
+    def release(self, owner: Ref) -> None:
+        """The owner is gone."""
+        for ref in list(self._found.get(owner, ())):
+            self._forget(owner, ref)
+
+    def _judge(self, owner: Ref, running: _Running) -> None:
+        """What is still not as it should be once a run is over.
+
+        What the run was to correct and did not waits for its retry; what it left alone as somebody
+        undoes it, for the end of the pause; what is new is corrected at once.
+        """
+        pauses: list[float] = []
+        for ref in running.heard | self._found.get(owner, {}).keys():
+            seen = self._look(ref)
+            if self._claims.drifted(ref, seen) != owner:
+                self._forget(owner, ref)
+                continue
+            if not self._is_known(owner, ref, seen):
+                self._remember(owner, ref, seen, None)
+            pause, signature = self._pause(ref), _signature(seen)
+            is_new = ref in running.heard and running.begun_with.get(ref) != signature
+            if pause > 0 or is_new:
+                pauses.append(pause)
+        if pauses:
+            self._push(owner, min(pauses))
+
+    def _is_known(self, owner: Ref, ref: Ref, seen: Observation | None) -> bool:
+        """Whether the same drift was told before."""
+        found = self._found.get(owner, {}).get(ref)
+        return found is not None and found.signature == _signature(seen)
+
+    def _remember(self, owner: Ref, ref: Ref, seen: Observation | None, obj: Object | None) -> None:
+        self._forget(owner, ref)
+        version = 0 if seen is None else seen.version
+        is_kept = seen is not None and obj is not None and self._whole < WHOLE
+        self._whole += is_kept
+        found = _Found(_signature(seen), version, obj if is_kept else None)
+        self._found.setdefault(owner, {})[ref] = found
+
+    def _forget(self, owner: Ref, ref: Ref) -> None:
+        found = self._found.get(owner, {}).pop(ref, None)
+        if found is None:
+            return
+        self._whole -= found.obj is not None
+        if not self._found[owner]:
+            del self._found[owner]
+
+    def statistics(self) -> Statistics:
+        """Counts at this moment."""
+        contended = len(self.contention.all(self._clock.monotonic()))
+        return Statistics(sum(map(len, self._found.values())), contended)
+
+    def __repr__(self) -> str:
+        """Counts, for logs and debuggers."""
+        return f"<Drift {self.statistics()}>"
+
+
+def _signature(seen: Observation | None) -> bytes:
+    return _GONE if seen is None else seen.signature

@@ -13,6 +13,7 @@ from engine.cluster import UnknownKind
 from engine.errors import HealthCheckCanceled
 from engine.objects.kstatus import Health, Status, health, with_pods
 from engine.objects.ref import Object, Ref
+from engine.reconcile.expressions import HealthExpressions, health_expressions
 from engine.reconcile.outcome import requested_at
 from engine.reconcile.run import Run
 from engine.reconcile.sources import Source
@@ -55,11 +56,12 @@ async def healthy_targets(
             run.status["conditions"] = without_conditions(conditions, HEALTHY)
         return
     before, message = find(conditions, HEALTHY), phase("Running health checks", ks, source)
-    _set_healthy(run, "Unknown", PROGRESSING, message)
+    if not run.is_routine:  # a Pod that moves to another node must not make Ready flap
+        _set_healthy(run, "Unknown", PROGRESSING, message)
     started = run.engine.clock.monotonic()
     async with run.turn.yielded():
         with run.turn.until_superseded() as scope:
-            look = _Look(executor, run, message)
+            look = _Look(executor, run, message, health_expressions(ks))
             await wait_healthy(targets, look, run.engine.clock, ks.timeout)
         if scope.cancelled_caught:
             newer = _newer(source, run)
@@ -92,8 +94,11 @@ class _Look:
     What the live view shows is not asked for; it is looked at again when its watch tells of it.
     """
 
-    def __init__(self, executor: Executor, run: Run, message: str) -> None:
+    def __init__(
+        self, executor: Executor, run: Run, message: str, expressions: HealthExpressions
+    ) -> None:
         self._executor, self._run, self._message = executor, run, message
+        self._expressions = expressions
         self._pause = _FIRST_PAUSE
 
     @asynccontextmanager
@@ -113,7 +118,12 @@ class _Look:
             yield Sight(states, self._again(told, is_asking=bool(asked)), news)
 
     def _is_asked_for(self, target: Target, told: Mapping[Ref, Health]) -> bool:
-        """Whether no watch shows all that decides: a foreign object, or one whose Pods count."""
+        """Whether no watch shows all that decides.
+
+        So it is of a foreign object, of one whose Pods count, and of one that expressions judge.
+        """
+        if self._expressions.judges(target.ref):
+            return True
         state, now = told.get(target.ref), self._executor.clock.wall()
         if state is None or (state.recheck_at is not None and state.recheck_at <= now):
             return True
@@ -126,6 +136,7 @@ class _Look:
         pause = _LOOK_ANYWAY
         if is_asking:
             pause, self._pause = self._pause, min(self._pause * 1.5, _LONGEST_PAUSE)
+        due.append(self._run.progress_due)
         return max(_FIRST_PAUSE, min([pause, *due]))
 
     async def _health(self, target: Target) -> Health | None:
@@ -137,6 +148,8 @@ class _Look:
         obj = await client.get(resource, ref.namespace, ref.name)
         if obj is None:
             return None
+        if self._expressions.judges(ref):
+            return self._expressions.health(ref, obj)
         now = self._executor.clock.wall()
         own = health(obj, now)
         if own.status is not Status.IN_PROGRESS or ref.kind not in _PODS_OF:

@@ -9,6 +9,7 @@ from engine.apply import apply, prune
 from engine.plan import Plan, make_plan
 from engine.plan.brake import check_brake
 from engine.plan.inventory import format_inventory, parse_inventory, union
+from engine.reconcile.consequences import consequences_of
 from engine.reconcile.dependencies import ready_dependencies
 from engine.reconcile.desired import rendered
 from engine.reconcile.health import healthy_targets, targets_of
@@ -17,6 +18,7 @@ from engine.reconcile.run import Run
 from engine.reconcile.sources import check_path, current_artifact, source_of
 from engine.reconcile.target import check_supported, executor_of, policy_of
 from engine.reconcile.telling import phase, success, tell_applied, tell_pruned
+from engine.reconcile.tolerance import tell_left, tell_scaled
 from engine.reconcile.view import live_view
 from engine.telemetry import span
 
@@ -41,18 +43,23 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
     await run.progress(phase("Detecting drift", ks, source))
     inventory, executor = parse_inventory(run.status), executor_of(ks, run, desired)
     with span("plan"):
-        run.engine.claims.claim(run.turn.key, desired.contents)
+        reservations = run.engine.reservations
+        reservations.claim(run.given, source.revision, desired.contents)
         live = await live_view(desired, inventory, executor, run)  # ReconciliationFailed
-        plan = make_plan(desired.objects, live, inventory, policy_of(ks, run))
-        check_brake(plan, len(inventory), source.revision)  # PruneFailed
+        reserve = reservations.judge(run.turn.key, ks.timeout)
+        plan = make_plan(desired.objects, live, inventory, policy_of(ks, run), reserve)
+        consequences = await consequences_of(plan, inventory, run)
+        check_brake(plan, consequences, source.revision)  # PruneFailed
     await remember(plan, run)
     with span("apply", objects=len(plan.applies)):
         changes = await apply(plan, executor)  # ReconciliationFailed
+    reservations.applied(run.turn.key)
     tell_applied(changes, desired, run)
+    tell_left(changes, desired, run)
+    tell_scaled(changes, desired, run)
     with span("prune", objects=len(plan.prunes)):
-        pruned = await prune(plan, executor)
-    survivors = {ref: version for ref, (version, _) in pruned.survivors.items()}
-    run.status["inventory"] = format_inventory(union(survivors, plan.inventory()))
+        pruned = await prune(plan, executor, reserve)
+    run.status["inventory"] = format_inventory(union(pruned.left(), plan.inventory()))
     tell_pruned(pruned, run)  # PruneFailed
 
     targets = targets_of(ks, changes)

@@ -17,7 +17,7 @@ from engine.cluster.errors import is_outdated
 from engine.errors import Failed, Failure, Malformed, ReconciliationFailed
 from engine.objects.redact import mask, masker
 from engine.objects.ref import Object, Ref
-from engine.reconcile.outcome import Result, Status, failed, handled, succeeded
+from engine.reconcile.outcome import Result, Status, failed, handled, requested_at, succeeded
 from engine.reconcile.run import Engine, Run
 from engine.reconcile.sources import Outdated
 from engine.reconcile.triggers import INTERVAL, is_correction
@@ -57,12 +57,9 @@ class Story:
 
 async def lifecycle(turn: Turn[Ref], story: Story, resource: Resource, engine: Engine) -> Requeue:
     """Reconciles one object once, and says when to come back."""
-    obj = engine.mirror.get(turn.key)
+    obj = await _current(turn, resource, engine)
     if obj is None:
         return Requeue()
-    if is_correction(turn.reasons):
-        # The watches of two kinds keep no order: it may be suspended or changed by now.
-        obj = await engine.client.get(resource, turn.key.namespace, turn.key.name) or obj
     run = Run(engine, turn, resource, obj, story.controller, story.manager)
     key = turn.key
     news = [reason for reason in turn.reasons if reason not in _ROUTINE]
@@ -87,6 +84,33 @@ async def lifecycle(turn: Turn[Ref], story: Story, resource: Resource, engine: E
                 return await _looked_again(run, error)
             logger.error("status not written; tried again", extra=because(error))
             return Requeue(failed=True, reason="API server")
+
+
+async def _current(turn: Turn[Ref], resource: Resource, engine: Engine) -> Object | None:
+    """The object to run for, None if there is none, or if another run of it is queued by now.
+
+    Before a correction it is read anew: the watches of two kinds keep no order, so that it may be
+    suspended, changed or gone without our knowing.
+    """
+    obj, key = engine.mirror.get(turn.key), turn.key
+    if obj is None or not is_correction(turn.reasons):
+        return obj
+    try:
+        found = await engine.client.get(resource, key.namespace, key.name)
+    except ApiError as error:  # the correction itself will say so, and be tried again
+        logger.debug("%s not read before a correction", key, extra=because(error))
+        return obj
+    if found is None:
+        engine.triggers.deleted(obj)
+        return None
+    engine.triggers.changed(found)
+    return None if _is_asked_anew(obj, found) else found
+
+
+def _is_asked_anew(old: Object, new: Object) -> bool:
+    """Whether a person has changed what is wanted, or asked for a look at it."""
+    is_same = old["metadata"].get("generation") == new["metadata"].get("generation")
+    return not is_same or requested_at(old) != requested_at(new)
 
 
 async def _attempt(run: Run, story: Story) -> Requeue:
@@ -139,8 +163,10 @@ async def _succeeded(run: Run, story: Story, result: Result) -> Requeue:
     await _commit(run, succeeded(run.given, run.status, result, run.engine.now()))
     news = run.obj is not before or run.changed
     is_told = news and not run.is_correction  # what it corrected is told already
-    if result.note and (is_told or run.engine.settings.status_heartbeat):
-        run.emit("Normal", result.reason, result.note, result.metadata)
+    heartbeat = run.engine.settings.status_heartbeat
+    if result.note and (is_told or heartbeat):
+        is_stored = heartbeat or not run.is_only_noted
+        run.emit("Normal", result.reason, result.note, result.metadata, is_stored=is_stored)
     level = logger.info if news else logger.debug
     level("%s in %s", result.message, _spent(run))
     concluded(result.reason, _revision(run))
@@ -148,7 +174,9 @@ async def _succeeded(run: Run, story: Story, result: Result) -> Requeue:
     if not result.requeue_after:  # an interval of 0 means: only when something happens, as in Flux
         return Requeue()
     engine, interval = run.engine, max(result.requeue_after, _SHORTEST)
-    return Requeue(after=jittered(interval, engine.settings.jitter, engine.random))
+    after = jittered(interval, engine.settings.jitter, engine.random)
+    look = engine.verification.next_look
+    return Requeue(after=look(run.turn.key, after, is_correction=run.is_correction))
 
 
 async def _failed(run: Run, story: Story, failure: Failure, model: Model | None) -> Requeue:

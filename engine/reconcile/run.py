@@ -3,13 +3,12 @@
 `Engine` is what all runs share; `Run` adds the object, the draft of its status and its turn.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
-
-import anyio
 
 from engine.cluster import Client, Resource
 from engine.cluster.census import Census
@@ -19,10 +18,13 @@ from engine.objects.redact import mask
 from engine.objects.ref import Object, Ref
 from engine.plan.claims import Claims
 from engine.reconcile.artifacts import Artifacts
+from engine.reconcile.builders import Builders
 from engine.reconcile.builds import Builds
 from engine.reconcile.drift import Drift
 from engine.reconcile.outcome import Status, is_ready, progressing, requested_at
+from engine.reconcile.reservations import Reservations
 from engine.reconcile.triggers import Triggers, is_correction
+from engine.reconcile.verification import Verification
 from engine.runtime import Clock, Priority, Turn
 from engine.settings import Settings
 from engine.source.depot import Depot
@@ -42,7 +44,9 @@ class Engine:
     live: Live
     census: Census
     claims: Claims
+    reservations: Reservations
     drift: Drift
+    verification: Verification
     triggers: Triggers
     settings: Settings
     clock: Clock
@@ -52,8 +56,7 @@ class Engine:
     artifacts: Artifacts
     depot: Depot
     builds: Builds
-    builders: anyio.CapacityLimiter
-    """How many builds run at the same time."""
+    builders: Builders
 
     def now(self) -> str:
         """The time as conditions write it: RFC 3339, UTC, whole seconds."""
@@ -85,6 +88,7 @@ class Run:
     """Values that were read for this run and must not show in any message."""
     started_at: float = field(init=False)
     _reported_at: float = field(init=False)
+    _reported: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         self.given = self.obj
@@ -114,16 +118,28 @@ class Run:
     @property
     def is_routine(self) -> bool:
         """Whether nothing is new so far: a regular look at a Ready object that nobody waits for."""
-        known = self.given.get("status") or {}
-        is_asked = requested_at(self.given) != known.get("lastHandledReconcileAt", "")
-        return is_ready(self.given) and not (is_asked or self.changed or self.status != known)
+        return self.is_only_noted and self.status == (self.given.get("status") or {})
+
+    @property
+    def is_only_noted(self) -> bool:
+        """Whether nothing happened but that a revision was found to change nothing here."""
+        is_asked = requested_at(self.given) != (self.given.get("status") or {}).get(
+            "lastHandledReconcileAt", ""
+        )
+        return is_ready(self.given) and not self.changed and not is_asked
 
     def emit(
-        self, type_: str, reason: str, message: str, metadata: Mapping[str, str] | None = None
+        self,
+        type_: str,
+        reason: str,
+        message: str,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        is_stored: bool = True,
     ) -> None:
-        """Tell of something that happened to the object."""
+        """Tell of something that happened to the object; is_stored: as a Kubernetes Event, too."""
         text = mask(message, self.secrets)
-        event = Event(self.obj, type_, reason, text, self.controller, metadata or {})
+        event = Event(self.obj, type_, reason, text, self.controller, metadata or {}, is_stored)
         self.engine.recorder.emit(event)
 
     async def progress(self, message: str) -> None:
@@ -132,16 +148,26 @@ class Run:
         now = self.engine.clock.monotonic()
         if self.is_routine or now - self._reported_at < _PROGRESS_PERIOD:
             return
-        self._reported_at = now
+        self._reported_at, self._reported = now, message
         self.status = progressing(self.given, self.status, message, self.engine.now())
         await self.write(self.status)
+
+    @property
+    def progress_due(self) -> float:
+        """Seconds until `progress` would write what is being done; inf: it is written, or not news.
+
+        Who waits for long calls it again then.
+        """
+        if self.is_routine or self._reported == self.doing:
+            return math.inf
+        return self._reported_at + _PROGRESS_PERIOD - self.engine.clock.monotonic()
 
     async def write_ahead(self) -> None:
         """Send the draft before its outcome is known; fails if anybody changed the object.
 
         Says that it is in progress: a new revision beside an old Ready would mislead who waits.
         """
-        self._reported_at = self.engine.clock.monotonic()
+        self._reported_at, self._reported = self.engine.clock.monotonic(), self.doing
         self.status = progressing(self.given, self.status, self.doing, self.engine.now())
         await self.write(self.status, guarded=True)
 

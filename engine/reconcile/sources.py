@@ -111,12 +111,12 @@ async def _fetched_here(source: Source, ks: Kustomization, run: Run) -> None:
 
 def check_path(artifact: Artifact, ks: Kustomization) -> None:
     """Raises ArtifactFailed if `spec.path` is not a folder of the artifact."""
-    if not artifact.tree.names(""):
+    path = clean_path(ks.spec.path)
+    entry = artifact.tree.entry(path)
+    if (not path or entry is None) and not artifact.tree.names(""):
         raise ArtifactFailed(
             f"the source is empty at revision {artifact.revision}: nothing is applied or pruned"
         )
-    path = clean_path(ks.spec.path)
-    entry = artifact.tree.entry(path)
     if entry is None:
         raise ArtifactFailed(
             f"kustomization path not found: '{ks.spec.path}' does not exist at revision "

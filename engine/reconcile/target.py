@@ -4,8 +4,10 @@ from engine.api.kustomize import Kustomization
 from engine.apply import Executor
 from engine.errors import FeatureGateDisabled
 from engine.plan.brake import APPROVAL
+from engine.plan.ignore import ignored_fields
 from engine.plan.policy import Owner, Policy
 from engine.reconcile.builds import Desired
+from engine.reconcile.expressions import health_expressions
 from engine.reconcile.run import Run
 
 
@@ -13,25 +15,25 @@ def check_supported(ks: Kustomization) -> None:
     """Raises FeatureGateDisabled for a field that this version would have to ignore.
 
     Ignoring one could apply to the wrong cluster, or call something healthy that is not.
+    Raises InvalidCELExpression for an expression of health that is none.
     """
-    spec = ks.spec
-    fields = {
-        "spec.kubeConfig": spec.kube_config,
-        "spec.healthCheckExprs": spec.health_check_exprs,
-        "spec.ignore": spec.ignore,
-        "spec.dependsOn[].readyExpr": any(each.ready_expr for each in spec.depends_on),
-    }
-    for name, value in fields.items():
-        if value:
-            raise FeatureGateDisabled(
-                f"{name} is not supported by this version of Lockstep: remove the field, or leave "
-                "this Kustomization to Flux (label and --watch-label-selector)"
-            )
+    health_expressions(ks)
+    if ks.spec.kube_config:
+        raise FeatureGateDisabled(
+            "spec.kubeConfig is not supported by this version of Lockstep: remove the field, or "
+            "leave this Kustomization to Flux (label and --watch-label-selector)"
+        )
 
 
 def executor_of(ks: Kustomization, run: Run, desired: Desired) -> Executor:
-    """What applies for this Kustomization, under the identity that it asks for."""
+    """What applies for this Kustomization, under the identity that it asks for.
+
+    Raises ReconciliationFailed for a rule of `spec.ignore` that cannot be understood.
+    """
     claims, owner = run.engine.claims, run.turn.key
+    live = run.engine.live
+    for ref in live.ignored.set(owner, ignored_fields(ks.spec.ignore, desired.objects)):
+        live.doubt(ref)
     settings, client = run.engine.settings, run.client
     account = ks.spec.service_account_name or settings.default_service_account
     if account:
@@ -44,7 +46,7 @@ def executor_of(ks: Kustomization, run: Run, desired: Desired) -> Executor:
         in_flight=settings.concurrent_ssa,
         group_timeout=settings.stage_timeout,
         origins=desired.origins,
-        live=run.engine.live,
+        live=live,
         settle=lambda ref, signature: claims.settle(owner, ref, desired.contents[ref], signature),
     )
 

@@ -22,7 +22,7 @@ from engine.status.conditions import condition, with_condition
 from engine.status.history import Outcome, with_outcome
 from engine.telemetry import logger
 
-_FIELDS, _VALUE = 10, 80  # fields of an object, and characters of a value, that an event shows
+FIELDS, _VALUE = 10, 80  # fields of an object, and characters of a value, that an event shows
 _RECORDED = ("ReconciliationSucceeded", "ReconciliationFailed", "PruneFailed", "HealthCheckFailed")
 
 
@@ -46,7 +46,8 @@ def tell_applied(changes: ChangeSet, desired: Desired, run: Run) -> None:
 
 
 def _note_contention(done: Done, manager: str, run: Run) -> None:
-    """Warns, once, of an object that somebody else keeps changing."""
+    """Counts a correction, and warns, once, of an object that somebody else keeps changing."""
+    run.engine.metrics.corrections.labels(done.ref.kind).inc()
     before = done.before or {"metadata": {}}
     writers = ((each.path, writer_of(before, each, manager)) for each in done.differences)
     fields = {path: writer.manager if writer else "" for path, writer in writers}
@@ -63,9 +64,9 @@ def _note_contention(done: Done, manager: str, run: Run) -> None:
 
 def explained(done: Done, desired: Desired, manager: str) -> str:
     """What was corrected of one object: each field, its values, who wrote it, where Git has it."""
-    fields = [_field(each, done.before or {}, manager) for each in done.differences[:_FIELDS]]
-    if len(done.differences) > _FIELDS:
-        fields.append(f"and {len(done.differences) - _FIELDS} more fields")
+    fields = [_field(each, done.before or {}, manager) for each in done.differences[:FIELDS]]
+    if len(done.differences) > FIELDS:
+        fields.append(f"and {len(done.differences) - FIELDS} more fields")
     origin = desired.origins.get(done.ref)
     where = f" ({origin})" if origin else ""
     return f"drift of {done.ref} corrected{where}: {'; '.join(fields) or 'its field owners'}"
@@ -75,14 +76,15 @@ def _field(difference: Difference, before: Object, manager: str) -> str:
     writer = writer_of(before, difference, manager)
     by = f" (written by {writer.manager} at {writer.at})" if writer else ""
     if difference.live is None:
-        return f"{difference.path} was removed, now {_shown(difference.desired)}"
+        return f"{difference.path} was removed, now {shown(difference.desired)}"
     if difference.desired is None:
-        return f"{difference.path} was {_shown(difference.live)}{by}, now removed"
-    shown = f"{_shown(difference.live)}{by}, now {_shown(difference.desired)}"
-    return f"{difference.path} was {shown}"
+        return f"{difference.path} was {shown(difference.live)}{by}, now removed"
+    was = f"{shown(difference.live)}{by}"
+    return f"{difference.path} was {was}, now {shown(difference.desired)}"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as an event shows it: JSON, cut where it is long."""
     text = orjson.dumps(value).decode()
     return text if len(text) <= _VALUE else f"{text[:_VALUE]}..."
 
@@ -93,6 +95,9 @@ def tell_pruned(pruned: Pruned, run: Run) -> None:
     if lines:
         run.changed = True
         run.emit("Normal", PROGRESSING, lines_of(lines), run.told)
+    untold = run.engine.reservations.untold(run.turn.key)
+    if untold:
+        run.emit("Normal", PROGRESSING, "\n".join(untold), run.told)
     if pruned.survivors:
         raise PruneFailed(messages_of(pruned.survivors))
 
@@ -100,6 +105,7 @@ def tell_pruned(pruned: Pruned, run: Run) -> None:
 def success(ks: Kustomization, source: Source, run: Run) -> Result:
     """The end of a good run: the revision counts as applied."""
     run.status["lastAppliedRevision"] = source.revision
+    remaining = run.engine.reservations.remaining(run.turn.key)
     if source.origin_revision:
         run.status["lastAppliedOriginRevision"] = source.origin_revision
     else:
@@ -110,7 +116,7 @@ def success(ks: Kustomization, source: Source, run: Run) -> Result:
     return Result(
         message=f"Applied revision: {source.revision}{listed}",
         reason=RECONCILIATION_SUCCEEDED,
-        requeue_after=ks.interval,
+        requeue_after=ks.interval if remaining is None else min(remaining or 1.0, ks.interval),
         note=f"Reconciliation finished in {spent}, next run in {interval}",
         metadata={**run.told, "commit_status": "update"},
     )

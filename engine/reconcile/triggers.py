@@ -3,12 +3,15 @@
 an object is created, or its spec changes      at once; a wait for health under way ends
 it is asked for (requestedAt)                  at once, before everything else
 it is deleted, or its prune is approved        at once
+its tolerance of drift changes                 at once
 its source holds another revision              at once, if it may build something else of it,
                                                else last; a wait under way ends
 a dependency is created, Ready or has applied  at once, if it waits for it
 a dependency changes in any way                at once, if a readyExpr of it waits for it
 a cycle of dependencies is closed              at once, all that are in it: they are to say so
 an object of it drifted, or is gone            at once, unless it is suspended or stalled
+an object is handed over to it, or another     at once (reservations.py)
+has decided whether it wants one of its own
 the interval is over, or a retry is due        by the run's own Requeue (lifecycle.py)
 """
 
@@ -21,6 +24,7 @@ from engine.api.meta import KUSTOMIZE_GROUP, SOURCE_GROUP
 from engine.cluster.mirror import Mirror
 from engine.objects.ref import Object, Ref
 from engine.plan.brake import APPROVAL
+from engine.plan.tolerance import asked
 from engine.reconcile.cycles import cycle_of, members_of
 from engine.reconcile.outcome import is_ready, is_stalled, requested_at
 from engine.runtime import Priority
@@ -64,6 +68,8 @@ class Triggers:
         self._names: dict[Ref, frozenset[Ref]] = {}  # {user: what it names}
         self._judged: dict[Ref, frozenset[Ref]] = {}  # {user: what its own expressions judge}
         self._running: set[Ref] = set()
+        self.behind: set[Ref] = set()
+        """Kustomizations that have perhaps something new to build; who looks, drops the others."""
 
     @contextmanager
     def running(self, key: Ref) -> Iterator[None]:
@@ -89,6 +95,8 @@ class Triggers:
             return
         if (ref.group, ref.kind) == (KUSTOMIZE_GROUP, "Kustomization"):
             self._index(ref, references_of(new), judged_of(new))
+            if old is None or _differs("uid", old, new) or _differs("generation", old, new):
+                self.behind.add(ref)
             # new: a dependant may call it missing
             self._wake_dependants(ref, is_progress=old is None or _progressed(old, new))
         if ref.group == SOURCE_GROUP and _revision(old) != _revision(new):
@@ -101,6 +109,7 @@ class Triggers:
         ref = Ref.of(obj)
         if self._mirror.get(ref) is None:
             self._index(ref, frozenset(), frozenset())
+            self.behind.discard(ref)
 
     def cycle(self, user: Ref, dependency: Ref) -> str:
         """The cycle that waiting for `dependency` closes, `ns/a -> ns/b -> ns/a`; "" if none."""
@@ -118,6 +127,16 @@ class Triggers:
             return
         push(key, priority=Priority.DRIFT, reason=DRIFT, after=after)
 
+    def decided(self, key: Ref, reason: str) -> None:
+        """Another Kustomization has something for this one, or has made up its mind."""
+        push, obj = self._push.get((key.group, key.kind)), self._mirror.get(key)
+        if push is not None and obj is not None:
+            push(key, priority=Priority.DRIFT, reason=reason)
+
+    def users(self, ref: Ref) -> frozenset[Ref]:
+        """Who names an object: users of a source, dependants of a Kustomization."""
+        return frozenset(self._users.get(ref, ()))
+
     def _own(self, ref: Ref, old: Object | None, new: Object) -> None:
         push = self._push.get((ref.group, ref.kind))
         if push is None:
@@ -132,6 +151,8 @@ class Triggers:
             push(ref, priority=Priority.DRIFT, reason="a change of its spec", supersede=True)
         elif _approval(new) != _approval(old):
             push(ref, priority=Priority.MANUAL, reason="an approval")
+        elif asked(new) != asked(old):
+            push(ref, priority=Priority.DRIFT, reason="another tolerance of drift")
         elif ref in self._judged and _is_marked_anew(old, new) and not self._is_done(ref):
             push(ref, priority=Priority.DRIFT, reason="a change of its marks")
 
@@ -141,6 +162,8 @@ class Triggers:
             push = self._push.get((user.group, user.kind))
             if push is not None and not self._is_done(user):
                 is_concerned = self._concerns(user, source)
+                if is_concerned:
+                    self.behind.add(user)
                 priority = Priority.DRIFT if is_concerned else Priority.STATUS
                 push(user, priority=priority, reason=str(source), supersede=True)
 
@@ -194,10 +217,16 @@ def references_of(ks: Object) -> frozenset[Ref]:
     Its own run reports what is malformed.
     """
     spec, namespace = ks.get("spec") or {}, ks["metadata"].get("namespace", "")
-    source = spec.get("sourceRef") or {}
-    refs = [Ref(SOURCE_GROUP, *_named(source, source.get("kind", ""), namespace))]
+    refs = [source_named(ks)]
     refs += [_dependency(each, namespace) for each in spec.get("dependsOn") or ()]
     return frozenset(ref for ref in refs if ref.name)
+
+
+def source_named(ks: Object) -> Ref:
+    """The source that a Kustomization names; without a name where it is malformed."""
+    source = (ks.get("spec") or {}).get("sourceRef") or {}
+    namespace = ks["metadata"].get("namespace", "")
+    return Ref(SOURCE_GROUP, *_named(source, source.get("kind", ""), namespace))
 
 
 def judged_of(ks: Object) -> frozenset[Ref]:

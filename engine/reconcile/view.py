@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
+from engine.api.meta import SSA, SSA_IF_NOT_PRESENT, has_mark
 from engine.apply import Executor
 from engine.apply.executor import each
 from engine.apply.failures import no_namespace, refused
@@ -15,6 +16,7 @@ from engine.plan.observation import Observation
 from engine.plan.policy import OWNER_LABELS, is_merged
 from engine.reconcile.builds import Desired
 from engine.reconcile.run import Run
+from engine.reconcile.tolerance import tolerated
 
 _DEFINITION = ("apiextensions.k8s.io", "CustomResourceDefinition")
 
@@ -29,8 +31,9 @@ async def live_view(desired: Desired, inventory: Inventory, executor: Executor, 
     versions = {**inventory, **desired.versions()}
     resources = await _resources(versions, executor, run)
     live = run.engine.live
-    followed = await live.follow(list(resources.values()))
-    if run.is_verification:
+    followed = await live.follow(run.turn.key, list(resources.values()))
+    is_asked, is_correction = run.is_verification, run.is_correction
+    if run.engine.verification.is_due(run.turn.key, is_asked=is_asked, is_correction=is_correction):
         await _verify(versions, resources, followed, run)
     seen = _seen(versions, wanted, followed, run)
     unseen = [ref for ref in versions if ref not in seen]
@@ -40,12 +43,15 @@ async def live_view(desired: Desired, inventory: Inventory, executor: Executor, 
     if refusals:
         raise ReconciliationFailed("\n".join(refusals))
     whole = {ref: each for ref, each in read.items() if isinstance(each, Mapping)}
-    known = {**seen, **{ref: live.observed(obj) for ref, obj in whole.items()}}
+    known = {**seen, **{ref: live.note(obj) for ref, obj in whole.items()}}
     settled = _settled(known, wanted, desired, run)
+    drifted = {ref: found for ref, found in known.items() if ref not in settled}
+    stays, warned = tolerated(drifted, wanted, desired, run)
     return View(
         objects={**_shown(seen, run), **whole},
-        settled=settled,
-        accepted=_accepted(known, desired, run) - settled,
+        settled=settled | (stays - warned),
+        accepted=_accepted(known, desired, run) - settled - stays,
+        warned=warned,
         unread=frozenset(ref for ref, each in read.items() if isinstance(each, Exception)),
     )
 
@@ -69,9 +75,10 @@ def _seen(
 
 def _shown(seen: Mapping[Ref, Observation], run: Run) -> dict[Ref, Object]:
     """The objects as far as is known without asking: whole where a drift was just told."""
-    drift = run.engine.drift
+    drift, owner = run.engine.drift, run.turn.key
     return {
-        ref: drift.evidence(ref, found.version) or found.partial(ref) for ref, found in seen.items()
+        ref: drift.evidence(owner, ref, found.version) or found.partial(ref)
+        for ref, found in seen.items()
     }
 
 
@@ -111,7 +118,10 @@ def _is_to_be_adopted(found: Observation, desired: Object) -> bool:
 async def _resources(
     versions: Mapping[Ref, str], executor: Executor, run: Run
 ) -> dict[Kind, Resource]:
-    """The served kinds; asks discovery anew, once, if one is unknown: it may have come just now."""
+    """The served kinds; asks discovery anew, once, if one is unknown: it may have come just now.
+
+    Of a kind in several versions, the one that was told last: what is desired comes last.
+    """
     discovery = executor.client.discovery
     found: dict[Kind, Resource] = {}
     is_asked = False
@@ -134,10 +144,7 @@ async def _verify(
     followed: frozenset[Kind],
     run: Run,
 ) -> None:
-    """Looks at everything that this Kustomization owns: a list for each kind.
-
-    Somebody who asks for a reconcile doubts what the engine knows.
-    """
+    """Looks at everything that this Kustomization owns: a list for each kind."""
     live, key = run.engine.live, run.turn.key
     owner = zip(OWNER_LABELS, (key.name, key.namespace), strict=True)
     selector = ",".join(f"{label}={value}" for label, value in owner)
@@ -166,15 +173,26 @@ async def _existing(
     run: Run,
 ) -> list[Ref]:
     """Those of the objects that no watch shows which may exist all the same."""
+    census = run.engine.census
     left: list[Ref] = []
     for kind, refs in by_kind(unseen).items():
-        desired = [ref for ref in refs if ref in wanted]
-        if kind in followed and desired:
-            left += await run.engine.census.perhaps(resources[kind], desired)
-            left += [ref for ref in refs if ref not in wanted]
-        else:
+        if kind not in followed:
             left += refs
+            continue
+        asked = {ref for ref in refs if ref not in wanted or _is_never_overwritten(wanted[ref])}
+        others = [ref for ref in refs if ref not in asked]
+        lost = [ref for ref in others if run.engine.claims.is_settled_once(run.turn.key, ref)]
+        new = [ref for ref in others if ref not in lost]
+        left += asked
+        # It is gone, or not labelled as ours any more: what was known before does not count.
+        left += await census.perhaps(resources[kind], lost, is_lost=True)
+        left += await census.perhaps(resources[kind], new)
     return left
+
+
+def _is_never_overwritten(desired: Object) -> bool:
+    """Whether an object that came a moment ago must be noticed."""
+    return has_mark(desired, SSA, SSA_IF_NOT_PRESENT)
 
 
 async def _read(

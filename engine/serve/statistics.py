@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from engine.cluster import Client
 from engine.cluster.lease import Leases
 from engine.objects.ref import Ref
+from engine.reconcile.run import Engine
 from engine.runtime import Controller
 from engine.telemetry import Metrics
 
@@ -14,8 +15,12 @@ def sample(
     client: Client,
     controllers: Mapping[tuple[str, str], Controller[Ref]],
     leases: Leases | None,
+    engine: Engine | None = None,
 ) -> None:
-    """Sets the gauges to what queues, Leases and the limiter of requests say at this moment."""
+    """Sets the gauges to what queues, Leases and the limiter of requests say at this moment.
+
+    engine: None until the Leases are held.
+    """
     for (_, kind), controller in controllers.items():
         name, now = kind.lower(), controller.statistics()
         series.queued.labels(name, name).set(now.due)
@@ -27,5 +32,28 @@ def sample(
     series.limit.set(limiter.limit)
     series.in_flight.set(limiter.in_flight)
     series.rejected.set(limiter.rejected)
+    series.watches.set(limiter.watches)
+    series.latency.labels("0.5").set(limiter.latency_median)
+    series.latency.labels("0.99").set(limiter.latency_p99)
     for priority, count in limiter.waiting.items():
         series.waiting.labels(priority.name.lower()).set(count)
+    if engine is not None:
+        _sample_objects(series, engine)
+
+
+def _sample_objects(series: Metrics, engine: Engine) -> None:
+    live, drift = engine.live.statistics(), engine.drift.statistics()
+    builds = engine.builds.statistics()
+    series.kinds.labels("fresh").set(live.watches - live.stale)
+    series.kinds.labels("stale").set(live.stale)
+    series.observed.set(live.objects)
+    series.drifted.set(drift.drifted)
+    series.contended.set(drift.contended)
+    counts = {
+        "held": builds.held,
+        "built": builds.built,
+        "used": builds.used,
+        "failed": builds.failed,
+    }
+    for state, count in counts.items():
+        series.builds.labels(state).set(count)

@@ -27,7 +27,8 @@ class Event:
     """One thing that happened to an object.
 
     type: Normal, Warning or Trace (written as Normal, not posted).
-    metadata: keys without group, such as `revision`.
+    metadata: keys without group, such as `revision`.  is_stored: as a Kubernetes Event, too; else
+    it is only posted.
     """
 
     obj: Object
@@ -36,6 +37,7 @@ class Event:
     message: str
     controller: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    is_stored: bool = True
 
     def grouped_metadata(self) -> dict[str, str]:
         """The metadata under the object's API group, with the object's own event annotations."""
@@ -120,7 +122,8 @@ class Recorder:
         now = self._now()
         if event.reason == PROGRESSING:  # how a run ends is logged by itself
             logger.info("%s", event.message)
-        self._events.put((event, now))
+        if event.is_stored:
+            self._events.put((event, now))
         if self._post is not None and event.type != "Trace":
             self._posts.put((self._notification(event, now), carried()))
 

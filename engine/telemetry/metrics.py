@@ -101,6 +101,47 @@ class Metrics:
             "Requests that the API server refused for load since the start.",
             registry=registry,
         )
+        self.watches = Gauge(
+            "lockstep_api_watches", "Watches that are open at the API server.", registry=registry
+        )
+        self.latency = Gauge(
+            "lockstep_api_latency_seconds",
+            "How long the API server took for the last 512 requests.",
+            ("quantile",),
+            registry=registry,
+        )
+        self.kinds = Gauge(
+            "lockstep_live_watches",
+            "Kinds of managed objects that are watched; stale: those that have fallen silent.",
+            ("state",),
+            registry=registry,
+        )
+        self.observed = Gauge(
+            "lockstep_live_objects", "Objects that the watches show.", registry=registry
+        )
+        self.drifted = Gauge(
+            "lockstep_drifted_objects",
+            "Objects that differ from Git, and are to be corrected or could not be.",
+            registry=registry,
+        )
+        self.contended = Gauge(
+            "lockstep_contended_objects",
+            "Objects that somebody else changes back again and again.",
+            registry=registry,
+        )
+        self.corrections = Counter(
+            "lockstep_drift_corrections_total",
+            "Corrections of objects that differed from Git.",
+            ("kind",),
+            registry=registry,
+        )
+        self.builds = Gauge(
+            "lockstep_builds",
+            "held: builds in memory; since the start, built: done, failed, used: not done again, "
+            "as nothing that they read had changed.",
+            ("state",),
+            registry=registry,
+        )
         GCCollector(registry)
         PlatformCollector(registry)
         ProcessCollector(registry=registry)

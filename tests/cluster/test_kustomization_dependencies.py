@@ -123,3 +123,21 @@ async def test_a_cycle_is_named_by_all_that_are_in_it_and_ends_when_it_is_cut(
     ways = [["a", "b", "c", "a"], ["b", "c", "a", "b"], ["c", "a", "b", "c"]]
     for text, way in zip(texts, ways, strict=True):
         assert f"dependency cycle {' -> '.join(f'{space}/{name}' for name in way)}:" in text
+
+
+async def test_an_expression_about_labels_is_asked_again_when_they_change(fleet: Fleet) -> None:
+    fleet.commit({"base/a.yaml": "a: [", "app/a.yaml": config_map("app")})
+    await fleet.source()
+    await fleet.kustomization("base", path="./base")
+    expression = "dep.?metadata.?labels.?version.orValue('') == self.metadata.name + '-1'"
+    depends_on = [{"name": "base", "readyExpr": expression}]
+    await fleet.kustomization("app", path="./app", dependsOn=depends_on)
+
+    async with fleet.engine(requeue_dependency=3600.0):
+        waiting = await fleet.until("Kustomization", "app", has_reason("DependencyNotReady"))
+        await fleet.patch("Kustomization", "base", {"metadata": {"labels": {"version": "app-1"}}})
+        await fleet.until("Kustomization", "app", is_ready)
+
+    assert message_of(waiting) == (
+        f"dependency '{fleet.namespace}/base' is not ready according to readyExpr eval"
+    )

@@ -100,3 +100,13 @@ async def test_a_mass_deletion_waits_for_an_approval(fleet: Fleet) -> None:
         await fleet.until("Kustomization", "app", is_at(commit))
 
     assert await fleet.get("ConfigMap", "c20") is None
+
+
+async def test_a_source_that_became_empty_prunes_nothing(fleet: Fleet) -> None:
+    async with fleet.engine():
+        await ready(fleet, {"app/a.yaml": config_map("a")})
+        fleet.commit({"app/a.yaml": None})
+        await fleet.request("GitRepository", "fleet", "1")
+        await fleet.until("Kustomization", "app", has_reason("ArtifactFailed"))
+
+    assert await fleet.get("ConfigMap", "a") is not None

@@ -71,7 +71,7 @@ async def test_a_reconcile_is_one_trace_with_its_stages_and_requests(fleet: Flee
         "plan": {"get configmaps": {}},
         "apply": {"patch configmaps": {}},
         "prune": {"delete configmaps": {}},
-        "health": {"get configmaps": {}},
+        "health": {},
         **STATUS,
     }
     assert list(source_run) == ["fetch", "store", "status"]

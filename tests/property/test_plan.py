@@ -1,6 +1,7 @@
 import random
+from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.objects.ref import Object, Ref
@@ -9,6 +10,7 @@ from engine.plan.inventory import parse_inventory
 from engine.plan.order import deletion_order, order_of
 from engine.plan.policy import Policy, labelled
 from tests.support.build import OWNER, made, marked
+from tests.support.shared_objects import SharedObjects, kustomization, shared
 
 KINDS = ["Namespace", "ConfigMap", "Secret", "Widget", "StorageClass"]
 MARKS: list[dict[str, str]] = [
@@ -112,3 +114,66 @@ def test_deleting_everything_is_a_plan_with_nothing_desired(
 
     assert make_plan([], View(by_ref(live)), inventory, policy).applies == ()
     assert parse_inventory({"inventory": None}) == {}
+
+
+OWNERS = [kustomization(name) for name in "abc"]
+wants = st.frozensets(st.sampled_from([shared(name) for name in "xy"]))
+commits = st.fixed_dictionaries({}, optional=dict.fromkeys(OWNERS, wants))
+steps = st.one_of(
+    st.tuples(st.just("run"), st.sampled_from(OWNERS), st.just("end")),
+    st.tuples(st.just("run"), st.sampled_from(OWNERS), st.sampled_from(["built", "recorded"])),
+    st.tuples(st.just("commit"), commits),
+    st.tuples(st.just("settle")),
+    st.tuples(st.just("create"), st.sampled_from(OWNERS), wants),
+    st.tuples(st.just("change"), st.sampled_from(OWNERS), wants),
+    st.tuples(st.just("delete"), st.sampled_from(OWNERS)),
+    st.tuples(st.just("suspend"), st.sampled_from(OWNERS), st.booleans()),
+    st.tuples(st.just("restart")),
+)
+
+
+def take(world: SharedObjects, step: tuple[Any, ...]) -> None:
+    """Does the step, where it can be done."""
+    what, *rest = step
+    exists = bool(rest) and rest[0] in world.owners()
+    if what == "commit":
+        world.commit({owner: refs for owner, refs in rest[0].items() if owner in world.owners()})
+    elif what == "restart":
+        world.restart()
+    elif what == "settle":
+        world.settle()
+    elif what == "run":
+        world.run(rest[0], until=rest[1])
+    elif what == "create" and not exists:
+        world.create(rest[0], rest[1])
+    elif what == "change" and exists:
+        world.change(rest[0], rest[1])
+    elif what == "delete" and exists:
+        world.delete(rest[0])
+    elif what == "suspend" and world.is_active(rest[0]) is rest[1] and exists:
+        world.suspend(rest[0], rest[1])
+
+
+@settings(max_examples=300)
+@given(st.fixed_dictionaries(dict.fromkeys(OWNERS[:2], wants)), st.lists(steps, max_size=15))
+def test_nothing_wanted_is_ever_deleted_and_what_nobody_wants_is_in_the_end(
+    begin: dict[Ref, frozenset[Ref]], history: list[tuple[Any, ...]]
+) -> None:
+    world = SharedObjects()
+    for owner, refs in begin.items():
+        world.create(owner, refs)
+    world.settle()
+    for step in history:
+        take(world, step)
+    for owner in world.owners():
+        if not world.is_active(owner):
+            take(world, ("suspend", owner, False))
+    world.settle()
+
+    assert [wanting for _, wanting in world.deleted if wanting] == []
+    owners = world.owners()
+    wanted = {ref for owner in owners for ref in world.git[owner]}
+    assert wanted <= world.live.keys()
+    assert all(world.inventory(owner).keys() == world.git[owner] for owner in owners)
+    # What a deleted one left to a suspended one, or had when suspended, keeps its labels for ever.
+    assert {ref for ref, owner in world.live.items() if owner in owners} == wanted

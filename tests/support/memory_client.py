@@ -4,17 +4,19 @@ An apply merges and records what its manager sent; it knows no defaults and no a
 test wants refused is said with `refuse`; `tests/cluster` has the real thing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from copy import deepcopy
 from itertools import count
 from typing import Any, cast
 
 from engine.cluster import AlreadyExists, ApiError, Client, Conflict, Invalid, Resource, UnknownKind
-from engine.cluster.client import Listing
+from engine.cluster.client import Listing, Query
 from engine.cluster.errors import Cause, NotFound
 from engine.objects.patch import json_patch, merge_patch
 from engine.objects.ref import Object, Ref
 from engine.runtime import Priority
+from tests.support.memory_wire import Line, Wire, selects
 
 
 class MemoryClient:
@@ -29,6 +31,8 @@ class MemoryClient:
         self._numbers = count(1)
         self._refusals: dict[str, list[Exception | None]] = {}
         self._before: dict[str, Callable[[], object]] = {}
+        self._after: dict[str, Callable[[], Awaitable[object]]] = {}
+        self.wire = Wire()
         for obj in objects:
             self.put(obj)
 
@@ -48,12 +52,16 @@ class MemoryClient:
         """Once, right before such a request, this happens."""
         self._before[call] = work
 
+    def after(self, call: str, work: Callable[[], Awaitable[object]]) -> None:
+        """Once, between such an apply and its answer, this happens."""
+        self._after[call] = work
+
     def writes(self) -> list[str]:
         """What changed something."""
         return [
             call
             for call in self.calls
-            if call.split()[0] not in ("get", "dry-run", "list", "probe", "as")
+            if call.split()[0] not in ("get", "dry-run", "list", "probe", "as", "watch")
         ]
 
     # As Discovery
@@ -82,17 +90,23 @@ class MemoryClient:
         return deepcopy(self.objects.get(ref))
 
     async def list(self, resource: Resource, namespace: str = "", **query: Any) -> Listing:
-        self.calls.append(f"list {resource.kind}")
-        wanted = dict(
-            part.split("=") for part in query.get("label_selector", "").split(",") if part
-        )
+        self._called(f"list {resource.kind}")
+        selector = query.get("label_selector", "")
         items = [
             deepcopy(obj)
             for ref, obj in self.objects.items()
-            if (ref.group, ref.kind) == (resource.group, resource.kind)
-            and wanted.items() <= (obj["metadata"].get("labels") or {}).items()
+            if (ref.group, ref.kind) == (resource.group, resource.kind) and selects(selector, obj)
         ]
-        return Listing(tuple(items), "1")
+        return Listing(tuple(items), str(self.wire.version))
+
+    @asynccontextmanager
+    async def stream(
+        self, resource: Resource, namespace: str, query: Query, parameters: Mapping[str, str]
+    ) -> AsyncIterator[Line]:
+        """A watch, if it streams what exists or goes on from a version."""
+        self._called(f"watch {resource.kind}")
+        selector = query.get("label_selector", "")
+        yield Line(self.objects, self.wire, resource, selector, parameters)
 
     async def create(self, resource: Resource, obj: Object, **write: Any) -> dict[str, Any]:
         ref = _ref(resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
@@ -125,7 +139,12 @@ class MemoryClient:
         result["metadata"]["managedFields"] = [fields, *others]
         if live is not None and result == live:
             return deepcopy(live)
-        return result if dry_run else self._stored(result)
+        if dry_run:
+            return dict(result)
+        answer: dict[str, Any] = self._stored(result)
+        if work := self._after.pop(f"apply {ref}", None):
+            await work()
+        return answer
 
     async def merge_patch(
         self, resource: Resource, namespace: str, name: str, patch: Object, **write: Any
@@ -170,10 +189,20 @@ class MemoryClient:
         if metadata.get("finalizers"):
             self._stored({**live, "metadata": {**metadata, "deletionTimestamp": "now"}})
         else:
-            del self.objects[ref]
+            self.remove(ref)
+
+    def remove(self, ref: Ref) -> None:
+        """Somebody deletes an object."""
+        old = self.objects.pop(ref)
+        number = str(next(self._numbers))
+        self.wire.note(
+            int(number), old, {**old, "metadata": {**old["metadata"], "resourceVersion": number}}
+        )
 
     def _call(self, verb: str, ref: Ref) -> None:
-        call = f"{verb} {ref}"
+        self._called(f"{verb} {ref}")
+
+    def _called(self, call: str) -> None:
         self.calls.append(call)
         if work := self._before.pop(call, None):
             work()
@@ -187,7 +216,9 @@ class MemoryClient:
         metadata = obj["metadata"]
         metadata.setdefault("uid", f"uid-{number}")
         metadata["resourceVersion"] = number
-        self.objects[Ref.of(obj)] = obj
+        ref = Ref.of(obj)
+        self.wire.note(int(number), self.objects.get(ref), obj, is_there=True)
+        self.objects[ref] = obj
         return deepcopy(obj)
 
 

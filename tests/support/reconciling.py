@@ -14,12 +14,15 @@ from engine.objects.manifests import dump
 from engine.objects.ref import Object, Ref
 from engine.plan.claims import Claims
 from engine.reconcile.artifacts import Artifacts
+from engine.reconcile.builders import InThread
 from engine.reconcile.builds import Builds
 from engine.reconcile.drift import Drift
 from engine.reconcile.lifecycle import lifecycle
+from engine.reconcile.reservations import Reservations
 from engine.reconcile.run import Engine, rfc3339
 from engine.reconcile.stories import KUSTOMIZATION
 from engine.reconcile.triggers import Triggers
+from engine.reconcile.verification import Verification
 from engine.runtime import Priority, Requeue, Turn
 from engine.runtime.workqueue import Item
 from engine.settings import Settings
@@ -27,7 +30,7 @@ from engine.source.artifact import Artifact
 from engine.source.tree import MemoryTree
 from engine.status.events import Recorder
 from engine.telemetry import Metrics
-from tests.support.clock import ImpatientClock
+from tests.support.clock import ImpatientClock, ManualClock
 from tests.support.memory_client import MemoryClient, kind
 
 SOURCE = Ref(SOURCE_GROUP, "GitRepository", "flux", "fleet")
@@ -41,7 +44,7 @@ class Workshop:
 
     client: MemoryClient = field(default_factory=MemoryClient)
     settings: Settings = field(default_factory=Settings)
-    clock: ImpatientClock = field(default_factory=ImpatientClock)
+    clock: ImpatientClock | ManualClock = field(default_factory=ImpatientClock)
     events: list[dict[str, Any]] = field(default_factory=list)
     pushed: list[Ref] = field(default_factory=list)
     turn: Turn[Ref] | None = None
@@ -51,13 +54,20 @@ class Workshop:
         triggers = Triggers(mirror, lambda _user, _source: True)
         triggers.serve(KUSTOMIZE_GROUP, "Kustomization", self._push)
         client, claims = self.client.as_client(), Claims()
+        live = Live(client, self.clock, Random(0), self.settings.field_manager)
+        drift = Drift(claims, live.get, triggers.drifted, self.clock)
+        live.told = drift.told
+        reservations = Reservations(mirror, claims, triggers, lambda _u, _s: True, self.clock)
+        reservations.complete()
         self.engine = Engine(
             client=client,
             mirror=mirror,
-            live=Live(client, self.clock, Random(0), self.settings.field_manager),
+            live=live,
             census=Census(client, self.clock),
             claims=claims,
-            drift=Drift(claims, triggers.drifted, self.clock),
+            reservations=reservations,
+            drift=drift,
+            verification=Verification(self.settings.verify_interval, self.clock, Random(0)),
             triggers=triggers,
             settings=self.settings,
             clock=self.clock,
@@ -67,7 +77,7 @@ class Workshop:
             artifacts=Artifacts(self._download),
             builds=Builds(),
             depot=cast("Any", None),
-            builders=anyio.CapacityLimiter(1),
+            builders=InThread(self.settings.build_cache_bytes),
         )
 
     def source(self, revision: str, /, **files: Object) -> None:
@@ -112,10 +122,10 @@ class Workshop:
         self.engine.triggers.changed(stored)
         return stored
 
-    async def run(self, ref: Ref = APP) -> Requeue:
+    async def run(self, ref: Ref = APP, reasons: tuple[str, ...] = ("test",)) -> Requeue:
         """One reconcile of one Kustomization."""
         slots = anyio.CapacityLimiter(1)
-        self.turn = Turn(Item(ref, 0.0, Priority.INTERVAL, ("test",)), slots, lambda: None)
+        self.turn = Turn(Item(ref, 0.0, Priority.INTERVAL, reasons), slots, lambda: None)
         slots.acquire_on_behalf_of_nowait(self.turn)
         requeue = await lifecycle(self.turn, KUSTOMIZATION, _KUSTOMIZATIONS, self.engine)
         await self.engine.recorder.drain()

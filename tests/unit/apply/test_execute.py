@@ -185,3 +185,24 @@ async def test_a_namespace_that_is_not_ready_in_time_is_told() -> None:
 
     with pytest.raises(ReconciliationFailed, match="Namespace/ns is not ready after 60s"):
         await applied(client, made("Namespace", "ns", ""), config("a"))
+
+
+async def test_fields_whose_writer_the_api_server_forgot_are_ours_again_at_once() -> None:
+    """An upgrade of a definition clears managedFields; what Git dropped would stay for ever."""
+    client = MemoryClient(owned(config("a", data={"x": "1", "dropped": "2"})))
+    live = client.objects[Ref("", "ConfigMap", "ns", "a")]
+    fields = {"f:data": {"f:x": {}, "f:dropped": {}}}
+    forgotten = {"manager": "before-first-apply", "operation": "Update", "fieldsV1": fields}
+    plan = plan_for(client, config("a", data={"x": "2"}))
+
+    def forget() -> None:
+        live["metadata"]["managedFields"] = [forgotten]
+
+    client.before("apply ConfigMap/ns/a", forget)
+    await apply(plan, executor(client))
+
+    assert client.writes() == [
+        f"{verb} ConfigMap/ns/a" for verb in ("apply", "json-patch", "apply")
+    ]
+    entries = client.objects[Ref("", "ConfigMap", "ns", "a")]["metadata"]["managedFields"]
+    assert [entry["manager"] for entry in entries] == ["kustomize-controller"]

@@ -1,9 +1,11 @@
+from engine.apply import prune
 from engine.apply.changes import lines_of
 from engine.apply.pruning import messages_of, told
 from engine.cluster import Conflict, Forbidden
 from engine.objects.ref import Object, Ref
+from engine.plan.reservation import Reservation
 from tests.support.build import config, made, marked, owned
-from tests.support.executing import pruned
+from tests.support.executing import executor, plan_for, pruned
 from tests.support.memory_client import MemoryClient
 
 A = owned(config("a"))
@@ -79,3 +81,35 @@ async def test_objects_whose_definition_is_gone_are_gone() -> None:
     client = MemoryClient(widget)
 
     assert (await pruned(client, widget)).survivors == {}
+
+
+async def test_what_somebody_claims_while_others_are_deleted_stays_and_so_does_its_namespace() -> (
+    None
+):
+    objects = [A, owned(made("Secret", "s")), owned(made("Namespace", "ns", ""))]
+    client = MemoryClient(*objects)
+    plan = plan_for(client, owns=tuple(objects))
+    wanted: set[Ref] = set()
+    client.before("delete Secret/ns/s", lambda: wanted.add(Ref.of(A)))
+
+    def reserve(ref: Ref) -> Reservation | None:
+        return Reservation("wanted by another") if ref in wanted else None
+
+    found = await prune(plan, executor(client), reserve)
+
+    assert client.writes() == ["delete Secret/ns/s"]
+    assert found.deferred == {
+        Ref.of(A): ("v1", "wanted by another"),
+        Ref("", "Namespace", "", "ns"): ("v1", "it holds ConfigMap/ns/a, wanted by another"),
+    }
+    assert list(found.left()) == list(found.deferred)
+
+
+async def test_what_is_left_to_somebody_for_good_is_told_as_skipped() -> None:
+    client = MemoryClient(A)
+    plan = plan_for(client, owns=(A,))
+
+    found = await prune(plan, executor(client), lambda _: Reservation("wanted", is_final=True))
+
+    assert lines_of(told(found.done)) == "ConfigMap/ns/a skipped"
+    assert client.writes() == []

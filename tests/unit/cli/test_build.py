@@ -5,6 +5,8 @@ from typing import Any, TypeAlias
 import pytest
 import yaml
 
+from tests.support.builds import fan_out_files
+
 Call: TypeAlias = Callable[..., Any]
 
 CONFIG = """\
@@ -208,3 +210,15 @@ def test_a_wrong_call_is_refused(
 
     assert ended.status == 2
     assert problem in ended.err
+
+
+def test_a_build_that_takes_too_long_is_given_up(call: Call, tmp_path: Path) -> None:
+    for name, content in fan_out_files(11).items():  # half a second on a quiet machine
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    ended = call("build", str(tmp_path / "app"), "--root", str(tmp_path), "--build-timeout", "50ms")
+
+    assert ended.status == 1
+    assert "the build took more than 50ms" in ended.err

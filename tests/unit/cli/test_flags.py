@@ -48,6 +48,7 @@ def test_every_setting_stands_in_one_section_of_the_help() -> None:
     ("arguments", "wanted"),
     [
         (["--concurrent-ssa", "9"], {"concurrent_ssa": 9}),
+        (["--concurrent-builds", "0"], {"concurrent_builds": 0}),
         (["--requeue-dependency", "1m30s"], {"requeue_dependency": 90.0}),
         (["--requeue-dependency=5s"], {"requeue_dependency": 5.0}),
         (["--git-max-pack-bytes", "2Gi"], {"git_max_pack_bytes": 2**31}),
@@ -113,6 +114,7 @@ def test_a_flag_goes_before_a_variable() -> None:
         ("--artifact-max-bytes=5M", "'5M' is not a size such as 512Mi or 2Gi"),
         ("--install-crds=perhaps", "'perhaps' is neither true nor false"),
         ("--concurrent=0", "0 is not in the range x>=1"),
+        ("--concurrent-ssa=0", "0 is not in the range x>=1"),
         ("--interval-jitter-percentage=100", "100 is not in the range 0<=x<=99"),
         ("--log-level=loud", "'loud' is not one of 'trace', 'debug', 'info', 'error'"),
     ],

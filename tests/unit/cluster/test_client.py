@@ -218,6 +218,15 @@ async def _until(is_so: Callable[[], bool]) -> None:
         await anyio.lowlevel.checkpoint()
 
 
+async def test_a_kind_that_was_defined_just_now_holds_nobody_else_back() -> None:
+    async with scene() as s:
+        s.api.on("GET", ONE, status(429, "storage is (re)initializing", Retry_After="7"))
+        with pytest.raises(TooManyRequests):
+            await s.client.get(CONFIG_MAPS, "ns", "one")
+
+        assert s.client.statistics().limiter.rejected == 0
+
+
 async def test_a_refusal_of_events_by_their_own_limit_holds_nobody_else_back() -> None:
     resource = Resource("", "v1", "Event", "events", namespaced=True)
     async with scene() as s:

@@ -75,3 +75,14 @@ def test_who_wants_an_object_no_more_has_no_say_in_it() -> None:
     claims.release(APP)
     assert claims.drifted(WEB, live(b"changed")) is None
     assert replace(claims.statistics(), owners=0).objects == 0
+
+
+def test_an_object_whose_other_owner_is_gone_is_taken_over_though_its_values_are_known() -> None:
+    claims = settled()
+    claims.claim(OTHER, [WEB])
+    taken = live(b"theirs", owner=OTHER)
+    claims.settle(APP, WEB, b"v1", taken.signature)  # nothing to do, while two want it
+
+    assert claims.is_settled(APP, WEB, b"v1", taken)
+    claims.release(OTHER)
+    assert not claims.is_settled(APP, WEB, b"v1", taken)

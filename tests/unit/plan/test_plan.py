@@ -5,7 +5,8 @@ from engine.objects.ref import Object, Ref
 from engine.plan import View, make_plan
 from engine.plan.inventory import Inventory
 from engine.plan.policy import Policy
-from tests.support.build import OWNER, by_ref, config, made, marked, owned
+from engine.plan.reservation import Reservation, Reserve
+from tests.support.build import OWNER, by_ref, config, definition, made, marked, owned
 
 POLICY = Policy(OWNER)
 
@@ -105,3 +106,56 @@ def test_the_new_inventory_holds_skipped_objects_too_in_the_order_of_applying() 
     plan = make_plan([config("a"), skipped], View(), {}, POLICY)
 
     assert [ref.id for ref in plan.inventory()] == ["_z__Namespace", "ns_a__ConfigMap"]
+
+
+def reserved(*names: str, is_final: bool = False) -> Reserve:
+    """Somebody wants the objects of these names."""
+
+    def reserve(ref: Ref) -> Reservation | None:
+        return Reservation("wanted", is_final=is_final) if ref.name in names else None
+
+    return reserve
+
+
+@pytest.mark.parametrize(("is_final", "action"), [(False, "defer"), (True, "keep")])
+def test_what_somebody_wants_is_not_deleted_nor_what_holds_it(is_final: bool, action: str) -> None:
+    objects = [owned(made("Namespace", "ns", "")), owned(config("a")), owned(config("b"))]
+    reserve = reserved("a", is_final=is_final)
+
+    plan = make_plan([], View(by_ref(*objects)), inventory(*objects), POLICY, reserve)
+
+    assert str(plan) == (
+        "ConfigMap/ns/b delete\n"
+        f"ConfigMap/ns/a {action} (wanted)\n"
+        f"Namespace/ns {action} (it holds ConfigMap/ns/a, wanted)"
+    )
+
+
+def test_a_definition_whose_objects_are_wanted_stays() -> None:
+    objects = [
+        owned(made("Widget", "w", api_version="example.com/v1")),
+        owned(definition("example.com")),
+        owned(definition("example.org")),
+    ]
+
+    plan = make_plan([], View(by_ref(*objects)), inventory(*objects), POLICY, reserved("w"))
+
+    assert [str(change.action) for change in plan.prunes] == ["defer", "delete", "defer"]
+
+
+def test_nobody_is_asked_about_what_is_not_deleted_anyway() -> None:
+    asked: list[Ref] = []
+    objects = [config("foreign"), marked(owned(config("kept")), prune="disabled")]
+
+    make_plan([], View(by_ref(*objects)), inventory(*objects), POLICY, asked.append)
+
+    assert asked == []
+
+
+def test_what_could_not_be_read_may_be_wanted_too() -> None:
+    gone = config("gone")
+    view = View(unread=frozenset([Ref.of(gone)]))
+
+    assert str(make_plan([], view, inventory(gone), POLICY, reserved("gone"))) == (
+        "ConfigMap/ns/gone defer (wanted)"
+    )

@@ -118,3 +118,32 @@ async def test_objects_of_a_remote_cluster_are_not_looked_for_in_this_one() -> N
     assert A in shop.client.objects
     assert not is_finished(shop)
     assert shop.said("Stalled").startswith("True FeatureGateDisabled: spec.kubeConfig")
+
+
+async def test_what_others_may_want_keeps_the_finalizer_and_says_for_whom() -> None:
+    shop = await deleted(timeout="5m")
+    other = Ref(APP.group, APP.kind, APP.namespace, "other")
+    shop.kustomization(other)
+
+    requeue = await shop.run()
+
+    told = (
+        "ConfigMap/ns/a stays for now: it may be wanted by Kustomization/flux/other: not built yet"
+    )
+    assert shop.told()[0].startswith(f"Normal PruneFailed: {told}")
+    assert not is_finished(shop)
+    assert requeue.after is not None
+    assert 290 < requeue.after <= 300
+    assert len(shop.status()["inventory"]["entries"]) == 1
+
+
+async def test_what_nobody_claims_in_time_is_deleted() -> None:
+    shop = await deleted(timeout="5m")
+    shop.kustomization(Ref(APP.group, APP.kind, APP.namespace, "other"))
+    await shop.run()
+
+    shop.clock.skip(300)
+    await shop.run()
+
+    assert is_finished(shop)
+    assert A not in shop.client.objects

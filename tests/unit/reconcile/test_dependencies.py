@@ -2,6 +2,7 @@ from typing import Any
 
 from engine.api.meta import KUSTOMIZE_GROUP
 from engine.objects.ref import Ref
+from engine.settings import Settings
 from tests.support.build import config
 from tests.support.reconciling import APP, Workshop
 
@@ -153,3 +154,93 @@ async def test_a_cycle_whose_members_are_all_ready_stops_nobody() -> None:
     await shop.run()
 
     assert shop.said().startswith("True ")
+
+
+def shop_judging(expression: str, settings: Settings | None = None, **base: Any) -> Workshop:
+    """`app` depends on `base` by that expression."""
+    shop = Workshop(settings=settings or Settings())
+    shop.source("main@sha1:2", a=config("a"))
+    shop.kustomization(APP, dependsOn=[{"name": "base", "readyExpr": expression}])
+    shop.tell({**shop.kustomization(BASE), "status": status(**base)})
+    return shop
+
+
+async def test_an_expression_takes_the_place_of_the_own_check() -> None:
+    holds = "dep.status.conditions.exists(c, c.type == 'Ready' && c.status == 'False')"
+    shop = shop_judging(f"{holds} && self.metadata.name == 'app'", ready="False", applied="x@1")
+
+    await shop.run()
+
+    assert shop.said().startswith("True ")
+
+
+async def test_an_expression_that_does_not_hold_is_waited_for() -> None:
+    shop = shop_judging("dep.status.observedGeneration == 7")
+
+    assert await failure(shop) == (
+        "False DependencyNotReady: dependency 'flux/base' is not ready according to readyExpr eval"
+    )
+
+
+async def test_one_that_has_no_value_yet_is_waited_for_too() -> None:
+    shop = shop_judging("dep.status.history.size() > 0")
+
+    requeue = await shop.run()
+
+    assert requeue.after == 30
+    assert shop.said() == (
+        "False DependencyNotReady: dependency 'flux/base': failed to evaluate the CEL expression "
+        "'dep.status.history.size() > 0': no such key: history"
+    )
+
+
+async def test_an_expression_that_is_none_stalls_and_is_pointed_into() -> None:
+    shop = shop_judging("dep.status == ")
+
+    requeue = await shop.run()
+
+    text = (
+        "Reconciliation failed terminally due to configuration error: failed to evaluate "
+        "dependency base: failed to parse the CEL expression 'dep.status == ': "
+        "ERROR: <input>:1:15: Syntax error: unexpected '<EOF>'"
+        "\n | dep.status == \n | ..............^"
+    )
+    assert requeue.after is None
+    assert shop.said() == f"False InvalidCELExpression: {text}"
+    assert shop.said("Stalled") == f"True InvalidCELExpression: {text}"
+    assert shop.told() == [f"Warning InvalidCELExpression: {text}"]
+
+
+async def test_both_are_asked_where_that_is_wanted() -> None:
+    settings = Settings(additive_cel_dependency_check=True)
+    shop = shop_judging("true", settings, ready="False")
+
+    assert await failure(shop) == "False DependencyNotReady: dependency 'flux/base' is not ready"
+
+
+async def test_any_change_that_an_expression_may_ask_for_wakes_who_waits() -> None:
+    shop = shop_judging("has(dep.metadata.labels)", ready="False")
+    await shop.run()
+    shop.pushed.clear()
+    base = shop.client.objects[BASE]
+
+    shop.tell({**base, "metadata": {**base["metadata"], "labels": {"a": "b"}}})
+    assert shop.pushed == [APP]
+
+    await shop.run()
+    assert shop.said().startswith("True ")
+    shop.pushed.clear()
+    shop.tell({**base, "metadata": {**base["metadata"], "labels": {"a": "c"}}})
+
+    assert shop.pushed == []
+
+
+async def test_a_change_of_the_own_labels_wakes_it_as_well() -> None:
+    shop = shop_judging("has(self.metadata.labels)")
+    await shop.run()
+    shop.pushed.clear()
+    app = shop.client.objects[APP]
+
+    shop.tell({**app, "metadata": {**app["metadata"], "labels": {"a": "b"}}})
+
+    assert shop.pushed == [APP]

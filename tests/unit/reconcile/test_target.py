@@ -11,12 +11,6 @@ from tests.support.reconciling import Workshop
     ("spec", "field"),
     [
         ({"kubeConfig": {"secretRef": {"name": "x"}}}, "spec.kubeConfig"),
-        (
-            {"healthCheckExprs": [{"apiVersion": "v1", "kind": "X", "current": "true"}]},
-            "spec.healthCheckExprs",
-        ),
-        ({"ignore": [{"paths": ["/spec/replicas"]}]}, "spec.ignore"),
-        ({"dependsOn": [{"name": "x", "readyExpr": "true"}]}, "spec.dependsOn[].readyExpr"),
     ],
 )
 async def test_a_field_that_would_be_ignored_stalls_instead(

@@ -169,3 +169,12 @@ def test_who_no_longer_names_an_object_is_not_woken_by_it() -> None:
 
 def test_a_malformed_reference_names_nothing() -> None:
     assert references_of({"metadata": {"name": "a"}, "spec": {}}) == frozenset()
+
+
+def test_another_tolerance_of_drift_is_looked_at_at_once() -> None:
+    pushed = Pushed()
+    pushed.after(ks(1))
+
+    lines = pushed.after(ks(2, annotations={"gitops.lockstep/drift": "warn"}))
+
+    assert lines == ["app drift: another tolerance of drift"]

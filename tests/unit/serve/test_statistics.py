@@ -9,8 +9,11 @@ from engine.objects.ref import Ref
 from engine.runtime import Controller, Requeue, Turn
 from engine.serve.statistics import sample
 from engine.telemetry import Metrics
+from tests.support.build import config
 from tests.support.clock import ManualClock, settle
+from tests.support.reconciling import Workshop
 
+A = Ref("", "ConfigMap", "ns", "a")
 ONE, TWO, LATER = (Ref("g", "Kustomization", "ns", name) for name in ("one", "two", "later"))
 
 
@@ -54,6 +57,37 @@ async def test_the_gauges_say_what_is_so_at_this_moment() -> None:
     ] == [1, 0]
     assert value(series, "lockstep_api_concurrency_limit") == 16
     assert value(series, "lockstep_api_requests_waiting", priority="manual") == 0
+
+
+async def test_what_is_known_of_objects_drift_and_builds_is_measured() -> None:
+    shop = Workshop()
+    shop.source("main@sha1:1", a=config("a", data={"x": "1"}))
+    shop.kustomization()
+    await shop.run()
+    await shop.run()
+    series = shop.engine.metrics
+    async with connected(Endpoint("http://127.0.0.1:1"), ManualClock(), Random(0)) as client:
+        sample(series, client, {}, None, shop.engine)
+
+    assert value(series, "lockstep_builds", state="built") == 1
+    assert value(series, "lockstep_builds", state="used") == 1
+    names = ("lockstep_live_objects", "lockstep_drifted_objects", "lockstep_contended_objects")
+    assert [value(series, name) for name in names] == [0, 0, 0]
+    assert value(series, "lockstep_live_watches", state="stale") == 0
+    assert value(series, "lockstep_api_watches") == 0
+    assert value(series, "lockstep_api_latency_seconds", quantile="0.99") == 0
+
+
+async def test_corrections_are_counted_by_kind() -> None:
+    shop = Workshop()
+    shop.source("main@sha1:1", a=config("a", data={"x": "1"}))
+    shop.kustomization()
+    await shop.run()
+    shop.client.put({**shop.client.objects[A], "data": {"x": "edited"}})
+    await shop.run()
+
+    corrections = "lockstep_drift_corrections_total"
+    assert value(shop.engine.metrics, corrections, kind="ConfigMap") == 1
 
 
 async def test_without_leases_nobody_is_said_to_lead() -> None:

@@ -1,0 +1,40 @@
+"""`gitops.lockstep/drift`: whether what others change in an object is corrected.
+
+On a Kustomization or, in Git, on an object; the object's own wins.  What is not corrected stays
+until the desired object changes.
+"""
+
+from enum import StrEnum
+
+from engine.objects.ref import Object
+
+ANNOTATION = "gitops.lockstep/drift"
+
+
+class Tolerance(StrEnum):
+    """What drift leads to."""
+
+    CORRECT = "correct"
+    WARN = "warn"
+    """It is only told, once."""
+    IGNORE = "ignore"
+
+
+def tolerance(desired: Object, kustomization: Object) -> Tolerance:
+    """What holds for an object.  Another word than these three is taken for `correct`."""
+    for obj in (desired, kustomization):
+        word = asked(obj)
+        if word:
+            return Tolerance(word) if word in list(Tolerance) else Tolerance.CORRECT
+    return Tolerance.CORRECT
+
+
+def asked(obj: Object) -> str:
+    """What the annotation says, "" without it."""
+    annotations = obj["metadata"].get("annotations") or {}
+    return str(annotations.get(ANNOTATION, "")).lower()
+
+
+def left(content: bytes) -> bytes:
+    """Stands for a desired content that was applied, and has drifted since with our consent."""
+    return b"left:" + content

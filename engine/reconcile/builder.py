@@ -1,0 +1,137 @@
+"""The program of a builder process: renders what it is asked to, one build after the other.
+
+`python -m engine.reconcile.builder MEMORY_BYTES CACHE_BYTES`.  In, on stdin: jobs, as `job_of`
+makes them.  Out, on stdout: to each a Rendered or an Exception, as `answer_in` reads them.  It ends
+with its stdin whatever it is doing, so none outlives its engine, however that ends.
+"""
+
+import faulthandler
+import io
+import os
+import pickle
+import resource
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from queue import SimpleQueue
+from struct import Struct
+from typing import Any, BinaryIO
+
+from engine.errors import Failure
+from engine.render import Lacking, Rendered, Request, render
+from engine.render.cache import ParsedFiles
+from engine.source.store import Store
+from engine.source.tree import Tree
+
+HEADER = Struct("!Q")
+"""Before each pickle: how many bytes it has."""
+_STORES = 8  # open at once; each has file handles, and some thousand parsed folders
+
+
+class _Pickler(pickle.Pickler):
+    """A store goes as the path of its folder, so that builds of one repository share one."""
+
+    def persistent_id(self, obj: Any) -> str | None:
+        """The path of a store, None for all else."""
+        return str(obj.folder) if isinstance(obj, Store) else None
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: BinaryIO, store_of: Callable[[Path], Store]) -> None:
+        super().__init__(file)
+        self._store_of = store_of
+
+    def persistent_load(self, pid: Any) -> Store:
+        return self._store_of(Path(pid))
+
+
+def job_of(tree: Tree, request: Request) -> bytes:
+    """What a builder is sent."""
+    buffer = io.BytesIO()
+    _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump((tree, request))
+    return _framed(buffer.getvalue())
+
+
+def answer_in(content: bytes) -> Rendered:
+    """What a builder sent, without its header.  Raises what the build raised, or MemoryError."""
+    answer = pickle.loads(content)  # noqa: S301 - from our own child
+    if isinstance(answer, Exception):
+        raise answer
+    rendered: Rendered = answer
+    return rendered
+
+
+def _framed(content: bytes) -> bytes:
+    return HEADER.pack(len(content)) + content
+
+
+def serve(memory_bytes: int, cache_bytes: int) -> None:
+    """Builds until stdin ends; memory_bytes: of this process, 0: no bound."""
+    faulthandler.enable()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a stray print must not look like an answer
+    jobs: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
+    store_of, parse = lru_cache(_STORES)(Store), ParsedFiles(cache_bytes)
+    if memory_bytes:
+        _bound(memory_bytes)
+    while True:
+        answer = _answer(jobs.get(), store_of, parse)
+        with suppress(BrokenPipeError):  # the engine is gone; `_listen` notices as well
+            answers.write(_framed(answer))
+            answers.flush()
+
+
+def _listen(jobs: "SimpleQueue[bytes]") -> None:
+    """Takes jobs in while one is built, to notice at once that the engine is gone."""
+    try:
+        while header := sys.stdin.buffer.read(HEADER.size):
+            jobs.put(sys.stdin.buffer.read(*HEADER.unpack(header)))
+    finally:
+        os._exit(0)
+
+
+def _bound(memory_bytes: int) -> None:
+    # Not RLIMIT_AS: packs are mapped into memory, and any of their size must be readable.
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
+def _answer(job: bytes, store_of: Callable[[Path], Store], parse: ParsedFiles) -> bytes:
+    answer: Rendered | Exception
+    try:
+        tree, request = _Unpickler(io.BytesIO(job), store_of).load()
+        answer = render(tree, request, parse=parse)
+    except (Failure, Lacking) as failure:
+        answer = failure
+    except MemoryError:
+        answer = MemoryError()
+    except Exception as bug:
+        answer = _portable(bug)
+    return pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
+
+
+def _portable(bug: Exception) -> Exception:
+    """The error, or its text if it cannot be sent; its traceback as a note."""
+    note = "".join(traceback.format_exception(bug))
+    try:
+        sent: Exception = pickle.loads(pickle.dumps(bug))  # noqa: S301 - made right here
+    except Exception:
+        sent = RuntimeError(f"{type(bug).__name__}: {bug}")
+    sent.add_note(f"In a builder process:\n{note}")
+    return sent
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serves with the bounds of the command line."""
+    memory_bytes, cache_bytes = map(int, arguments)
+    serve(memory_bytes, cache_bytes)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,241 @@
+"""Where builds run: in processes of their own, within bounds, the most urgent build first.
+
+A build that hangs, takes too much or takes its process down fails alone; the next one gets a new
+process.  `builder.py` is what runs in them.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, cast
+
+import anyio
+from anyio import to_thread
+from anyio.abc import ByteReceiveStream, ByteSendStream, Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from engine.api.duration import format_duration
+from engine.cluster.lines import Lines
+from engine.errors import BuildStopped
+from engine.reconcile.builder import HEADER, answer_in, job_of
+from engine.render import Rendered, Request, render
+from engine.render.cache import ParsedFiles
+from engine.runtime import Priority
+from engine.settings import Settings
+from engine.source.tree import Tree
+
+
+class Builders(Protocol):
+    """Renders without holding up the event loop."""
+
+    async def build(self, tree: Tree, request: Request, priority: Priority) -> Rendered:
+        """What `render` gives.  Raises what that raises, and BuildStopped."""
+        ...
+
+
+class InThread:
+    """Builds one at a time in a thread of this process, without bounds on time and memory."""
+
+    def __init__(self, cache_bytes: int) -> None:
+        self._limiter = anyio.CapacityLimiter(1)
+        self._parse = ParsedFiles(cache_bytes)
+
+    async def build(self, tree: Tree, request: Request, priority: Priority) -> Rendered:
+        """What `render` gives.  Raises what that raises."""
+        work = partial(render, tree, request, parse=self._parse)
+        return await to_thread.run_sync(work, limiter=self._limiter)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many builds at once; of each its seconds and memory, and what its process remembers.
+
+    0: no bound on time or memory.
+    """
+
+    most: int
+    seconds: float
+    memory_bytes: int
+    cache_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The processes at one moment."""
+
+    idle: int
+    building: int
+    waiting: int  #: builds that no process is free for
+
+
+class _Died(BuildStopped, reason="BuildFailed"):
+    """The process ended in the middle of a build, or before it."""
+
+
+class Processes:
+    """Builder processes: started when one is needed, kept for the next build.
+
+    Who waits holds nothing but its tree's name: what is sent is made when its turn has come.
+    """
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._idle: list[Process] = []
+        self._building = 0
+        self._lines: Lines[anyio.Event] = Lines()
+
+    async def build(self, tree: Tree, request: Request, priority: Priority) -> Rendered:
+        """What `render` gives.  Raises what that raises, and BuildStopped.
+
+        Cancelled, it kills the process.
+        """
+        async with self._turn(priority):
+            if self._idle:
+                with suppress(_Died):  # perhaps it was dead before it was asked
+                    # The one used last has most in memory.
+                    return await self._build(self._idle.pop(), tree, request)
+            return await self._build(await self._started(), tree, request)
+
+    async def start(self) -> None:
+        """Have a process ready before the first build; returns before it is."""
+        self._idle.append(await self._started())
+
+    async def close(self) -> None:
+        """Kill every process."""
+        with anyio.CancelScope(shield=True):
+            while self._idle:
+                await _end(self._idle.pop())
+
+    @asynccontextmanager
+    async def _turn(self, priority: Priority) -> AsyncIterator[None]:
+        """Waits for its turn, and holds it inside."""
+        called = anyio.Event()
+        self._lines.join(called, priority)
+        self._call()
+        try:
+            await called.wait()
+            yield
+        finally:
+            if called.is_set():
+                self._building -= 1
+            self._lines.leave(called)
+            self._call()
+
+    def _call(self) -> None:
+        """Lets those begin whom there is room for."""
+        while self._building < self._bounds.most and (called := self._lines.next()) is not None:
+            self._building += 1
+            called.set()
+
+    async def _build(self, process: Process, tree: Tree, request: Request) -> Rendered:
+        is_whole = False
+        try:
+            with anyio.fail_after(self._bounds.seconds or None):
+                answer = await _asked(process, job_of(tree, request))
+            is_whole = True
+            return answer_in(answer)
+        except TimeoutError:
+            raise self._too_slow(request) from None
+        except MemoryError:  # a new process gives back what this one has taken
+            is_whole = False
+            raise self._too_large(request) from None
+        except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError):
+            raise await _died(process, request) from None
+        finally:
+            if is_whole:
+                self._idle.append(process)
+            else:
+                await _end(process)
+
+    async def _started(self) -> Process:
+        bounds = (str(self._bounds.memory_bytes), str(self._bounds.cache_bytes))
+        paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+        return await anyio.open_process(
+            # -P: modules are looked for where this process finds them, nowhere else.
+            [sys.executable, "-P", "-m", "engine.reconcile.builder", *bounds],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None,
+            env={**os.environ, "PYTHONPATH": paths},
+            start_new_session=True,  # Ctrl-C goes to a whole group: what is in flight goes on
+        )
+
+    def _too_slow(self, request: Request) -> BuildStopped:
+        return BuildStopped(
+            f"kustomize build failed: {_path(request)} was not built in "
+            f"{format_duration(self._bounds.seconds)}, the limit of --build-timeout "
+            "(LOCKSTEP_BUILD_TIMEOUT): split it into several Kustomizations, or raise the limit"
+        )
+
+    def _too_large(self, request: Request) -> BuildStopped:
+        return BuildStopped(
+            f"kustomize build failed: {_path(request)} takes more than "
+            f"{self._bounds.memory_bytes / 2**20:g} MiB of memory to build, the limit of "
+            "--build-memory-bytes (LOCKSTEP_BUILD_MEMORY_BYTES): split it into several "
+            "Kustomizations, or raise the limit"
+        )
+
+    def statistics(self) -> Statistics:
+        """Counts at this moment."""
+        waiting = sum(self._lines.waiting().values())
+        return Statistics(len(self._idle), self._building, waiting)
+
+    def __repr__(self) -> str:
+        """Counts, for logs and debuggers."""
+        return f"<Processes {self.statistics()}>"
+
+
+async def _asked(process: Process, job: bytes) -> bytes:
+    """The answer to a job."""
+    await cast("ByteSendStream", process.stdin).send(job)
+    answers = BufferedByteReceiveStream(cast("ByteReceiveStream", process.stdout))
+    (size,) = HEADER.unpack(await answers.receive_exactly(HEADER.size))
+    return await answers.receive_exactly(size)
+
+
+async def _end(process: Process) -> None:
+    """Kill a process; returns once it is gone."""
+    with anyio.CancelScope(shield=True):
+        if process.returncode is None:
+            process.kill()
+        await process.aclose()
+
+
+async def _died(process: Process, request: Request) -> _Died:
+    status = await process.wait()
+    how = signal.Signals(-status).name if status < 0 else f"status {status}"
+    return _Died(
+        f"kustomize build failed: the process that built {_path(request)} ended with {how}; the "
+        "next try gets a new one.  SIGKILL may mean that the memory of the machine, or of the pod, "
+        "does not suffice for --concurrent-builds times --build-memory-bytes"
+    )
+
+
+def _path(request: Request) -> str:
+    return f"'{request.path or '.'}'"
+
+
+@asynccontextmanager
+async def open_builders(settings: Settings) -> AsyncIterator[Builders]:
+    """What the settings ask for, while inside; nothing is left of it afterwards."""
+    if not settings.concurrent_builds:
+        yield InThread(settings.build_cache_bytes)
+        return
+    processes = Processes(
+        Bounds(
+            most=settings.concurrent_builds,
+            seconds=settings.build_timeout,
+            memory_bytes=settings.build_memory_bytes,
+            cache_bytes=settings.build_cache_bytes,
+        )
+    )
+    try:
+        await processes.start()
+        yield processes
+    finally:
+        await processes.close()

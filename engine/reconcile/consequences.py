@@ -1,0 +1,139 @@
+"""What deletions mean beyond their plan: what else goes, and what would be in their way.
+
+Kustomizations take their objects along, Namespaces and definitions what they hold.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from engine.api.meta import KUSTOMIZE_GROUP
+from engine.cluster import NotFound, Resource
+from engine.objects.ref import Object, Ref
+from engine.plan import Action, Change, Plan
+from engine.plan.brake import Consequences, deletions_of
+from engine.plan.containment import is_container, is_inside, kind_of
+from engine.plan.inventory import Inventory, parse_inventory
+from engine.reconcile.run import Run
+from engine.reconcile.sources import clean_path
+from engine.reconcile.triggers import source_named
+
+_SHAPE = ("targetNamespace", "namePrefix", "nameSuffix", "kubeConfig")
+
+
+async def consequences_of(plan: Plan, inventory: Inventory, run: Run) -> Consequences:
+    """What the deletions of a plan would mean; one LIST for each definition among them."""
+    deletions = deletions_of(plan)
+    if not deletions:
+        return Consequences(len(inventory))
+    size = frozenset(inventory) | _taken(inventory, run)
+    taken = _taken(_ending(deletions, plan, run), run)
+    absent = {each.ref for each in plan.prunes if each.action is Action.KEEP and not each.live}
+    gone = {change.ref for change in deletions} | taken | _going(run) | absent
+    gone |= {change.ref for change in plan.applies}  # the brake names these itself
+    held: dict[Ref, Sequence[Ref]] = {}
+    known: frozenset[Ref] = frozenset()
+    for change in deletions:
+        if is_container(change.ref):
+            known = known or _owned(run)
+            inside = {ref for ref in known if is_inside(ref, change.ref, change.live)}
+            inside |= await _custom_objects(change, run)
+            held[change.ref] = sorted(inside - gone)
+    return Consequences(len(size), taken, held)
+
+
+def consequences_of_the_end(plan: Plan, inventory: Inventory, run: Run) -> Consequences:
+    """The same where a whole Kustomization is deleted on purpose: what others want counts."""
+    deletions = [change for change in deletions_of(plan) if is_container(change.ref)]
+    gone = _going(run)
+    held = {
+        change.ref: sorted(
+            ref for ref in _wanted(run) - gone if is_inside(ref, change.ref, change.live)
+        )
+        for change in deletions
+    }
+    return Consequences(len(inventory), held=held, is_asked_for=True)
+
+
+def takes_along(ks: Object) -> bool:
+    """Whether the objects of a Kustomization are deleted with it, as its text says."""
+    spec = ks.get("spec") or {}
+    policy = spec.get("deletionPolicy") or "MirrorPrune"
+    prunes = spec.get("prune") is True if policy == "MirrorPrune" else policy != "Orphan"
+    return prunes and not spec.get("suspend")
+
+
+def _taken(refs: Iterable[Ref], run: Run) -> frozenset[Ref]:
+    """What goes when the Kustomizations among these go, and those in their inventories."""
+    found: set[Ref] = set()
+    left = [ref for ref in refs if _is_kustomization(ref)]
+    seen = set(left)
+    while left:
+        ks = run.engine.mirror.get(left.pop())
+        if ks is None or not takes_along(ks):
+            continue
+        owner, entries = Ref.of(ks), parse_inventory(ks.get("status") or {})
+        inside = {ref for ref in entries if not run.engine.claims.rivals(owner, ref)}
+        found |= inside
+        new = {ref for ref in inside if _is_kustomization(ref)} - seen
+        seen |= new
+        left += new
+    return frozenset(found)
+
+
+def _ending(deletions: Iterable[Change], plan: Plan, run: Run) -> list[Ref]:
+    """The Kustomizations that are deleted, without those that only get another name."""
+    heirs = {
+        _shape(change.desired)
+        for change in plan.applies
+        if change.desired is not None and _is_kustomization(change.ref)
+    }
+    known = {change.ref: run.engine.mirror.get(change.ref) for change in deletions}
+    return [ref for ref, ks in known.items() if ks is not None and _shape(ks) not in heirs]
+
+
+def _shape(ks: Object) -> str:
+    """What decides which objects are built."""
+    spec = ks.get("spec") or {}
+    path = clean_path(str(spec.get("path", "")))
+    return repr((source_named(ks), path, [spec.get(name) for name in _SHAPE]))
+
+
+def _going(run: Run) -> frozenset[Ref]:
+    """What Kustomizations that are being deleted take along."""
+    going = [
+        Ref.of(ks)
+        for ks in run.engine.mirror.of_kind(KUSTOMIZE_GROUP, "Kustomization")
+        if ks["metadata"].get("deletionTimestamp")
+    ]
+    return _taken(going, run)
+
+
+def _owned(run: Run) -> frozenset[Ref]:
+    """Every object that some Kustomization owns, as far as is known."""
+    known = set(run.engine.live.refs())
+    for ks in run.engine.mirror.of_kind(KUSTOMIZE_GROUP, "Kustomization"):
+        known |= parse_inventory(ks.get("status") or {}).keys()
+    return frozenset(known) | _wanted(run)
+
+
+def _wanted(run: Run) -> frozenset[Ref]:
+    return frozenset[Ref]().union(*run.engine.claims.owners().values())
+
+
+async def _custom_objects(change: Change, run: Run) -> set[Ref]:
+    """The objects of the kind that a definition defines, whoever made them."""
+    spec = (change.live or {}).get("spec") or {}
+    served = [each["name"] for each in spec.get("versions") or () if each.get("served")]
+    if not served:
+        return set()
+    group, kind = kind_of(change.live)
+    plural, is_namespaced = spec["names"]["plural"], spec.get("scope") == "Namespaced"
+    resource = Resource(group, served[0], kind, plural, is_namespaced)
+    try:
+        listing = await run.client.list(resource, metadata_only=True)
+    except NotFound:  # it is not served after all: nobody could have made one
+        return set()
+    return {Ref.of(obj) for obj in listing.items}
+
+
+def _is_kustomization(ref: Ref) -> bool:
+    return (ref.group, ref.kind) == (KUSTOMIZE_GROUP, "Kustomization")

@@ -1,0 +1,237 @@
+"""Who else has a say before an object that left Git is deleted, and who waits for whom.
+
+A deletion is put off while another Kustomization wants the object, or may want it once it is built
+from what it and its source are now; who waits is queued again as soon as that is known.
+Source: design section 5, "Deleting".
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from engine.cluster.mirror import Mirror
+from engine.objects.ref import Object, Ref
+from engine.plan.claims import Basis, Claims
+from engine.plan.reservation import Neighbour, Reservation, Reserve, reservation
+from engine.reconcile.triggers import Triggers, source_named
+from engine.runtime import Clock
+
+HANDED_OVER, DECIDED = "an object is handed over", "who may want its objects has decided"
+GRACE = 1.0  # seconds: a dependant may be deleted by the same command, a moment later
+
+_UNKNOWN = Reservation("not every Kustomization is known yet")
+
+
+@dataclass(slots=True)
+class _Wait:
+    """What a Kustomization waits for.
+
+    since: monotonic.  limit: seconds, longest time.  reserved: by object; its dependants wait for
+    themselves and not for an object: `dependants`.
+    """
+
+    since: dict[Ref, float] = field(default_factory=dict)
+    reserved: dict[Ref, Reservation] = field(default_factory=dict)
+    told: set[Ref] = field(default_factory=set)
+    dependants: frozenset[Ref] = frozenset()
+    dependants_since: float | None = None
+    limit: float = 0.0
+
+
+class Reservations:
+    """Keeps who waits; the rules are in `engine/plan/reservation.py`."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        claims: Claims,
+        triggers: Triggers,
+        concerns: Callable[[Ref, Ref], bool],
+        clock: Clock,
+    ) -> None:
+        """concerns: as of Triggers."""
+        self._mirror, self._claims, self._triggers = mirror, claims, triggers
+        self._concerns, self._clock = concerns, clock
+        self._waits: dict[Ref, _Wait] = {}
+        self._held: dict[Ref, tuple[object, frozenset[str]]] = {}  # {who: (version, inventory ids)}
+        self._is_complete = False
+
+    def complete(self) -> None:
+        """Every Kustomization is known: before that nobody could say what is wanted."""
+        if not self._is_complete:
+            self._is_complete = True
+            self._wake(self._waits)
+
+    def claim(self, ks: Object, revision: str, wanted: Iterable[Ref]) -> None:
+        """A Kustomization was built, and wants just these objects.
+
+        ks: as it was built, of that revision.  Wakes who waited only to hear that it does not want
+        something.
+        """
+        owner = Ref.of(ks)
+        self._claims.claim(owner, wanted, Basis(_generation(ks), revision))
+        wants = self._claims.wanted(owner)
+        own = self._waits.get(owner)
+        if own is not None:  # wanted again: the next time it leaves Git is another time
+            own.since = {ref: at for ref, at in own.since.items() if ref not in wants}
+        self._wake(who for who, ref in self._waiting_for(owner) if ref not in wants)
+
+    def applied(self, owner: Ref) -> None:
+        """A Kustomization has applied what it wants: labels have changed hands."""
+        self._wake(who for who, _ in self._waiting_for(owner))
+
+    def gone(self, owner: Ref) -> None:
+        """A Kustomization exists no more."""
+        self._waits.pop(owner, None)
+        self._held.pop(owner, None)
+        depending = (who for who, wait in self._waits.items() if owner in wait.dependants)
+        self._wake([*depending, *(who for who, _ in self._waiting_for(owner))])
+
+    def judge(self, owner: Ref, limit: float, *, is_last: bool = False) -> Reserve:
+        """What others say of an object that `owner` would delete.
+
+        limit: seconds that it waits for who may want it.   is_last: it is being deleted itself.
+        """
+        old = self._waits.pop(owner, None) or _Wait()
+        wait = _Wait(dependants_since=old.dependants_since, limit=limit, told=old.told)
+
+        def reserve(ref: Ref) -> Reservation | None:
+            now = self._clock.monotonic()
+            since = old.since.get(ref, now)
+            found = self._reservation(owner, ref, is_over=now - since >= limit, is_last=is_last)
+            if found is None or found.is_final:
+                wait.since.pop(ref, None)
+                wait.reserved.pop(ref, None)
+                wait.told.discard(ref)
+                if not wait.reserved and self._waits.get(owner) is wait:
+                    del self._waits[owner]
+                return found
+            if ref not in old.since:  # who wants it has perhaps no reason of its own to apply
+                old.since[ref] = now
+                self._push(self._claims.rivals(owner, ref), HANDED_OVER)
+            wait.since[ref], wait.reserved[ref] = since, found
+            self._waits[owner] = wait
+            return found
+
+        return reserve
+
+    def remaining(self, owner: Ref) -> float | None:
+        """Seconds until the owner has waited long enough for something, None: nothing is timed."""
+        wait, now = self._waits.get(owner), self._clock.monotonic()
+        if wait is None:
+            return None
+        ends = [
+            wait.since[ref] + wait.limit
+            for ref, reserved in wait.reserved.items()
+            if reserved.is_bounded
+        ]
+        return max(min(ends) - now, 0.0) if ends else None
+
+    def untold(self, owner: Ref) -> list[str]:
+        """A line for each object that the owner does not delete now, once for each."""
+        wait = self._waits.get(owner) or _Wait()
+        new = [ref for ref in wait.reserved if ref not in wait.told]
+        wait.told = set(wait.reserved)
+        return [f"{ref} stays for now: {wait.reserved[ref].why}" for ref in new]
+
+    def dependants(self, owner: Ref, limit: float) -> tuple[frozenset[Ref], float]:
+        """Who must be deleted before `owner` is, and for how many seconds that is waited for.
+
+        Those that depend on it and are being deleted too; for a moment the others as well, as one
+        command may delete them all.  In a cycle nobody waits.
+        """
+        found = {
+            user: bool(obj["metadata"].get("deletionTimestamp"))
+            for user in self._triggers.users(owner) - {owner}
+            if (obj := self._mirror.get(user)) is not None and not self._triggers.cycle(user, owner)
+        }
+        wait = self._waits.setdefault(owner, _Wait())
+        now = self._clock.monotonic()
+        since = wait.dependants_since = wait.dependants_since or now
+        going = frozenset(user for user, is_going in found.items() if is_going)
+        if going and now - since < limit:
+            wait.dependants = going
+            return going, limit - (now - since)
+        wait.dependants = frozenset()
+        staying = frozenset(found) - going
+        if staying and now - since < GRACE:
+            wait.dependants = staying
+            return staying, GRACE - (now - since)
+        return frozenset(), 0.0
+
+    def is_deleted(self, user: Ref) -> bool:
+        """Whether that Kustomization is being deleted."""
+        obj = self._mirror.get(user)
+        return obj is None or bool(obj["metadata"].get("deletionTimestamp"))
+
+    def _reservation(
+        self, owner: Ref, ref: Ref, *, is_over: bool, is_last: bool
+    ) -> Reservation | None:
+        if not self._is_complete:
+            return _UNKNOWN
+        own = self._mirror.get(owner)
+        source = source_named(own) if own is not None else None
+        candidates = (self._claims.rivals(owner, ref) | self._triggers.behind) - {owner}
+        met = (self._neighbour(each, ref, source) for each in candidates)
+        return reservation(filter(None, met), is_over=is_over, is_last=is_last)
+
+    def _neighbour(self, other: Ref, ref: Ref, source: Ref | None) -> Neighbour | None:
+        """What the object is to another Kustomization; None: nothing, or it is being deleted."""
+        obj = self._mirror.get(other)
+        if obj is None or self.is_deleted(other) or (obj.get("spec") or {}).get("kubeConfig"):
+            return None
+        is_suspended = bool((obj.get("spec") or {}).get("suspend"))
+        is_behind = not is_suspended and self._is_behind(other, obj)
+        is_related = is_behind and source_named(obj) == source
+        wants = ref in self._claims.wanted(other)
+        is_asked = is_suspended or (is_behind and not is_related)
+        holds = is_asked and ref.id in self._inventory_ids(other, obj)
+        return Neighbour(other, wants, holds, is_related, is_behind, is_suspended)
+
+    def _is_behind(self, other: Ref, obj: Object) -> bool:
+        """Whether it may build something that it has not built yet."""
+        if other not in self._triggers.behind:
+            return False
+        known, now = self._claims.basis(other), self._basis(obj)
+        if known is None or known.generation != now.generation:
+            return True
+        is_same = not now.revision or known.revision == now.revision
+        if is_same or not self._concerns(other, source_named(obj)):
+            self._triggers.behind.discard(other)
+            return False
+        return True
+
+    def _basis(self, ks: Object) -> Basis:
+        """What a Kustomization would be built from now."""
+        source = self._mirror.get(source_named(ks)) or {}
+        artifact = (source.get("status") or {}).get("artifact") or {}
+        return Basis(_generation(ks), str(artifact.get("revision", "")))
+
+    def _inventory_ids(self, other: Ref, obj: Object) -> frozenset[str]:
+        version = obj["metadata"].get("resourceVersion")
+        known = self._held.get(other)
+        if known is not None and known[0] == version:
+            return known[1]
+        entries = ((obj.get("status") or {}).get("inventory") or {}).get("entries") or ()
+        ids = frozenset(str(each.get("id")) for each in entries)
+        self._held[other] = version, ids
+        return ids
+
+    def _waiting_for(self, other: Ref) -> list[tuple[Ref, Ref]]:
+        """Who waits for `other`, and because of which object."""
+        return [
+            (who, ref)
+            for who, wait in self._waits.items()
+            for ref, reserved in wait.reserved.items()
+            if other in reserved.waits_for
+        ]
+
+    def _wake(self, waiting: Iterable[Ref]) -> None:
+        self._push(waiting, DECIDED)
+
+    def _push(self, keys: Iterable[Ref], reason: str) -> None:
+        for key in dict.fromkeys(keys):
+            self._triggers.decided(key, reason)
+
+
+def _generation(ks: Object) -> int:
+    return int(ks["metadata"].get("generation", 0))

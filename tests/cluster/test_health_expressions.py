@@ -1,0 +1,69 @@
+"""Health of kinds whose status only their user understands: `spec.healthCheckExprs`."""
+
+import secrets
+from typing import Any
+
+import pytest
+
+from engine.objects.ref import Object
+from tests.support.fleet import Fleet, condition_of, config_map, has_reason, is_checking, is_ready
+
+CHECK = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "inProgress": "has(data.phase) && data.phase == 'Working'",
+    "failed": "has(data.phase) && data.phase.matches('^Bro.en$')",
+    "current": "data.?phase.orValue('') == 'Done'",
+}
+
+
+async def app(fleet: Fleet, **check: str) -> None:
+    ignore = [{"paths": ["/data/phase"]}]
+    files = {"app/a.yaml": config_map("a", phase="Working", x=secrets.token_hex(2))}
+    checks = [CHECK | check]
+    await fleet.app(files, interval="1h", wait=True, healthCheckExprs=checks, ignore=ignore)
+
+
+async def set_phase(fleet: Fleet, phase: str) -> None:
+    await fleet.patch("ConfigMap", "a", {"data": {"phase": phase}})
+
+
+async def test_an_object_is_waited_for_until_its_expression_holds(fleet: Fleet) -> None:
+    await app(fleet)
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_checking)
+        await set_phase(fleet, "Done")
+        ready = await fleet.until("Kustomization", "app", is_ready)
+
+    assert condition_of(ready, "Healthy")["status"] == "True"
+
+
+async def test_an_object_that_failed_by_its_expression_is_told_at_once(fleet: Fleet) -> None:
+    await app(fleet)
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_checking)
+        await set_phase(fleet, "Broken")
+        failed = await fleet.until("Kustomization", "app", has_reason("HealthCheckFailed"))
+
+    assert f"[ConfigMap/{fleet.namespace}/a status: 'Failed'" in message_of(failed)
+
+
+@pytest.mark.parametrize("text", ["data.phase ==", "1" + "+1" * 20_000, "a" + ".a" * 4_000])
+async def test_an_expression_that_is_none_stalls_and_harms_nobody_else(
+    fleet: Fleet, text: str
+) -> None:
+    await app(fleet, current=text)
+    await fleet.kustomization("other", path="./app")
+
+    async with fleet.engine():
+        stalled = await fleet.until("Kustomization", "app", has_reason("InvalidCELExpression"))
+        await fleet.until("Kustomization", "other", is_ready)
+
+    assert condition_of(stalled, "Stalled")["status"] == "True"
+    assert "healthchecks[0]: failed to parse the expression Current: " in message_of(stalled)
+
+
+def message_of(ks: Object) -> Any:
+    return condition_of(ks)["message"]

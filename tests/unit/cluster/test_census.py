@@ -1,0 +1,59 @@
+from engine.cluster import Forbidden
+from engine.cluster.census import FEW, PERIOD, Census
+from engine.objects.ref import Ref
+from tests.support.build import config
+from tests.support.clock import ManualClock
+from tests.support.memory_client import MemoryClient, kind
+
+CONFIGS = kind("v1", "ConfigMap", "configmaps")
+
+
+def refs(*names: str) -> list[Ref]:
+    return [Ref("", "ConfigMap", "ns", name) for name in names]
+
+
+MANY = refs(*"abcdef")
+
+
+async def test_a_few_are_asked_for_one_by_one_and_many_are_listed_once() -> None:
+    client = MemoryClient(config("b"))
+    census = Census(client.as_client(), ManualClock())
+
+    few = await census.perhaps(CONFIGS, MANY[:FEW])
+    many = await census.perhaps(CONFIGS, MANY)
+    again = await census.perhaps(CONFIGS, MANY)
+
+    assert few == MANY[:FEW]
+    assert many == again == refs("b")
+    assert client.calls == ["list ConfigMap"]
+
+
+async def test_a_list_is_not_older_than_the_period() -> None:
+    client, clock = MemoryClient(), ManualClock()
+    census = Census(client.as_client(), clock)
+
+    before = await census.perhaps(CONFIGS, MANY)
+    client.put(config("b"))
+    await clock.advance(PERIOD + 1)
+
+    assert before == []
+    assert await census.perhaps(CONFIGS, MANY) == refs("b")
+
+
+async def test_of_what_was_there_no_older_list_says_that_it_is_gone() -> None:
+    """Somebody may have made it anew, or taken only its label away."""
+    client = MemoryClient()
+    census = Census(client.as_client(), ManualClock())
+
+    await census.perhaps(CONFIGS, MANY)
+    client.put(config("b"))
+
+    assert await census.perhaps(CONFIGS, refs("b"), is_lost=True) == refs("b")
+    assert await census.perhaps(CONFIGS, MANY, is_lost=True) == refs("b")
+
+
+async def test_who_may_not_list_asks_for_each() -> None:
+    client = MemoryClient()
+    client.refuse("list ConfigMap", Forbidden(403, "Forbidden", "no"))
+
+    assert await Census(client.as_client(), ManualClock()).perhaps(CONFIGS, MANY) == MANY

@@ -1,0 +1,126 @@
+from typing import Any
+
+import pytest
+
+from engine.objects.ref import Ref
+from tests.support.build import config, made
+from tests.support.reconciling import Workshop
+
+WIDGET = {"apiVersion": "example.com/v1", "kind": "Widget"}
+CHECK = {
+    **WIDGET,
+    "inProgress": "status.phase == 'Working'",
+    "failed": "status.phase == 'Broken'",
+    "current": "status.phase == 'Done'",
+}
+REF = Ref("example.com", "Widget", "ns", "w")
+
+
+def health(
+    obj: dict[str, Any], *checks: dict[str, str], ref: Ref = REF, metadata: Any = None
+) -> str:
+    shop = Workshop()
+    ks = shop.kustomization(healthCheckExprs=list(checks or (CHECK,)))
+    from engine.api.decode import decode
+    from engine.api.kustomize import Kustomization
+    from engine.reconcile.expressions import health_expressions
+
+    expressions = health_expressions(decode(Kustomization, ks))
+    assert expressions.judges(ref)
+    return str(expressions.health(ref, {"metadata": metadata or {}, **obj}).status)
+
+
+@pytest.mark.parametrize(
+    ("phase", "wanted"),
+    [("Working", "InProgress"), ("Broken", "Failed"), ("Done", "Current"), ("?", "InProgress")],
+)
+def test_the_first_expression_that_holds_decides(phase: str, wanted: str) -> None:
+    assert health({"status": {"phase": phase}}) == wanted
+
+
+def test_the_order_is_in_progress_then_failed_then_current() -> None:
+    always = {**WIDGET, "current": "true", "failed": "true", "inProgress": "true"}
+
+    assert health({}, always) == "InProgress"
+    assert health({}, {**WIDGET, "current": "true", "failed": "true"}) == "Failed"
+    assert health({}, {**WIDGET, "current": "true"}) == "Current"
+
+
+def test_a_status_of_an_older_generation_is_in_progress() -> None:
+    done = {"phase": "Done", "observedGeneration": 1}
+
+    assert health({"status": done}, metadata={"generation": 2}) == "InProgress"
+    assert health({"status": done}, metadata={"generation": 1}) == "Current"
+    assert (
+        health({"status": {**done, "observedGeneration": "1"}}, metadata={"generation": 2})
+        == "Current"
+    )
+
+
+def test_a_field_that_is_not_there_makes_it_unknown() -> None:
+    assert health({}) == "Unknown"
+    assert health({"status": {}}) == "Unknown"
+
+
+def test_a_check_without_kind_is_for_its_group_and_one_with_it_comes_first() -> None:
+    group = {"apiVersion": "example.com/v2", "current": "true"}
+
+    assert health({}, group) == "Current"
+    assert health({"status": {"phase": "Broken"}}, group, CHECK) == "Failed"
+
+
+async def said(checks: list[dict[str, str]], **objects: dict[str, Any]) -> Workshop:
+    shop = Workshop()
+    shop.source("main@sha1:1", **objects)
+    shop.kustomization(healthCheckExprs=checks, wait=True)
+    await shop.run()
+    return shop
+
+
+async def test_the_expressions_take_the_place_of_the_rules_for_the_kind() -> None:
+    check = {"apiVersion": "v1", "kind": "ConfigMap", "current": "data.done == 'yes'"}
+    broken = {**check, "failed": "data.done == 'never'"}
+
+    shop = await said([check], a={**config("a"), "data": {"done": "yes"}})
+    assert shop.said("Healthy").startswith("True ")
+
+    shop = await said([broken], a={**config("a"), "data": {"done": "never"}})
+    assert shop.said("Healthy").startswith("False HealthCheckFailed")
+    assert "status: 'Failed': by the expression 'data.done == 'never''" in shop.said()
+
+
+async def test_an_expression_without_value_is_told_when_the_time_is_over() -> None:
+    check = {"apiVersion": "v1", "kind": "ConfigMap", "current": "status.done == 'yes'"}
+
+    shop = await said([check], a=config("a"))
+
+    assert "timeout waiting for: [ConfigMap/ns/a status: 'Unknown': failed to" in shop.said()
+    assert "no such attribute(s): status" in shop.said()
+
+
+@pytest.mark.parametrize(
+    ("checks", "text"),
+    [
+        (
+            [{**WIDGET, "current": "status."}],
+            "failed to create custom status evaluator for healthchecks[0]: failed to parse the "
+            "expression Current: failed to parse the CEL expression 'status.': "
+            "ERROR: <input>:1:8: Syntax error",
+        ),
+        (
+            [CHECK, {**CHECK, "apiVersion": "example.com/v2"}],
+            "duplicate custom health check for GroupKind Widget.example.com at healthchecks[1]",
+        ),
+        ([{**WIDGET, "current": ""}], "healthchecks[0]: expression Current not specified"),
+    ],
+)
+async def test_an_expression_that_is_none_stalls_before_anything_is_applied(
+    checks: list[dict[str, str]], text: str
+) -> None:
+    shop = await said(checks, a=made("ConfigMap", "a"))
+
+    start = "True InvalidCELExpression: Reconciliation failed terminally due to configuration error"
+    assert shop.said("Stalled").startswith(start)
+    assert text in shop.said()
+    assert shop.status()["observedGeneration"] == 1
+    assert Ref("", "ConfigMap", "ns", "a") not in shop.client.objects

@@ -1,0 +1,210 @@
+"""Who waits for whom.  The law that nothing wanted is deleted: tests/property/test_plan.py."""
+
+from engine.objects.ref import Ref
+from tests.support.shared_objects import SharedObjects, kustomization, shared
+
+A, B = kustomization("a"), kustomization("b")
+X, NOTHING = frozenset([shared("x")]), frozenset[Ref]()
+[THE_OBJECT] = X
+
+
+def begun(a: frozenset[Ref], b: frozenset[Ref]) -> SharedObjects:
+    """A world in which both have applied what they want."""
+    world = SharedObjects()
+    world.create(A, a)
+    world.create(B, b)
+    world.settle()
+    return world
+
+
+def test_a_moved_object_waits_for_its_new_owner_and_leaves_the_old_one_then() -> None:
+    world = begun(X, NOTHING)
+    world.commit({A: NOTHING, B: X})
+
+    world.run(A)
+    assert world.inventory(A).keys() == X
+    world.queued.clear()
+    world.run(B)
+
+    assert world.queued == [A, B] or world.queued == [A]
+    world.run(A)
+    assert world.inventory(A) == {}
+    assert world.live == {THE_OBJECT: B}
+    assert world.deleted == []
+
+
+def test_who_decides_against_an_object_wakes_who_waits_to_delete_it() -> None:
+    world = begun(X, frozenset([shared("y")]))
+    world.commit({A: NOTHING, B: NOTHING})
+    world.run(A)
+    world.queued.clear()
+
+    world.run(B, until="built")
+
+    assert A in world.queued
+    world.run(A)
+    assert world.live == {shared("y"): B}
+
+
+def test_who_wants_it_too_is_asked_to_take_it() -> None:
+    world = begun(X, X)
+    world.commit({B: NOTHING})
+    world.run(A)
+    world.live[THE_OBJECT] = B
+    world.queued.clear()
+
+    world.run(B)
+    assert world.queued == [A]
+    world.settle()
+
+    assert world.live == {THE_OBJECT: A}
+    assert world.inventory(B) == {}
+
+
+def test_who_is_not_concerned_by_a_commit_is_not_waited_for() -> None:
+    world = begun(X, frozenset([shared("y")]))
+
+    world.commit({A: NOTHING})
+    world.run(A)
+
+    assert world.deleted == [(THE_OBJECT, frozenset())]
+
+
+def test_after_a_restart_everybody_of_the_source_is_waited_for() -> None:
+    world = begun(X, frozenset([shared("y")]))
+    world.commit({A: NOTHING})
+    world.restart()
+
+    world.run(A)
+    assert world.deleted == []
+    world.settle()
+
+    assert world.deleted == [(THE_OBJECT, frozenset())]
+
+
+def test_before_every_kustomization_is_known_nothing_is_deleted() -> None:
+    world = SharedObjects()
+    world.create(A, X)
+    world.settle()
+    world.commit({A: NOTHING})
+    world.restart(is_complete=False)
+
+    world.run(A)
+    assert world.deleted == []
+    world.queued.clear()
+    world.reservations.complete()
+
+    assert world.queued == [A]
+
+
+async def test_who_may_want_it_is_waited_for_until_the_time_is_over() -> None:
+    world = begun(X, NOTHING)
+    world.commit({A: NOTHING, B: frozenset([shared("y")])})
+
+    world.run(A)
+    assert world.reservations.remaining(A) == world.limit
+    await world.clock.advance(world.limit - 1)
+    world.run(A)
+    assert world.deleted == []
+    assert world.reservations.remaining(A) == 1
+    await world.clock.advance(1)
+    world.run(A)
+
+    assert world.deleted == [(THE_OBJECT, frozenset())]
+    assert world.reservations.remaining(A) is None
+
+
+async def test_an_object_that_was_wanted_again_has_all_its_time_when_it_leaves_anew() -> None:
+    world = begun(X, NOTHING)
+    world.commit({A: NOTHING, B: frozenset([shared("y")])})
+    world.run(A)
+    world.commit({A: X})
+    world.run(A)
+    await world.clock.advance(world.limit)
+    world.commit({A: NOTHING})
+
+    world.run(A)
+
+    assert world.deleted == []
+
+
+def test_a_deleted_one_hands_over_to_its_new_name() -> None:
+    world = begun(X, NOTHING)
+    new = kustomization("new")
+    world.create(new, X)
+    world.delete(A)
+
+    world.run(A)
+    assert A in world.owners()
+    world.settle()
+
+    assert A not in world.owners()
+    assert world.live == {THE_OBJECT: new}
+    assert world.deleted == []
+
+
+def test_what_a_suspended_one_holds_is_left_to_it() -> None:
+    world = begun(X, X)
+    world.live[THE_OBJECT] = A
+    world.suspend(B, True)
+    world.delete(A)
+
+    world.run(A)
+
+    assert A not in world.owners()
+    assert world.live == {THE_OBJECT: A}
+
+
+def test_what_is_put_off_is_told_once() -> None:
+    world = begun(X, X)
+    world.live[THE_OBJECT] = A
+    world.commit({A: NOTHING})
+    world.run(A)
+    line = "ConfigMap/ns/x stays for now: wanted by Kustomization/flux/b"
+
+    assert world.reservations.untold(A) == [line]
+    world.run(A)
+    assert world.reservations.untold(A) == []
+
+
+def depending(world: SharedObjects, name: str, on: Ref) -> Ref:
+    owner = kustomization(name)
+    world.create(owner, NOTHING, dependsOn=[{"name": on.name}])
+    return owner
+
+
+def test_a_dependant_that_is_deleted_too_goes_first() -> None:
+    world = begun(X, NOTHING)
+    dependant = depending(world, "dependant", A)
+    world.delete(A)
+    world.delete(dependant)
+
+    assert world.reservations.dependants(A, 600) == ({dependant}, 600)
+    world.queued.clear()
+    world.run(dependant)
+
+    assert world.queued == [A]
+    assert world.reservations.dependants(A, 600) == (frozenset(), 0)
+
+
+async def test_a_dependant_is_waited_for_only_so_long() -> None:
+    world = begun(X, NOTHING)
+    dependant = depending(world, "dependant", A)
+    world.delete(A)
+
+    assert world.reservations.dependants(A, 600) == ({dependant}, 1)  # may be deleted in a moment
+    await world.clock.advance(1)
+    assert world.reservations.dependants(A, 600) == (frozenset(), 0)
+    world.delete(dependant)
+    assert world.reservations.dependants(A, 600) == ({dependant}, 599)
+    await world.clock.advance(599)
+    assert world.reservations.dependants(A, 600) == (frozenset(), 0)
+
+
+def test_those_that_depend_on_each_other_do_not_wait() -> None:
+    world = SharedObjects()
+    for one, other in ((A, B), (B, A)):
+        world.create(one, X, dependsOn=[{"name": other.name}])
+        world.delete(one)
+
+    assert world.reservations.dependants(A, 600) == (frozenset(), 0)
