@@ -68,7 +68,7 @@ async def test_a_reconcile_is_one_trace_with_its_stages_and_requests(fleet: Flee
     assert app_run == {
         "fetch": {},
         "render": {},
-        "plan": {"get configmaps": {}},
+        "plan": {},
         "apply": {"patch configmaps": {}},
         "prune": {"delete configmaps": {}},
         "health": {},
