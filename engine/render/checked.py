@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.objects.ref import Object
+from engine.objects.yaml_read import MAX_DEPTH
 
 
 def problem_of(obj: Object) -> str:
@@ -16,6 +17,9 @@ def problem_of(obj: Object) -> str:
 
 
 def _problems(obj: Object) -> Iterator[str]:
+    if _is_too_deep(obj):
+        yield f"it is nested too deep: more than {MAX_DEPTH} levels"
+        return
     metadata = obj.get("metadata")
     if not isinstance(metadata, Mapping):
         yield "metadata is missing" if metadata is None else "metadata must be a map of fields"
@@ -30,6 +34,21 @@ def _problems(obj: Object) -> Iterator[str]:
             yield f"metadata.{key} must be a map of texts"
     if obj.get("kind") == "Secret" and not isinstance(obj.get("data"), Mapping | None):
         yield "data must be a map of texts"
+
+
+def _is_too_deep(obj: Object) -> bool:
+    """Whether it is deeper than a manifest may be: patches can make it so.
+
+    Level by level, as what is below would exhaust the interpreter's stack, each version's at
+    another depth.
+    """
+    level: list[Any] = [obj]
+    for _ in range(MAX_DEPTH + 1):
+        below = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [item for items in below for item in items if isinstance(item, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _text(field: str, value: Any) -> Iterator[str]:

@@ -11,7 +11,7 @@ from tests.support.engines import Engines
 from tests.support.fleet import Files, Fleet, condition_of, config_map, has_reason, is_ready
 from tests.support.processes import builders_of, is_running, until
 
-HANGS: Files = {name: content.decode() for name, content in fan_out_files(40).items()}
+HANGS: Files = {name: content.decode() for name, content in fan_out_files(40, objects=300).items()}
 
 
 async def test_a_build_that_hangs_fails_and_leaves_the_others_alone(fleet: Fleet) -> None:

@@ -3,6 +3,7 @@
 from engine.objects.manifests import dump
 from engine.source.tree import MemoryTree
 
+_MAP = "apiVersion: v1\nkind: ConfigMap\n"
 _COMPONENT = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
 
 
@@ -18,17 +19,30 @@ def plain() -> MemoryTree:
     )
 
 
-def fan_out() -> MemoryTree:
+class Endless(MemoryTree):
+    """Keeps whoever reads a file of it busy for ever."""
+
+    def read(self, path: str) -> bytes:
+        while True:
+            pass
+
+
+def endless() -> MemoryTree:
     """The folder `app` takes for ever to build."""
-    return MemoryTree(fan_out_files(40))
+    return Endless({"app/kustomization.yaml": b"resources: [map.yaml]\n"})
 
 
-def fan_out_files(depth: int) -> dict[str, bytes]:
+def fan_out_files(depth: int, objects: int = 0) -> dict[str, bytes]:
     """The folder `app` leads to each component by two ways, `depth` levels deep.
 
-    2 ** depth builds of the last, which take time and no memory, as no object comes of them.
+    2 ** depth builds of the last, at most as many as may be entered, which take time and no memory:
+    no object comes of them; each transforms the `objects` of `app`.
     """
-    files = {"app/kustomization.yaml": b"components: [../0/a, ../0/b]\n"}
+    names = "".join(f"{_MAP}metadata: {{name: map-{number}}}\n---\n" for number in range(objects))
+    files = {
+        "app/kustomization.yaml": b"resources: [maps.yaml]\ncomponents: [../0/a, ../0/b]\n",
+        "app/maps.yaml": names.encode(),
+    }
     for level in range(depth):
         next_ = (
             f"components: [../../{level + 1}/a, ../../{level + 1}/b]" if level < depth - 1 else ""

@@ -13,9 +13,22 @@ def builders_of(pid: int) -> list[int]:
 
 
 def children_of(pid: int) -> list[int]:
-    """All that a process has started."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [int(each) for task in tasks for each in (task / "children").read_text().split()]
+    """All that a process has started and that is not reaped yet.
+
+    Asked of each process: the list that Linux keeps for a parent may leave some out while others
+    come and go.
+    """
+    found = (int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal())
+    return [each for each in found if parent_of(each) == pid]
+
+
+def parent_of(pid: int) -> int:
+    """0 if there is no such process any more."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(status.rpartition(b")")[2].split()[1])
 
 
 def is_running(pid: int) -> bool:
