@@ -2,9 +2,10 @@
 
 from contextlib import suppress
 
-from engine.api import KINDS
+from engine.api import KINDS, Kind
 from engine.api.crd import definition
-from engine.cluster import AlreadyExists, Client, Resource
+from engine.cluster import AlreadyExists, Client, Resource, UnknownKind
+from engine.runtime import Clock, SystemClock
 from engine.telemetry import logger
 
 _DEFINITIONS = Resource(
@@ -16,10 +17,13 @@ _DEFINITIONS = Resource(
 )
 _NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 _MANAGER = "lockstep"
+_LOOKS, _PAUSE = 100, 0.1  # how often, and every how many seconds, it is looked for a new kind
 
 
 async def install_crds(client: Client, namespace: str = "") -> None:
-    """Applies the definitions of all kinds; what others added to them stays.  Raises ApiError.
+    """Applies the definitions of all kinds, and waits until they are served.  Raises ApiError.
+
+    What others added to them stays.
 
     namespace: created too if it is not there, as the engine's Leases need it; empty: none.
     """
@@ -31,4 +35,17 @@ async def install_crds(client: Client, namespace: str = "") -> None:
         wanted = definition(kind)
         await client.apply(_DEFINITIONS, wanted, manager=_MANAGER, force=True)
     client.discovery.invalidate()
+    for kind in KINDS.values():
+        await _served(kind, client, SystemClock())
     logger.info("installed %d custom resource definitions", len(KINDS))
+
+
+async def _served(kind: Kind, client: Client, clock: Clock) -> None:
+    """Returns once the API server serves the kind: a moment after its definition was accepted."""
+    for _ in range(_LOOKS):
+        with suppress(UnknownKind):
+            await client.discovery.resource(kind.group, kind.version, kind.name)
+            return
+        await clock.sleep(_PAUSE)
+        client.discovery.invalidate()
+    logger.warning("%s.%s is installed, but not served yet", kind.plural, kind.group)
