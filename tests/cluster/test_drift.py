@@ -53,11 +53,13 @@ async def test_a_deleted_object_comes_back(fleet: Fleet) -> None:
     async with fleet.engine():
         await fleet.until("Kustomization", "app", is_ready)
         old = await fleet.get("ConfigMap", "web")
+        assert old is not None
         await fleet.delete("ConfigMap", "web")
-        new = await fleet.until("ConfigMap", "web", has_color("blue"))
+        new = await fleet.until(
+            "ConfigMap", "web", lambda obj: obj["metadata"]["uid"] != old["metadata"]["uid"]
+        )
 
-    assert old is not None
-    assert new["metadata"]["uid"] != old["metadata"]["uid"]
+    assert new["data"] == {"color": "blue"}
 
 
 async def test_an_object_that_lost_its_owner_label_gets_it_back(fleet: Fleet) -> None:

@@ -14,6 +14,7 @@ from engine import app as application
 from engine.api.meta import KUSTOMIZE_GROUP, REQUESTED_AT, SOURCE_GROUP
 from engine.cluster import Client, Resource, connected
 from engine.cluster.connect import from_kubeconfig
+from engine.cluster.mirror import version
 from engine.cluster.watch import EventType, Watch
 from engine.installation import install_crds
 from engine.objects.manifests import dump
@@ -99,6 +100,8 @@ class Fleet:
     git_url: str
     states: list[application.State] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
+    _written: dict[tuple[str, str], int] = field(default_factory=dict)
+    """The version that the last patch of an object gave: a watch may begin with an older one."""
 
     def commit(self, files: Files, message: str = "change", repository: str = "fleet") -> str:
         """The id of a new commit with these files changed; makes the repository."""
@@ -158,9 +161,11 @@ class Fleet:
 
     async def patch(self, kind: str, name: str, patch: Object) -> dict[str, Any]:
         """Merges a patch into an object, as `kubectl patch --type merge`."""
-        return await self.client.merge_patch(
+        patched = await self.client.merge_patch(
             await self.resource(kind), self.namespace, name, patch, field_manager="kubectl-patch"
         )
+        self._written[kind, name] = version(patched)
+        return patched
 
     async def request(self, kind: str, name: str, token: str) -> None:
         """What `flux reconcile` writes."""
@@ -212,7 +217,8 @@ class Fleet:
             async for event in events:
                 if event.type in (EventType.ADDED, EventType.MODIFIED):
                     seen = True
-                    yield event.obj
+                    if version(event.obj) >= self._written.get((kind, name), 0):
+                        yield event.obj
                 elif event.type is EventType.DELETED or (
                     event.type is EventType.SYNCED and not seen
                 ):
