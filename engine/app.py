@@ -27,6 +27,7 @@ from engine.cluster.lease import Leases, Terms, lease_name, longest_write
 from engine.cluster.limiter import Limiter
 from engine.cluster.live import Live
 from engine.cluster.mirror import Mirror
+from engine.cluster.resource import resource_of
 from engine.cluster.sender import Report
 from engine.cluster.watch import Event, EventType
 from engine.installation import install_crds
@@ -43,7 +44,7 @@ from engine.reconcile.sources import SOURCE_KINDS
 from engine.reconcile.stories import GIT_REPOSITORY, KUSTOMIZATION
 from engine.reconcile.triggers import Triggers
 from engine.reconcile.verification import Verification
-from engine.reconcile.watching import follow, name_unreconciled, resource_of
+from engine.reconcile.watching import follow, name_unreconciled
 from engine.runtime import Clock, Controller, Requeue, SystemClock, Turn
 from engine.runtime.backoff import Failures
 from engine.serve.artifacts import add_artifact_routes

@@ -5,16 +5,10 @@ from contextlib import suppress
 from engine.api import KINDS, Kind
 from engine.api.crd import definition
 from engine.cluster import AlreadyExists, Client, Resource, UnknownKind
+from engine.cluster.resource import DEFINITIONS
 from engine.runtime import Clock, SystemClock
 from engine.telemetry import logger
 
-_DEFINITIONS = Resource(
-    "apiextensions.k8s.io",
-    "v1",
-    "CustomResourceDefinition",
-    "customresourcedefinitions",
-    namespaced=False,
-)
 _NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 _MANAGER = "lockstep"
 _LOOKS, _PAUSE = 100, 0.1  # how often, and every how many seconds, it is looked for a new kind
@@ -33,7 +27,7 @@ async def install_crds(client: Client, namespace: str = "") -> None:
             await client.create(_NAMESPACES, made)
     for kind in KINDS.values():
         wanted = definition(kind)
-        await client.apply(_DEFINITIONS, wanted, manager=_MANAGER, force=True)
+        await client.apply(DEFINITIONS, wanted, manager=_MANAGER, force=True)
     client.discovery.invalidate()
     for kind in KINDS.values():
         await _served(kind, client, SystemClock())

@@ -17,6 +17,7 @@ from engine.cli.problems import Problem
 from engine.cli.target import Target, asynchronous, with_target
 from engine.cluster import Client, Forbidden, NotFound
 from engine.cluster.client import Query
+from engine.cluster.resource import resource_of
 from engine.cluster.watch import EventType, Watch
 from engine.objects.manifests import dump
 from engine.objects.ref import Object
@@ -125,7 +126,7 @@ async def _found(client: Client, view: View) -> list[Object]:
 
 
 async def _of_kind(client: Client, kind: Kind, view: View) -> list[Object]:
-    resource = kinds.resource_of(kind)
+    resource = resource_of(kind)
     if view.names:
         return [await named(client, kind, view.namespace, name) for name in view.names]
     try:
@@ -141,7 +142,7 @@ async def _of_kind(client: Client, kind: Kind, view: View) -> list[Object]:
 
 async def named(client: Client, kind: Kind, namespace: str, name: str) -> Object:
     """The object.  Raises Problem if it is not there."""
-    obj = await client.get(kinds.resource_of(kind), namespace, name)
+    obj = await client.get(resource_of(kind), namespace, name)
     if obj is None:
         raise Problem(
             f"there is no {kind.name} '{name}' in namespace '{namespace}'; "
@@ -177,7 +178,7 @@ def _without_managers(obj: Object) -> Object:
 
 async def _follow(client: Client, view: View) -> None:
     """Prints the table, then a row for each change, for ever.  Raises Forbidden, NotFound."""
-    resource = kinds.resource_of(view.kinds[0])
+    resource = resource_of(view.kinds[0])
     random = Random()  # noqa: S311 - jitter
     watch = Watch(client, resource, SystemClock(), random, view.namespace, view.query)
     first: list[list[str]] = [] if view.no_header else [view.headers()]

@@ -6,7 +6,6 @@ import click
 
 from engine.api import KINDS, Kind
 from engine.api.meta import HELM_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP
-from engine.cluster import Resource
 
 _GROUPS = (SOURCE_GROUP, KUSTOMIZE_GROUP, HELM_GROUP)
 _SOURCES: Mapping[str, str] = {
@@ -50,11 +49,6 @@ def _parsed(words: Sequence[str], known: str) -> tuple[tuple[Kind, ...], tuple[s
             raise click.UsageError(f"which kind of source? one of: {', '.join(_SOURCES)}, all")
         return _sources(rest[0].lower()), rest[1:]
     return (_single(first, known),), rest
-
-
-def resource_of(kind: Kind) -> Resource:
-    """Where the objects of a kind of ours are served."""
-    return Resource(kind.group, kind.version, kind.name, kind.plural, namespaced=True)
 
 
 def _sources(word: str) -> tuple[Kind, ...]:

@@ -14,6 +14,7 @@ from engine.cli.problems import Problem
 from engine.cli.target import Target, asynchronous, with_target, with_timeout
 from engine.cli.waiting import Awaited, outcome, wait_reconciled
 from engine.cluster import Client
+from engine.cluster.resource import resource_of
 from engine.objects.ref import Object
 from engine.runtime import SystemClock
 
@@ -84,7 +85,7 @@ async def _reconcile(client: Client, kind: Kind, obj: Object, seconds: float) ->
     steps.doing(f"annotating {kind.name} {name} in {namespace} namespace")
     token = nanoseconds_now()
     patch = {"metadata": {"annotations": {REQUESTED_AT: token}}}
-    resource = kinds.resource_of(kind)
+    resource = resource_of(kind)
     await client.merge_patch(resource, namespace, name, patch, field_manager=MANAGER)
     steps.done(f"{kind.name} annotated", on_the_way=True)
     steps.waiting(f"waiting for {kind.name} reconciliation")

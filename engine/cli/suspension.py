@@ -10,6 +10,7 @@ from engine.cli.get import named
 from engine.cli.problems import Problem
 from engine.cli.reconcile import MANAGER
 from engine.cluster import Client
+from engine.cluster.resource import resource_of
 from engine.objects.ref import Object
 
 
@@ -27,7 +28,7 @@ async def chosen(
     client: Client, kind: Kind, names: tuple[str, ...], namespace: str
 ) -> Sequence[Object]:
     """The objects of those names, all without names.  Raises Problem if there is none."""
-    resource = kinds.resource_of(kind)
+    resource = resource_of(kind)
     if not names:
         found = list((await client.list(resource, namespace)).items)
         if not found:
@@ -41,7 +42,7 @@ async def write(client: Client, kind: Kind, obj: Object, suspend: bool) -> Objec
     metadata = obj["metadata"]
     patch = {"spec": {"suspend": True if suspend else None}}
     return await client.merge_patch(
-        kinds.resource_of(kind),
+        resource_of(kind),
         metadata["namespace"],
         metadata["name"],
         patch,

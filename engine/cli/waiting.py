@@ -16,9 +16,9 @@ from engine.api.duration import format_duration
 from engine.api.meta import PROGRESSING, READY, REQUESTED_AT
 from engine.cli import steps
 from engine.cli.columns import ready_of, revision_of
-from engine.cli.kinds import resource_of
 from engine.cli.problems import Problem
 from engine.cluster import Client, Forbidden, NotFound
+from engine.cluster.resource import resource_of
 from engine.cluster.watch import Event, EventType, Watch
 from engine.objects.ref import Object
 from engine.runtime import SystemClock

@@ -17,7 +17,7 @@ import anyio.abc
 
 from engine.cluster.client import Client, Query
 from engine.cluster.errors import ApiError, Forbidden, NotFound, TooManyWatches
-from engine.cluster.resource import Resource
+from engine.cluster.resource import DEFINITIONS, Resource
 from engine.cluster.sightings import Sightings
 from engine.cluster.watch import Event, EventType, Watch
 from engine.objects.ref import Object, Ref, version_of
@@ -32,13 +32,6 @@ FIRST_LIST = 10.0  # seconds that a plan waits for a kind's first list; then it 
 SELDOM = 300.0  # seconds between two tries to watch what may not be watched
 SWEEP = 60.0  # seconds between two looks for watches that nobody needs
 LINGER = 300.0  # seconds that such a watch goes on: what left Git often comes back
-_DEFINITIONS = Resource(
-    "apiextensions.k8s.io",
-    "v1",
-    "CustomResourceDefinition",
-    "customresourcedefinitions",
-    namespaced=False,
-)
 
 Kind = tuple[str, str]
 """Group and kind."""
@@ -279,7 +272,7 @@ class Live:
         generations: dict[str, int] = {}
         is_synced = False
         query: Query = {"metadata_only": True}
-        watch = Watch(self._client, _DEFINITIONS, self._clock, self._random, "", query)
+        watch = Watch(self._client, DEFINITIONS, self._clock, self._random, "", query)
         async with aclosing(watch.events()) as events:
             async for event in events:
                 if event.type is EventType.SYNCED:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from engine.api import Kind
 from engine.cluster.errors import Invalid
 
 
@@ -48,6 +49,20 @@ class Resource:
     def __str__(self) -> str:
         """`apps/v1 Deployment`."""
         return f"{self.api_version} {self.kind}"
+
+
+DEFINITIONS = Resource(
+    "apiextensions.k8s.io",
+    "v1",
+    "CustomResourceDefinition",
+    "customresourcedefinitions",
+    namespaced=False,
+)
+
+
+def resource_of(kind: Kind) -> Resource:
+    """Where the objects of one of Flux's kinds are served."""
+    return Resource(kind.group, kind.version, kind.name, kind.plural, namespaced=True)
 
 
 def _segment(name: str) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 from engine.api import Kind
-from engine.cluster import Client, Resource
+from engine.cluster import Client
 from engine.cluster.client import Query
+from engine.cluster.resource import resource_of
 from engine.cluster.watch import Event, EventType, Watch
 from engine.objects.ref import Ref
 from engine.reconcile.run import Engine
@@ -48,11 +49,6 @@ async def name_unreconciled(kind: Kind, engine: Engine) -> None:
                     ref,
                     extra=about(ref.kind, ref.group, ref.namespace, ref.name),
                 )
-
-
-def resource_of(kind: Kind) -> Resource:
-    """Where the objects of a kind of ours are served."""
-    return Resource(kind.group, kind.version, kind.name, kind.plural, namespaced=True)
 
 
 def _watch(kind: Kind, query: Query, client: Client, engine: Engine) -> Watch:

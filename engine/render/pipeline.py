@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from engine.api.meta import DISABLED, SUBSTITUTE
 from engine.errors import BuildFailed
 from engine.objects.manifests import ManifestError, dump, load
 from engine.objects.ref import Object, Ref
@@ -23,7 +24,6 @@ from engine.render.normalise import normalised
 from engine.render.substitute import NAME, SubstitutionError, substitute
 from engine.source.tree import Tree
 
-_SUBSTITUTE = "kustomize.toolkit.fluxcd.io/substitute"
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 """What an error of the YAML reader quotes: may be the value of a variable, which may be secret."""
 _REFERENCE = re.compile(r"\$\{\w+")
@@ -178,7 +178,7 @@ def _shown(error: ManifestError, before: str, after: str) -> str:
 def _has_opted_out(obj: Object) -> bool:
     metadata = obj.get("metadata") or {}
     return any(
-        (metadata.get(field) or {}).get(_SUBSTITUTE) == "disabled"
+        (metadata.get(field) or {}).get(SUBSTITUTE) == DISABLED
         for field in ("labels", "annotations")
     )
 

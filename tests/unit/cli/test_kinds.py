@@ -2,7 +2,8 @@ import click
 import pytest
 
 from engine.api import KINDS
-from engine.cli.kinds import parse, parse_one, resource_of
+from engine.cli.kinds import parse, parse_one
+from engine.cluster.resource import resource_of
 
 
 @pytest.mark.parametrize(
