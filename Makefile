@@ -3,6 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Processes that tests run in, each with control planes of its own; 1 is for debuggers.
+PARTS ?= 2
+PYTEST = $(if $(filter 1,$(PARTS)),$(BIN)/pytest,$(BIN)/python -m tests.support.parts $(PARTS))
+
+# Tests start Python some hundred times, which would compile the engine anew each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test setup check quick tools bench bench-large fix lock crds golden walk soak clean
 
@@ -10,7 +16,7 @@ demo: setup ## the main job on the embedded API server; needs Python 3.11+ and a
 	@$(BIN)/lockstep demo $(ARGS)
 
 test: setup tools ## every test; needs Go and git too
-	$(BIN)/pytest -q $(ARGS)
+	$(PYTEST) -q $(ARGS)
 
 setup: $(STAMP) ## the virtual environment with the locked dependencies
 
@@ -33,7 +39,7 @@ check: setup ## format, lint, import contracts, types
 	$(BIN)/mypy
 
 quick: setup ## unit, property and golden tests
-	$(BIN)/pytest -q tests/unit tests/property tests/golden $(ARGS)
+	$(PYTEST) -q tests/unit tests/property tests/golden $(ARGS)
 
 bench: setup tools ## python -m benchmarks SCENARIO; ARGS="cold_start --kustomizations 100"
 	$(BIN)/python -m benchmarks $(or $(ARGS),cold_start)
@@ -62,8 +68,9 @@ walk: setup tools ## tests with the real flux CLI; FLUX_BIN names it
 	@test -n "$(FLUX_BIN)" || { echo "set FLUX_BIN to a flux binary" >&2; exit 1; }
 	FLUX_BIN=$(FLUX_BIN) $(BIN)/pytest -q tests/e2e -k flux_cli
 
-soak: setup tools ## laws with many examples, and the engine killed at every await, for an hour
-	LOCKSTEP_SOAK=1 $(BIN)/pytest -q tests/property tests/cluster/test_crash.py $(ARGS)
+MINUTES ?= 60
+soak: setup tools ## laws tried again and again, and engines killed at every await, for an hour
+	LOCKSTEP_SOAK=$(MINUTES) $(PYTEST) -q tests/cluster/test_crash.py tests/property $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -4,27 +4,30 @@ import inspect
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from tests.support import soak
 from tests.support.apiserver import ApiServer, api_server_of
 from tests.support.controlplane import ControlPlane, start
-from tests.support.limits import Stop, alarm, limit_of, limited
+from tests.support.limits import Stop, alarm, limit_of, limited, limited_law
 
 # An example's time says nothing on a machine that also does other things; the test's limit holds.
-# 40 examples keep `make quick` under a minute; `make soak` asks for many more.
+# 40 examples keep `make quick` under a minute; `make soak` tries more, and again and again.
 hypothesis.settings.register_profile(
     "lockstep",
     deadline=None,
     print_blob=True,
-    max_examples=2000 if os.environ.get("LOCKSTEP_SOAK") else 40,
+    max_examples=100 if soak.SECONDS else 40,
 )
 hypothesis.settings.load_profile("lockstep")
 
 STDERR = pytest.StashKey[int]()
 STOP = pytest.StashKey[Stop]()
+SHARE = pytest.StashKey[float]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,15 +42,41 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     os.close(config.stash[STDERR])
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    session.config.stash[SHARE] = soak.share_of_laws(session.items)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Limit the body of a test only: what it shares with others may be built for minutes first."""
     seconds = limit_of(item)
-    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-        item.obj = limited(item.obj, seconds, item.config.stash[STOP])
-        seconds += 5  # a chance to be cancelled in order
-    with alarm(seconds, item.config.stash[STDERR]):
+    with ExitStack() as stack:
+        if isinstance(item, pytest.Function):
+            if inspect.iscoroutinefunction(item.obj):
+                item.obj = limited(item.obj, seconds, item.config.stash[STOP])
+                seconds += 5  # a chance to be cancelled in order
+            elif soak.is_law(item):
+                seconds += item.config.stash[SHARE]
+                stack.enter_context(law(item, seconds))
+        stack.enter_context(alarm(seconds, item.config.stash[STDERR]))
         yield
+
+
+@contextmanager
+def law(item: pytest.Function, seconds: float) -> Iterator[None]:
+    """A law has its share of a soak; if it is async, a limit that needs no running code."""
+    share = item.config.stash[SHARE]
+    handle = getattr(item.obj, "hypothesis", None)  # a state machine has none, and is not async
+    inner = getattr(handle, "inner_test", None)
+    if handle is not None and inspect.iscoroutinefunction(inner):
+        handle.inner_test = limited_law(inner, seconds)
+    if share:
+        item.obj = soak.repeated(item.obj, share)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            handle.inner_test = inner  # all cases of a parametrized test have this one
 
 
 @pytest.fixture(scope="session")

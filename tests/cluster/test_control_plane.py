@@ -12,9 +12,11 @@ import aiohttp
 import anyio
 import pytest
 
+from engine.api.meta import FINALIZER
 from tests.controlplane.derive_schema import derived
-from tests.support.apiserver import ApiServer
+from tests.support.apiserver import ApiServer, namespace_at
 from tests.support.controlplane import ControlPlane, ControlPlaneError, Launch, running, start
+from tests.support.fleet import fleet_at
 from tests.support.workloads import deployment, job, pods
 
 POLL = 0.05
@@ -70,6 +72,36 @@ async def test_the_controllers_fill_a_new_namespace(api_server: ApiServer, names
     async with api_server.session() as session:
         for path in wanted:
             await seen(session, path, lambda obj: obj["kind"] != "Status")
+
+
+async def test_a_namespace_goes_with_what_an_engine_left_in_it(
+    api_server: ApiServer, tmp_path: Path
+) -> None:
+    async with (
+        namespace_at(api_server, "left") as name,
+        fleet_at(api_server, name, tmp_path) as left,
+    ):
+        await left.put(
+            {**left.described("app"), "metadata": {"name": "app", "finalizers": [FINALIZER]}}
+        )
+
+    async with api_server.session() as session:
+        await seen(session, f"/api/v1/namespaces/{name}", lambda found: found.get("code") == 404)
+
+
+async def test_definitions_are_installed_once(api_server: ApiServer, tmp_path: Path) -> None:
+    async with fleet_at(api_server, "default", tmp_path) as fleet:
+        crd, name = "CustomResourceDefinition", "kustomizations.kustomize.toolkit.fluxcd.io"
+        first = await fleet.get(crd, name)
+    async with fleet_at(api_server, "default", tmp_path) as fleet:
+        assert await fleet.get(crd, name) == first
+        await fleet.patch(crd, name, {"spec": {"names": {"shortNames": ["strange"]}}})
+    async with fleet_at(api_server, "default", tmp_path) as fleet:
+        again = await fleet.get(crd, name)
+
+    assert first is not None
+    assert again is not None
+    assert again["spec"] == first["spec"]
 
 
 @pytest.mark.real("it signs tokens for ServiceAccounts with a key made by the tests")

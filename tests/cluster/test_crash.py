@@ -1,12 +1,13 @@
 """SIGKILL and restart converge: nothing wanted is deleted, nothing is left behind.
 
-`LOCKSTEP_SOAK=1` widens both tests; LOCKSTEP_SEED repeats one run of the random one.
+`make soak` widens both tests; LOCKSTEP_SEED repeats one run of the random one.
 """
 
 import itertools
 import os
 import secrets
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
@@ -16,14 +17,16 @@ import anyio
 import pytest
 
 from tests.cluster.conftest import NewNamespace
+from tests.support import soak
 from tests.support.apiserver import ApiServer
 from tests.support.crash import World, folder_of, world_at
 from tests.support.engines import Engines
 from tests.support.fleet import fleet_at
 
-SOAK = bool(os.environ.get("LOCKSTEP_SOAK"))
+SOAK = soak.SECONDS > 0
 LANES = 3
-KILLS = 500 if SOAK else 15  # on each API server
+KILLS = 15  # on each API server, at least
+UNDER_LOAD = soak.SECONDS * soak.CRASHES  # seconds in which one kills, at least
 TAKE_OVERS = 30  # of so many restarts one waits for the dead engine's Lease to run out
 LIFE = 1.2  # seconds, the longest that an engine under load lives
 CHECKS = 5  # of so many kills one waits until all is well before it
@@ -78,7 +81,7 @@ async def step_through(world: World, numbers: "itertools.count[int]", killed: li
         engine = await world.start(kill_at=number, takes_over=len(killed) % TAKE_OVERS == 0)
 
 
-@pytest.mark.limit(3600 if SOAK else 240)
+@pytest.mark.limit(240 + 2 * UNDER_LOAD)
 async def test_an_engine_killed_at_random_under_load_loses_nothing(
     api_server: ApiServer, namespace: str, engines: Engines, tmp_path: Path
 ) -> None:
@@ -90,7 +93,10 @@ async def test_an_engine_killed_at_random_under_load_loses_nothing(
     ):
         engine = await world.start()
         with told(f"LOCKSTEP_SEED={seed}"):
-            for number in range(KILLS):
+            end = time.monotonic() + UNDER_LOAD
+            for number in itertools.count():
+                if number >= KILLS and time.monotonic() >= end:
+                    break
                 if number % CHECKS == 0:
                     assert await world.survived(engine), engine.said()[-3000:]
                     await world.check()

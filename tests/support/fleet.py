@@ -16,7 +16,6 @@ from engine.cluster import Client, Resource, connected
 from engine.cluster.connect import from_kubeconfig
 from engine.cluster.mirror import version
 from engine.cluster.watch import EventType, Watch
-from engine.installation import install_crds
 from engine.objects.manifests import dump
 from engine.objects.ref import Object
 from engine.runtime import SystemClock
@@ -24,6 +23,7 @@ from engine.serve.git import serve_git
 from engine.settings import Settings
 from engine.source.author import commit_files, create_repository
 from tests.support.apiserver import ApiServer
+from tests.support.definitions import install_once
 
 Content: TypeAlias = str | Object | Sequence[Object] | None
 Files: TypeAlias = Mapping[str, Content]
@@ -275,5 +275,5 @@ async def fleet_at(server: ApiServer, namespace: str, folder: Path) -> AsyncIter
         connected(endpoint, SystemClock(), Random(0)) as client,
         serve_git(repositories) as git,
     ):
-        await install_crds(client)
+        await install_once(client, server.url)
         yield Fleet(client, server, namespace, folder, git.url)

@@ -16,7 +16,7 @@ from engine.cluster.errors import Cause, NotFound
 from engine.objects.patch import json_patch, merge_patch
 from engine.objects.ref import Object, Ref
 from engine.runtime import Priority
-from tests.support.memory_wire import Line, Wire, selects
+from tests.support.memory_wire import Line, Place, Wire, selects
 
 
 class MemoryClient:
@@ -28,6 +28,7 @@ class MemoryClient:
         self.calls: list[str] = []
         self.discovery = self
         self.invalidated = 0
+        self.user = ""
         self._numbers = count(1)
         self._refusals: dict[str, list[Exception | None]] = {}
         self._before: dict[str, Callable[[], object]] = {}
@@ -105,8 +106,9 @@ class MemoryClient:
     ) -> AsyncIterator[Line]:
         """A watch, if it streams what exists or goes on from a version."""
         self._called(f"watch {resource.kind}")
-        selector = query.get("label_selector", "")
-        yield Line(self.objects, self.wire, resource, selector, parameters)
+        name = query.get("field_selector", "").removeprefix("metadata.name=")
+        place = Place(resource, namespace, name, query.get("label_selector", ""))
+        yield Line(self.objects, self.wire, place, parameters)
 
     async def create(self, resource: Resource, obj: Object, **write: Any) -> dict[str, Any]:
         ref = _ref(resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])

@@ -9,6 +9,7 @@ import anyio
 import orjson
 
 from engine.cluster import Resource
+from engine.objects.labels import selector_test
 from engine.objects.ref import Object, Ref
 
 
@@ -70,6 +71,22 @@ class Wire:
         await self._news.wait()
 
 
+@dataclass(frozen=True)
+class Place:
+    """What is watched; namespace, name and selector "": all."""
+
+    resource: Resource
+    namespace: str
+    name: str
+    selector: str
+
+    def holds(self, obj: Object) -> bool:
+        ref = Ref.of(obj)
+        is_kind = (ref.group, ref.kind) == (self.resource.group, self.resource.kind)
+        is_here = self.namespace in ("", ref.namespace) and self.name in ("", ref.name)
+        return is_kind and is_here and selects(self.selector, obj)
+
+
 class Line:
     """One watch that is open."""
 
@@ -77,12 +94,10 @@ class Line:
         self,
         objects: Mapping[Ref, Object],
         wire: Wire,
-        resource: Resource,
-        selector: str,
+        place: Place,
         parameters: Mapping[str, str],
     ) -> None:
-        self._objects, self._wire = objects, wire
-        self._resource, self._selector = resource, selector
+        self._objects, self._wire, self._place = objects, wire, place
         self._breaks, self._bookmarks = self._wire.breaks, self._wire.bookmarks
         self._version = int(parameters.get("resourceVersion") or 0)
         self._lists = "sendInitialEvents" in parameters
@@ -94,7 +109,7 @@ class Line:
         while True:
             if self._breaks != self._wire.breaks:
                 return b""
-            if self._resource.kind not in self._wire.holds:
+            if self._place.resource.kind not in self._wire.holds:
                 lines = self._initial() if self._lists else self._next()
                 if lines:
                     return b"".join(orjson.dumps(line) + b"\n" for line in lines)
@@ -108,7 +123,9 @@ class Line:
     def _initial(self) -> list[dict[str, Any]]:
         self._lists, self._version = False, self._wire.version
         found = [
-            {"type": "ADDED", "object": obj} for obj in self._objects.values() if self._is_told(obj)
+            {"type": "ADDED", "object": obj}
+            for obj in self._objects.values()
+            if self._place.holds(obj)
         ]
         metadata = {
             "resourceVersion": str(self._version),
@@ -124,8 +141,8 @@ class Line:
             if change.version <= self._version:
                 continue
             self._version = change.version
-            before = change.old is not None and self._is_told(change.old)
-            after = change.is_there and self._is_told(change.new)
+            before = change.old is not None and self._place.holds(change.old)
+            after = change.is_there and self._place.holds(change.new)
             if before and not after and change.old is not None:
                 number = str(change.version)
                 metadata = {**change.old["metadata"], "resourceVersion": number}
@@ -134,17 +151,7 @@ class Line:
                 told.append({"type": "MODIFIED" if before else "ADDED", "object": change.new})
         return told
 
-    def _is_told(self, obj: Object) -> bool:
-        ref, resource = Ref.of(obj), self._resource
-        is_kind = (ref.group, ref.kind) == (resource.group, resource.kind)
-        return is_kind and selects(self._selector, obj)
-
 
 def selects(selector: str, obj: Object) -> bool:
-    """Whether a label selector of the forms `a`, `a=b` and `a,c=d` does."""
-    labels = obj["metadata"].get("labels") or {}
-    for part in filter(None, selector.split(",")):
-        key, is_value, value = part.partition("=")
-        if key not in labels or (is_value and labels[key] != value):
-            return False
-    return True
+    """Whether a label selector does."""
+    return selector_test(selector)(obj["metadata"].get("labels") or {})

@@ -1,4 +1,4 @@
-"""A proxy between an engine and its API server that counts, refuses, delays and cuts.
+"""A proxy between an engine and its API server that counts, refuses, delays, cuts and goes silent.
 
     async with fault_proxy(server, folder) as proxy:
         proxy.faults.append(Fault(refuse(429, Retry_After="1"), times=3, method="PATCH"))
@@ -10,13 +10,14 @@ It speaks plain HTTP to the engine and is the administrator at the API server.
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 import aiohttp
 import anyio
+import anyio.lowlevel
 from aiohttp import web
 
 from tests.support.apiserver import ApiServer, kubeconfig
@@ -44,6 +45,27 @@ class Passed:
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}?{self.query} {self.status}"
+
+
+@dataclass(eq=False)
+class Wire:
+    """A watch under way; is_dead: what the API server tells no longer gets through."""
+
+    request: web.Request
+    response: web.StreamResponse
+    is_dead: bool = False
+    is_torn: bool = False
+
+    async def pass_on(self, piece: bytes) -> None:
+        """Tells the engine, as far as the connection allows."""
+        if self.is_dead:
+            return
+        if self.is_torn:
+            await self.response.write(piece[: len(piece) // 2])
+            await anyio.lowlevel.checkpoint()
+            _abort(self.request)
+            return
+        await self.response.write(piece)
 
 
 Forward: TypeAlias = Callable[[], Awaitable[web.StreamResponse]]
@@ -74,7 +96,7 @@ class FaultProxy:
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
-        self._streams: dict[int, web.Request] = {}
+        self._wires: set[Wire] = set()
         self.url = ""
         self.kubeconfig = Path()
         self.passed: list[Passed] = []
@@ -86,10 +108,33 @@ class FaultProxy:
 
     def cut_watches(self) -> int:
         """Breaks the connection of every watch under way; how many."""
-        streams, self._streams = self._streams, {}
-        for request in streams.values():
-            _abort(request)
-        return len(streams)
+        wires, self._wires = self._wires, set()
+        for wire in wires:
+            _abort(wire.request)
+        return len(wires)
+
+    def deaden_watches(self) -> int:
+        """Half-open: the connection of every watch under way stays, and nothing comes any more."""
+        for wire in self._wires:
+            wire.is_dead = True
+        return len(self._wires)
+
+    def tear_watches(self) -> int:
+        """Every watch under way breaks in the middle of the next that it tells."""
+        for wire in self._wires:
+            wire.is_torn = True
+        return len(self._wires)
+
+    async def expire_watches(self) -> int:
+        """Tells every watch under way that what it asked for is too old (410)."""
+        status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410}
+        error = {"type": "ERROR", "object": {**status, "reason": "Expired", "message": "old"}}
+        wires, self._wires = self._wires, set()
+        for wire in wires:
+            wire.is_dead = True
+            with suppress(ConnectionError):
+                await wire.response.write(json.dumps(error).encode() + b"\n")
+        return len(wires)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         note = Passed(anyio.current_time(), request.method, request.path, request.query_string)
@@ -124,14 +169,15 @@ class FaultProxy:
                 return web.Response(status=answer.status, headers=kept, body=await answer.read())
             response = web.StreamResponse(status=answer.status, headers=kept)
             await response.prepare(request)
-            self._streams[id(request)] = request
+            wire = Wire(request, response)
+            self._wires.add(wire)
             try:
                 async for piece in answer.content.iter_any():
-                    await response.write(piece)
+                    await wire.pass_on(piece)
             except (aiohttp.ClientError, ConnectionError):
                 _abort(request)
             finally:
-                self._streams.pop(id(request), None)
+                self._wires.discard(wire)
             return response
 
 

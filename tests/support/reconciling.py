@@ -18,6 +18,8 @@ from engine.reconcile.builders import InThread
 from engine.reconcile.builds import Builds
 from engine.reconcile.drift import Drift
 from engine.reconcile.lifecycle import lifecycle
+from engine.reconcile.order import Orderly
+from engine.reconcile.readers import Readers
 from engine.reconcile.reservations import Reservations
 from engine.reconcile.run import Engine, rfc3339
 from engine.reconcile.stories import KUSTOMIZATION
@@ -32,6 +34,7 @@ from engine.status.events import Recorder
 from engine.telemetry import Metrics
 from tests.support.clock import ImpatientClock, ManualClock
 from tests.support.memory_client import MemoryClient, kind
+from tests.support.pushes import Pushed, pushing
 
 SOURCE = Ref(SOURCE_GROUP, "GitRepository", "flux", "fleet")
 APP = Ref(KUSTOMIZE_GROUP, "Kustomization", "flux", "app")
@@ -51,14 +54,15 @@ class Workshop:
 
     def __post_init__(self) -> None:
         mirror = Mirror()
-        triggers = Triggers(mirror, lambda _user, _source: True)
-        triggers.serve(KUSTOMIZE_GROUP, "Kustomization", self._push)
+        triggers = Triggers(mirror, lambda users, _source: frozenset(users))
+        triggers.serve(KUSTOMIZE_GROUP, "Kustomization", pushing(self._note))
         client, claims = self.client.as_client(), Claims()
         live = Live(client, self.clock, Random(0), self.settings.field_manager)
         drift = Drift(claims, live.get, triggers.drifted, self.clock)
-        live.told = drift.told
+        live.told, drift.unwell = drift.told, triggers.unwell
         reservations = Reservations(mirror, claims, triggers, lambda _u, _s: True, self.clock)
         reservations.complete()
+        builds = Builds()
         self.engine = Engine(
             client=client,
             mirror=mirror,
@@ -75,7 +79,9 @@ class Workshop:
             recorder=Recorder(self._write, None, lambda: rfc3339(self.clock.wall()), "host"),
             metrics=Metrics(),
             artifacts=Artifacts(self._download),
-            builds=Builds(),
+            builds=builds,
+            readers=Readers(lambda ref, tree: not builds.is_concerned(ref, tree)),
+            orderly=Orderly(),
             depot=cast("Any", None),
             builders=InThread(self.settings.build_cache_bytes),
         )
@@ -122,10 +128,15 @@ class Workshop:
         self.engine.triggers.changed(stored)
         return stored
 
-    async def run(self, ref: Ref = APP, reasons: tuple[str, ...] = ("test",)) -> Requeue:
+    async def run(
+        self,
+        ref: Ref = APP,
+        reasons: tuple[str, ...] = ("test",),
+        priority: Priority = Priority.INTERVAL,
+    ) -> Requeue:
         """One reconcile of one Kustomization."""
         slots = anyio.CapacityLimiter(1)
-        self.turn = Turn(Item(ref, 0.0, Priority.INTERVAL, reasons), slots, lambda: None)
+        self.turn = Turn(Item(ref, 0.0, priority, reasons), slots, lambda: None)
         slots.acquire_on_behalf_of_nowait(self.turn)
         requeue = await lifecycle(self.turn, KUSTOMIZATION, _KUSTOMIZATIONS, self.engine)
         await self.engine.recorder.drain()
@@ -154,17 +165,9 @@ class Workshop:
     async def _download(self, described: Object) -> Artifact:
         raise AssertionError(f"nothing is downloaded here: {described}")
 
-    def _push(
-        self,
-        key: Ref,
-        *,
-        priority: Priority,
-        reason: str,
-        after: float = 0.0,
-        supersede: bool = False,
-    ) -> None:
-        self.pushed.append(key)
-        if supersede and self.turn is not None and self.turn.key == key:
+    def _note(self, pushed: Pushed) -> None:
+        self.pushed.append(pushed.key)
+        if pushed.supersede and self.turn is not None and self.turn.key == pushed.key:
             self.turn.supersede()
 
 
