@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, Self, TypeAlias
 
 Object: TypeAlias = Mapping[str, Any]
@@ -37,6 +38,10 @@ class Ref:
         if not name or not tail:
             raise ValueError(f"inventory id {text!r} is not <namespace>_<name>_<group>_<kind>")
         return cls(group, tail, namespace, name.replace("__", ":"))
+
+    def shared(self) -> Self:
+        """The same in words that are one with those of other Refs: for who keeps many for long."""
+        return type(self)(intern(self.group), intern(self.kind), intern(self.namespace), self.name)
 
     @property
     def id(self) -> str:

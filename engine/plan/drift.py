@@ -15,7 +15,8 @@ from engine.api.meta import LAST_APPLIED
 from engine.objects.patch import is_same
 from engine.objects.redact import MASK
 from engine.objects.ref import Object
-from engine.plan.observation import owned_fields, selects
+from engine.plan.observation import owned_fields
+from engine.plan.projection import selects
 
 _HIDDEN = (".data", ".stringData", f".metadata.annotations.{LAST_APPLIED}")
 

@@ -15,8 +15,9 @@ from engine.errors import ReconciliationFailed
 from engine.objects.labels import SelectorError, selector_test
 from engine.objects.ref import Object, Ref, version_of
 from engine.objects.regex import InvalidExpression, compiled
-from engine.plan.observation import owned_fields, selects
+from engine.plan.observation import owned_fields
 from engine.plan.policy import OWNER_LABELS
+from engine.plan.projection import selects
 
 Pointer = tuple[str, ...]
 """The steps of a JSON pointer."""

@@ -6,12 +6,13 @@ a lost or an added path, and a new order of our list items do (design section 3)
 """
 
 import hashlib
-import json
+import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from struct import Struct
+from typing import Any, Final, TypedDict, Unpack
+from uuid import UUID
 
 import orjson
 
@@ -20,11 +21,18 @@ from engine.objects.kstatus import Health, Status, health
 from engine.objects.ref import Object, Ref
 from engine.plan.adoption import is_adoptable
 from engine.plan.policy import OWNER_LABELS
+from engine.plan.projection import projected
 from engine.plan.quantities import stored
 
 _MARKS: Final = (RECONCILE, SSA, FORCE, PRUNE)
 _SIZE: Final = 16  # bytes of a digest
-_ABSENT: Final = {"\0": "absent"}  # a value that no object can hold
+
+_HEAD: Final = Struct("!qBBB")  # version, flags, lengths of signature and content; then these, uid
+_FLAGS_AT, _SIGNATURE_AT, _CONTENT_AT = 8, 9, 10
+_IS_RAW, _IS_ADOPTABLE, _IS_ENDING = 1, 2, 4
+_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+_Pairs = tuple[tuple[str, str], ...]
 
 Marks = Mapping[str, Mapping[str, str]]
 """The labels and annotations that planning reads, by `labels` and `annotations`."""
@@ -33,9 +41,16 @@ Spare = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Decoded fieldsV1 without some of its fields."""
 
 
-@dataclass(frozen=True, slots=True)
+class Rest(TypedDict, total=False):
+    """What is not said of every object."""
+
+    is_adoptable: bool
+    is_terminating: bool
+    api_version: str
+
+
 class Observation:
-    """A live object as last seen.
+    """A live object as last seen.  Immutable; what is kept most of is packed into a few bytes.
 
     version: its resourceVersion, -1 if that is no number: then nothing tells which is newer.
     signature: of values and paths that we own, b"" if we own nothing or in other words than the
@@ -44,21 +59,84 @@ class Observation:
     apply.  api_version: in which we applied it last, "" if we never did.
     """
 
-    uid: str
-    version: int
-    signature: bytes
-    content: bytes
-    marks: Marks
-    health: Health
-    is_adoptable: bool = False
-    is_terminating: bool = False
-    api_version: str = ""
+    __slots__ = ("_marks", "_packed", "api_version", "health")
+
+    def __init__(
+        self,
+        uid: str,
+        version: int,
+        signature: bytes,
+        content: bytes,
+        marks: Marks,
+        health: Health,
+        **more: Unpack[Rest],
+    ) -> None:
+        """marks, health and api_version are best shared by objects that are alike."""
+        self._marks = _shared(*(tuple(marks[key].items()) for key in ("labels", "annotations")))
+        self.health, self.api_version = health, more.get("api_version", "")
+        raw, flags = _raw(uid), 0
+        flags |= _IS_RAW if raw else 0
+        flags |= _IS_ADOPTABLE if more.get("is_adoptable") else 0
+        flags |= _IS_ENDING if more.get("is_terminating") else 0
+        head = _HEAD.pack(version, flags, len(signature), len(content))
+        self._packed = b"".join((head, signature, content, raw or uid.encode()))
+
+    @property
+    def uid(self) -> str:
+        """Its metadata.uid."""
+        _, flags, signature, content = _HEAD.unpack_from(self._packed)
+        uid = self._packed[_HEAD.size + signature + content :]
+        return str(UUID(bytes=uid)) if flags & _IS_RAW else uid.decode()
+
+    @property
+    def version(self) -> int:
+        """See above."""
+        version: int = _HEAD.unpack_from(self._packed)[0]
+        return version
+
+    @property
+    def signature(self) -> bytes:
+        """See above."""
+        length = self._packed[_SIGNATURE_AT]
+        return self._packed[_HEAD.size : _HEAD.size + length]
+
+    @property
+    def content(self) -> bytes:
+        """See above."""
+        start = _HEAD.size + self._packed[_SIGNATURE_AT]
+        return self._packed[start : start + self._packed[_CONTENT_AT]]
+
+    @property
+    def is_adoptable(self) -> bool:
+        """See above."""
+        return bool(self._packed[_FLAGS_AT] & _IS_ADOPTABLE)
+
+    @property
+    def is_terminating(self) -> bool:
+        """Whether it is being deleted."""
+        return bool(self._packed[_FLAGS_AT] & _IS_ENDING)
+
+    @property
+    def marks(self) -> Marks:
+        """What planning reads of its labels and annotations."""
+        labels, annotations = self._marks
+        return {"labels": dict(labels), "annotations": dict(annotations)}
 
     @property
     def owner(self) -> tuple[str, str]:
         """Name and namespace of the Kustomization that the labels name, "" where they do not."""
-        labels = self.marks["labels"]
+        labels = dict(self._marks[0])
         return labels.get(OWNER_LABELS[0], ""), labels.get(OWNER_LABELS[1], "")
+
+    def at(self, version: int) -> "Observation":
+        """The same, as if seen in that version."""
+        rest: Rest = {
+            "is_adoptable": self.is_adoptable,
+            "is_terminating": self.is_terminating,
+            "api_version": self.api_version,
+        }
+        what = self.signature, self.content, self.marks, self.health
+        return Observation(self.uid, version, *what, **rest)
 
     def partial(self, ref: Ref) -> Object:
         """The object as far as planning and deleting need it."""
@@ -71,16 +149,37 @@ class Observation:
         }
         return {"kind": ref.kind, "metadata": metadata}
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same of an object."""
+        return isinstance(other, Observation) and self._all == other._all
+
+    def __hash__(self) -> int:
+        return hash(self._all)
+
+    @property
+    def _all(self) -> tuple[object, ...]:
+        return self._packed, self._marks, self.health, self.api_version
+
+    def __repr__(self) -> str:
+        """What tells it from another one, for logs and debuggers."""
+        return f"<Observation {self.uid} at {self.version}, {self.health.status}>"
+
 
 def observe(
-    obj: Object, manager: str, overridden: Sequence[str], now: float, spare: Spare | None = None
+    obj: Object,
+    manager: str,
+    overridden: Sequence[str],
+    now: float,
+    spare: Spare | None = None,
+    judged: Health | None = None,
 ) -> Observation:
     """What is to be kept of a live object.
 
     manager: our field manager.  overridden: managers whose fields are taken over.
     now: epoch seconds.  spare: takes those out of the owned fields that others may change.
+    judged: its health by the expressions of its owner.
     """
-    metadata, state = obj["metadata"], health(obj, now)
+    metadata, state = obj["metadata"], judged or health(obj, now)
     entry = _entry(obj, manager)
     api_version = sys.intern((entry or {}).get("apiVersion") or "")
     signature = content = b""
@@ -155,71 +254,6 @@ def _entry(obj: Object, manager: str) -> Mapping[str, Any] | None:
     return None
 
 
-def projected(value: Any, owned: Mapping[str, Any]) -> Any:
-    """The part of a live value at the owned paths; items of lists in their live order.
-
-    owned: decoded fieldsV1 below this value; empty: the value itself, whole.
-    """
-    below = owned if "." not in owned else {key: owned[key] for key in owned if key != "."}
-    if not below:
-        # Owned as a whole, or (with ".") only that it is there: then others fill it.
-        return value if not owned else _emptied(value)
-    first = next(iter(below))
-    if first.startswith("f:"):
-        return _fields(value, below)
-    return _items(value, below)
-
-
-def _fields(value: Any, below: Mapping[str, Any]) -> Any:
-    if not isinstance(value, Mapping):
-        return _ABSENT
-    return {
-        key[2:]: projected(value[key[2:]], node) if key[2:] in value else _ABSENT
-        for key, node in below.items()
-    }
-
-
-def _items(value: Any, below: Mapping[str, Any]) -> Any:
-    if not isinstance(value, list):
-        return _ABSENT
-    found = list(_matched(value, below))
-    return [item for _, item in found] + [_ABSENT] * (len(below) - len(found))
-
-
-def _matched(items: Sequence[Any], below: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """(element, value) of the owned items of a list, in live order."""
-    for item in items:
-        key = next((key for key in below if selects(key, item)), None)
-        if key is not None:
-            yield key, projected(item, below[key])
-
-
-def selects(element: str, item: Any) -> bool:
-    """Whether an element of a field path stands for that item of a list.
-
-    By its place an item is named only in lists that Kubernetes treats as one value.
-    """
-    kind, selector = _selector(element)
-    if kind == "k":
-        return isinstance(item, Mapping) and all(
-            item.get(name) == value for name, value in selector.items()
-        )
-    return kind == "v" and bool(item == selector)
-
-
-@lru_cache(maxsize=16384)
-def _selector(element: str) -> tuple[str, Any]:
-    """The kind of an element and, of k and v, what it selects."""
-    kind = element[:1]
-    return kind, json.loads(element[2:]) if kind in "kv" else None
-
-
-def _emptied(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {}
-    return [] if isinstance(value, list) else value
-
-
 def _present(value: Any) -> Any:
     """The value without nulls, which an apply drops."""
     if isinstance(value, Mapping):
@@ -245,13 +279,18 @@ def _health(status: Status, message: str, recheck_at: float | None) -> Health:
 
 def _marks_of(metadata: Mapping[str, Any]) -> Marks:
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    return _shared(
-        tuple((key, labels[key]) for key in (*OWNER_LABELS, *_MARKS) if key in labels),
-        tuple((key, annotations[key]) for key in _MARKS if key in annotations),
-    )
+    return {
+        "labels": {key: labels[key] for key in (*OWNER_LABELS, *_MARKS) if key in labels},
+        "annotations": {key: annotations[key] for key in _MARKS if key in annotations},
+    }
 
 
-@lru_cache(maxsize=16384)
-def _shared(labels: tuple[tuple[str, str], ...], annotations: tuple[tuple[str, str], ...]) -> Marks:
-    """One mapping for all objects that are marked alike: those of one owner mostly are."""
-    return {"labels": dict(labels), "annotations": dict(annotations)}
+@lru_cache(maxsize=131_072)
+def _shared(labels: _Pairs, annotations: _Pairs) -> tuple[_Pairs, _Pairs]:
+    """One value for all objects that are marked alike: those of one owner mostly are."""
+    return labels, annotations
+
+
+def _raw(uid: str) -> bytes:
+    """The 16 bytes of a UUID as Kubernetes writes it, b"" for any other text."""
+    return bytes.fromhex(uid.replace("-", "")) if _UUID.fullmatch(uid) else b""

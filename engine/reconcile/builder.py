@@ -1,8 +1,9 @@
 """The program of a builder process: renders what it is asked to, one build after the other.
 
-`python -m engine.reconcile.builder MEMORY_BYTES CACHE_BYTES`.  In, on stdin: jobs, as `job_of`
-makes them.  Out, on stdout: to each a Rendered or an Exception, as `answer_in` reads them.  It ends
-with its stdin whatever it is doing, so none outlives its engine, however that ends.
+`python -m engine.reconcile.builder MEMORY_BYTES CACHE_BYTES IDLE_SECONDS`.  In, on stdin: jobs, as
+`job_of` makes them.  Out, on stdout: to each a Rendered or an Exception, as `answer_in` reads them.
+It ends with its stdin whatever it is doing, so none outlives its engine, however that ends; and
+when no job came for so long, to give its memory back.
 """
 
 import faulthandler
@@ -17,7 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from struct import Struct
 from typing import Any, BinaryIO
 
@@ -69,8 +70,11 @@ def _framed(content: bytes) -> bytes:
     return HEADER.pack(len(content)) + content
 
 
-def serve(memory_bytes: int, cache_bytes: int) -> None:
-    """Builds until stdin ends; memory_bytes: of this process, 0: no bound."""
+def serve(memory_bytes: int, cache_bytes: int, idle: float) -> None:
+    """Builds until stdin ends; memory_bytes: of this process, 0: no bound.
+
+    idle: seconds without a job after which it ends, 0: it waits for ever.
+    """
     faulthandler.enable()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a stray print must not look like an answer
@@ -80,7 +84,11 @@ def serve(memory_bytes: int, cache_bytes: int) -> None:
     if memory_bytes:
         _bound(memory_bytes)
     while True:
-        answer = _answer(jobs.get(), store_of, parse)
+        try:
+            job = jobs.get(timeout=idle or None)
+        except Empty:
+            os._exit(0)  # the other thread waits for stdin
+        answer = _answer(job, store_of, parse)
         with suppress(BrokenPipeError):  # the engine is gone; `_listen` notices as well
             answers.write(_framed(answer))
             answers.flush()
@@ -129,8 +137,8 @@ def _portable(bug: Exception) -> Exception:
 
 def main(arguments: Sequence[str]) -> None:
     """Serves with the bounds of the command line."""
-    memory_bytes, cache_bytes = map(int, arguments)
-    serve(memory_bytes, cache_bytes)
+    memory_bytes, cache_bytes, idle = arguments
+    serve(int(memory_bytes), int(cache_bytes), float(idle))
 
 
 if __name__ == "__main__":

@@ -29,12 +29,18 @@ from engine.runtime import Priority
 from engine.settings import Settings
 from engine.source.tree import Tree
 
+IDLE = 30.0  # seconds: what a commit concerns is built by then, and 35 MB are given back
+
 
 class Builders(Protocol):
     """Renders without holding up the event loop."""
 
     async def build(self, tree: Tree, request: Request, priority: Priority) -> Rendered:
         """What `render` gives.  Raises what that raises, and BuildStopped."""
+        ...
+
+    def statistics(self) -> "Statistics":
+        """Counts at this moment."""
         ...
 
 
@@ -50,25 +56,32 @@ class InThread:
         work = partial(render, tree, request, parse=self._parse)
         return await to_thread.run_sync(work, limiter=self._limiter)
 
+    def statistics(self) -> "Statistics":
+        """Counts at this moment."""
+        now = self._limiter.statistics()
+        return Statistics(0, now.borrowed_tokens, now.tasks_waiting)
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How many builds at once; of each its seconds and memory, and what its process remembers.
 
-    0: no bound on time or memory.
+    0: no bound on time or memory.  idle: seconds after which a process that has nothing to do ends;
+    one stays.
     """
 
     most: int
     seconds: float
     memory_bytes: int
     cache_bytes: int
+    idle: float = IDLE
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """The processes at one moment."""
+    """Builds and their processes at one moment."""
 
-    idle: int
+    idle: int  #: processes
     building: int
     waiting: int  #: builds that no process is free for
 
@@ -85,7 +98,9 @@ class Processes:
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
-        self._idle: list[Process] = []
+        self._idle: list[Process] = []  # the one that stays is the last, else the one used last
+        self._lasting: Process | None = None
+        self._starting = anyio.Lock()
         self._building = 0
         self._lines: Lines[anyio.Event] = Lines()
 
@@ -97,7 +112,7 @@ class Processes:
         async with self._turn(priority):
             if self._idle:
                 with suppress(_Died):  # perhaps it was dead before it was asked
-                    # The one used last has most in memory.
+                    # The one that stays, as the others end sooner, or has most in memory.
                     return await self._build(self._idle.pop(), tree, request)
             return await self._build(await self._started(), tree, request)
 
@@ -148,12 +163,35 @@ class Processes:
             raise await _died(process, request) from None
         finally:
             if is_whole:
-                self._idle.append(process)
+                await self._rest(process)
             else:
-                await _end(process)
+                await self._discard(process)
+
+    async def _rest(self, process: Process) -> None:
+        """Keeps a process for the next build, and buries those that have ended of themselves."""
+        ended = [each for each in self._idle if each.returncode is not None]
+        self._idle = [each for each in self._idle if each.returncode is None]
+        # Taken from the end: first the one that stays, then the one used last.
+        place = len(self._idle) - (self._lasting in self._idle)
+        self._idle.insert(len(self._idle) if process is self._lasting else place, process)
+        for each in ended:
+            await self._discard(each)
+
+    async def _discard(self, process: Process) -> None:
+        """Ends a process; another one is to stay if it was the one that does."""
+        if process is self._lasting:
+            self._lasting = None
+        await _end(process)
 
     async def _started(self) -> Process:
-        bounds = (str(self._bounds.memory_bytes), str(self._bounds.cache_bytes))
+        async with self._starting:  # so that just one of them stays
+            process = await self._opened(0.0 if self._lasting is None else self._bounds.idle)
+            self._lasting = self._lasting or process
+        return process
+
+    async def _opened(self, idle: float) -> Process:
+        """idle: seconds without a build after which it ends, 0: it stays."""
+        bounds = map(str, (self._bounds.memory_bytes, self._bounds.cache_bytes, idle))
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
         return await anyio.open_process(
             # -P: modules are looked for where this process finds them, nowhere else.
@@ -183,7 +221,8 @@ class Processes:
     def statistics(self) -> Statistics:
         """Counts at this moment."""
         waiting = sum(self._lines.waiting().values())
-        return Statistics(len(self._idle), self._building, waiting)
+        idle = sum(each.returncode is None for each in self._idle)
+        return Statistics(idle, self._building, waiting)
 
     def __repr__(self) -> str:
         """Counts, for logs and debuggers."""

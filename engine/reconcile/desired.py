@@ -1,5 +1,7 @@
 """The objects that a Kustomization wants: gather variables, render in a worker, label, scope."""
 
+from functools import partial
+
 from engine.api.kustomize import Kustomization, SubstituteReference
 from engine.cluster import ApiError, UnknownKind
 from engine.errors import BuildFailed, BuildStopped, ReconciliationFailed
@@ -9,6 +11,7 @@ from engine.plan.policy import Owner, labelled
 from engine.reconcile.builds import Desired
 from engine.reconcile.run import Run
 from engine.reconcile.secrets import values_of
+from engine.reconcile.sources import Outdated, source_ref
 from engine.render import Lacking, Rendered, RenderedObject, Request
 from engine.source.artifact import Artifact
 
@@ -34,18 +37,28 @@ async def rendered(artifact: Artifact, ks: Kustomization, run: Run) -> Desired:
         raise
     except BuildFailed as failure:
         builds.keep_failure(owner, request, artifact.tree, failure)
+        run.engine.readers.forget(owner)
         raise
     _check_readable(built)
     marked = Owner(ks.metadata.name, ks.metadata.namespace)
     desired, is_sure = await _scoped(built, marked, run)
     if is_sure:
         builds.keep(owner, request, built.inputs, desired)
+        run.engine.readers.keep(owner, source_ref(ks), artifact.tree, built.inputs)
     return desired
 
 
 async def _built(artifact: Artifact, request: Request, run: Run) -> Rendered:
+    """The build, unless something newer asks for another one: then Outdated is raised."""
+    builds, owner = run.engine.builds, run.turn.key
+    build = partial(run.engine.builders.build, artifact.tree, request, run.turn.priority)
     try:
-        return await run.engine.builders.build(artifact.tree, request, run.turn.priority)
+        if not builds.may_end(owner):
+            return await build()
+        with run.turn.until_superseded():
+            return await build()
+        builds.ended(owner)
+        raise Outdated(f"{owner} was being built, and is asked for anew")
     except Lacking as lacking:
         raise BuildFailed(
             f"kustomize build failed: remote resources are not fetched by this version of "

@@ -1,5 +1,6 @@
-"""Parsed files, kept by content: a base that many Kustomizations use is read once.
+"""Parsed files, kept by content: a base that many Kustomizations use is read twice, then no more.
 
+What only one of them uses, and that is most, is not kept: it would fill the memory for nothing.
 In: `Reach.parse` of any number of builds, one at a time.  None of them changes a document
 (tests/property/test_render_purity.py).
 """
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from engine.objects.patch import size_of
 from engine.render.kustomize.model.reading import Document, read
 
+_MET = 10_000  # files of which it is known that they were read once; 100 bytes each
 _GROWTH = 10  # bytes in memory for each byte of YAML; measured on Deployments: 9.1
 _NODE_BYTES = 150  # of one value in memory, measured on the same: 147
 
@@ -27,13 +29,14 @@ class Statistics:
 
 
 class ParsedFiles:
-    """Reads files of manifests, and remembers those used last."""
+    """Reads files of manifests, and remembers those that are read again and again."""
 
     def __init__(self, max_bytes: int) -> None:
         """max_bytes: of memory, about; 0 keeps nothing."""
         self._max_bytes = max_bytes
         # {(file, digest of its content): (documents, bytes)}; positions name the file
         self._files: OrderedDict[tuple[str, bytes], tuple[Sequence[Document], int]] = OrderedDict()
+        self._met: dict[int, None] = {}  # hashes of keys, the newest last
         self._bytes = self._used = self._parsed = 0
 
     def __call__(self, content: bytes, file: str) -> Sequence[Document]:
@@ -46,8 +49,19 @@ class ParsedFiles:
             return known[0]
         documents = read(content, file)
         self._parsed += 1
-        self._keep(key, documents, _bytes_of(content, documents))
+        if self._is_met_again(hash(key)):
+            self._keep(key, documents, _bytes_of(content, documents))
         return documents
+
+    def _is_met_again(self, key: int) -> bool:
+        """Whether that file was read before, as far as is remembered."""
+        if key in self._met:
+            del self._met[key]
+            return True
+        self._met[key] = None
+        if len(self._met) > _MET:
+            del self._met[next(iter(self._met))]
+        return False
 
     def _keep(self, key: tuple[str, bytes], documents: Sequence[Document], size: int) -> None:
         self._files[key] = documents, size

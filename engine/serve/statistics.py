@@ -57,3 +57,7 @@ def _sample_objects(series: Metrics, engine: Engine) -> None:
     }
     for state, count in counts.items():
         series.builds.labels(state).set(count)
+    now = engine.builders.statistics()
+    counts = {"idle": now.idle, "building": now.building, "waiting": now.waiting}
+    for state, count in counts.items():
+        series.builders.labels(state).set(count)

@@ -142,6 +142,13 @@ class Metrics:
             ("state",),
             registry=registry,
         )
+        self.builders = Gauge(
+            "lockstep_builders",
+            "idle: processes that wait for a build; building: builds under way; waiting: builds "
+            "that wait for a process.",
+            ("state",),
+            registry=registry,
+        )
         GCCollector(registry)
         PlatformCollector(registry)
         ProcessCollector(registry=registry)

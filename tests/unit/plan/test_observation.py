@@ -2,9 +2,10 @@ from typing import Any
 
 import pytest
 
-from engine.objects.kstatus import Status
+from engine.objects.kstatus import Health, Status
 from engine.objects.ref import Object, Ref
-from engine.plan.observation import Observation, content_of, is_partial, observe, projected
+from engine.plan.observation import Observation, content_of, is_partial, observe
+from engine.plan.projection import projected
 from tests.support.build import config, marked, owned
 
 MANAGER = "kustomize-controller"
@@ -99,12 +100,31 @@ def test_a_live_object_that_holds_just_what_is_desired_has_its_content() -> None
     assert seen(more).content != content_of(desired)  # Git dropped a field while nobody looked
 
 
-def test_what_planning_reads_is_kept_and_objects_marked_alike_share_it() -> None:
-    first, second = (seen(owned(marked(config(name), prune="Disabled"))) for name in "ab")
+def test_what_planning_reads_of_labels_and_annotations_is_kept() -> None:
+    found = seen(owned(marked(config("web"), prune="Disabled")))
 
-    assert first.owner == ("app", "flux")
-    assert first.marks["annotations"] == {"kustomize.toolkit.fluxcd.io/prune": "Disabled"}
-    assert first.marks is second.marks
+    assert found.owner == ("app", "flux")
+    assert found.marks["labels"] == owned(config("web"))["metadata"]["labels"]
+    assert found.marks["annotations"] == {"kustomize.toolkit.fluxcd.io/prune": "Disabled"}
+
+
+@pytest.mark.parametrize("uid", ["", "u", "5F2b" * 9, "00000000-0000-4000-8000-0123456789ab"])
+@pytest.mark.parametrize("version", [-1, 0, 7, 2**63 - 1])
+@pytest.mark.parametrize(("signature", "content"), [(b"", b""), (b"s" * 16, b"c" * 16)])
+def test_what_was_seen_is_given_back_as_it_was(
+    uid: str, version: int, signature: bytes, content: bytes
+) -> None:
+    marks: Any = {"labels": {"a": "b"}, "annotations": {}}
+    found = Observation(
+        uid, version, signature, content, marks, Health(Status.CURRENT, ""), is_terminating=True
+    )
+
+    assert (found.uid, found.version) == (uid, version)
+    assert (found.signature, found.content, found.marks) == (signature, content, marks)
+    assert (found.is_adoptable, found.is_terminating) == (False, True)
+    assert found.at(version) == found
+    assert found.at(3).version == 3
+    assert found.at(3).uid == uid
 
 
 def test_the_partial_object_is_recognised_and_carries_identity() -> None:

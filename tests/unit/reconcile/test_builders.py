@@ -22,7 +22,7 @@ from engine.source.git_tree import GitTree
 from engine.source.store import Store
 from engine.source.tree import MemoryTree
 from tests.support.builds import Unreadable, bulk, endless, plain
-from tests.support.processes import builders_of, is_running, seconds_of, until
+from tests.support.processes import builders_of, command_of, is_running, seconds_of, until
 
 BOUNDS = Bounds(most=1, seconds=9.0, memory_bytes=512 * 2**20, cache_bytes=2**20)
 ROOT = Path(__file__).parents[3]
@@ -172,6 +172,33 @@ async def test_a_process_that_died_while_idle_is_replaced() -> None:
         await anyio.wait_all_tasks_blocked()
 
         assert (await builders.build(plain(), REQUEST, Priority.INTERVAL)).objects
+
+
+async def test_all_processes_but_one_end_when_nothing_is_to_be_built() -> None:
+    bounds = replace(BOUNDS, most=2, seconds=30.0, idle=0.2)
+    async with processes(bounds) as builders:
+        await builders.start()
+        [first] = children()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2):
+                tasks.start_soon(builders.build, plain(), REQUEST, Priority.INTERVAL)
+        await until(lambda: children() == [first])
+        await until(lambda: builders.statistics().idle == 1)
+
+        assert (await builders.build(plain(), REQUEST, Priority.INTERVAL)).objects
+        assert children() == [first]
+
+
+async def test_when_the_process_that_stays_is_killed_another_one_stays() -> None:
+    async with processes() as builders:
+        await builders.start()
+        [first] = children()
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: not children())
+        await builders.build(plain(), REQUEST, Priority.INTERVAL)
+
+        [second] = children()
+        assert command_of(second).split(b"\0")[-2] == b"0.0"  # seconds that it waits: for ever
 
 
 async def test_a_build_that_takes_too_much_memory_fails_alone() -> None:

@@ -1,13 +1,15 @@
 from dataclasses import dataclass, field, replace
 
+import anyio
 import pytest
 
 from engine.errors import BuildFailed, BuildStopped
-from engine.reconcile.builders import InThread
+from engine.reconcile.builders import InThread, Statistics
 from engine.render import Rendered, Request
 from engine.runtime import Priority
 from engine.source.tree import Tree
 from tests.support.fleet import config_map
+from tests.support.processes import until
 from tests.support.reconciling import Workshop
 
 
@@ -18,10 +20,29 @@ class FailsOnce:
     failure: BuildFailed
     asked: list[Priority] = field(default_factory=list)
 
+    def statistics(self) -> Statistics:
+        return Statistics(0, 0, 0)
+
     async def build(self, tree: Tree, request: Request, priority: Priority) -> Rendered:
         self.asked.append(priority)
         if len(self.asked) == 1:
             raise self.failure
+        return await InThread(0).build(tree, request, priority)
+
+
+@dataclass
+class Hangs:
+    """A builder whose builds end when they are told to."""
+
+    begun: list[str] = field(default_factory=list)
+    go_on: anyio.Event = field(default_factory=anyio.Event)
+
+    def statistics(self) -> Statistics:
+        return Statistics(0, len(self.begun), 0)
+
+    async def build(self, tree: Tree, request: Request, priority: Priority) -> Rendered:
+        self.begun.append(tree.id)
+        await self.go_on.wait()
         return await InThread(0).build(tree, request, priority)
 
 
@@ -59,3 +80,45 @@ async def test_a_build_is_as_urgent_as_its_run() -> None:
     await workshop.run()
 
     assert builders.asked == [Priority.INTERVAL]
+
+
+def fleet(builders: Hangs) -> Workshop:
+    """A Kustomization whose build of the first revision hangs."""
+    workshop = Workshop()
+    workshop.engine = replace(workshop.engine, builders=builders)
+    workshop.source("main@sha1:1", web=config_map("web", "flux"))
+    workshop.kustomization()
+    return workshop
+
+
+async def test_a_newer_revision_ends_a_build_that_hangs() -> None:
+    builders = Hangs()
+    workshop = fleet(builders)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(workshop.run)
+        await until(lambda: builders.begun)
+        workshop.source("main@sha1:2", web=config_map("other", "flux"))
+
+    assert workshop.told() == []
+    builders.go_on.set()
+    await workshop.run()
+    assert len(builders.begun) == 2
+    assert workshop.said().startswith("True ReconciliationSucceeded")
+    assert workshop.status()["lastAppliedRevision"] == "main@sha1:2"
+
+
+async def test_the_build_after_one_that_was_ended_is_let_finish() -> None:
+    builders = Hangs()
+    workshop = fleet(builders)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(workshop.run)
+        await until(lambda: builders.begun)
+        workshop.source("main@sha1:2", web=config_map("other", "flux"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(workshop.run)
+        await until(lambda: len(builders.begun) == 2)
+        workshop.source("main@sha1:3", web=config_map("another", "flux"))
+        await anyio.wait_all_tasks_blocked()
+        builders.go_on.set()
+
+    assert workshop.status()["lastAppliedRevision"] == "main@sha1:2"
