@@ -83,8 +83,9 @@ class Settings:
     )
     request_timeout: float = setting(
         20.0,
-        "Longest that a write to the API server may take, and the longest silence of a read; "
-        "at least 1s, and no longer than the Lease allows.",
+        "Longest that a write to the API server may take, and the longest silence of a read, at "
+        "least 1s; with a Lease at most its duration less 2 retry periods less 2s, to which the "
+        "default is shortened.",
         kind="duration",
     )
     interval_jitter_percentage: int = setting(5, "Spread of intervals, in percent, below 100.")

@@ -24,6 +24,7 @@ _EXPECTED: Mapping[str, str] = {
     "engine.cluster.errors.LeaseLost": (
         "nothing more was written; start again, it waits until the Leases are free"
     ),
+    "engine.cluster.terms.UnfitTerms": "",
     "engine.cluster.discovery.UnknownKind": (
         "if Flux's definitions are missing, `lockstep run --install-crds` installs them"
     ),

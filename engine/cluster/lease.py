@@ -17,13 +17,12 @@ import anyio
 from engine.cluster.client import Client
 from engine.cluster.errors import AlreadyExists, ApiError, Conflict, LeaseLost, NotFound
 from engine.cluster.resource import Resource
+from engine.cluster.terms import JITTER, Terms
 from engine.objects.ref import Object
 from engine.runtime.clock import Clock
 from engine.runtime.priority import Priority
 
 LEASES = Resource("coordination.k8s.io", "v1", "Lease", "leases", namespaced=True)
-ROUNDING = 2.0  # seconds; aiohttp's timers end at whole ones
-_JITTER = 1.2  # client-go's JitterFactor of the retry period while waiting
 
 log = logging.getLogger("lockstep.lease")
 
@@ -37,46 +36,6 @@ def lease_name(controller: str, label_selector: str = "") -> str:
     if not label_selector:
         return name
     return f"{name}-{hashlib.sha256(label_selector.encode()).hexdigest()[:8]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """Durations in seconds; Flux's defaults.
-
-    request_timeout: the longest that a write under way may take; see `longest_write`.
-    Raises ValueError if a Lease would end before a write could begin.
-    """
-
-    duration: float = 35.0
-    renew_deadline: float = 30.0
-    retry_period: float = 5.0
-    request_timeout: float = 20.0
-    release_on_cancel: bool = True
-
-    def __post_init__(self) -> None:
-        if self.duration - self.margin < self.retry_period:
-            raise ValueError(
-                f"a lease of {self.duration:g} s, renewed every {self.retry_period:g} s, leaves no "
-                f"time for writes of up to {self.request_timeout:g} s"
-            )
-
-    @property
-    def margin(self) -> float:
-        """What must be left of a Lease for a write to begin: it ends before the Lease does."""
-        return self.request_timeout + ROUNDING
-
-
-def longest_write(duration: float, retry_period: float) -> float:
-    """Seconds that a write may take under such a Lease, two renewals failing: an Endpoint's bound.
-
-    20 s with Flux's 35 s and 5 s.  Raises ValueError if that is less than a second.
-    """
-    left = min(20.0, duration - ROUNDING - 2 * retry_period)
-    if left < 1:
-        raise ValueError(
-            f"a lease of {duration:g} s, renewed every {retry_period:g} s, leaves no time to write"
-        )
-    return left
 
 
 @dataclass(slots=True)
@@ -210,7 +169,7 @@ class Leases:
         """Seconds until the next round; shorter where the wait after a takeover ends sooner."""
         period = self._terms.retry_period
         if blocked:
-            return period * random.uniform(1.0, 1.0 + _JITTER)
+            return period * random.uniform(1.0, 1.0 + JITTER)
         left = max(lease.ready_at for lease in self._leases) - self._clock.monotonic()
         return min(period, left) if left > 0 else period
 

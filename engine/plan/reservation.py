@@ -38,14 +38,17 @@ def nobody(_ref: Ref) -> None:
 class Neighbour:
     """What one object is to another Kustomization, which is not being deleted.
 
-    wants: it was in its last build.  holds: it is in its inventory.  is_related: both have the
-    same source.  is_behind: its last build is not of what it and its source are now.
+    wants: it was in its last build.  holds: it is in its inventory.  is_related: its build could
+    make it, as both have the same source, or as that build is about to come.  is_heir: it takes
+    the place of the owner, and was never built.  is_behind: its last build is not of what it and
+    its source are now.
     """
 
     ref: Ref
     wants: bool = False
     holds: bool = False
     is_related: bool = False
+    is_heir: bool = False
     is_behind: bool = False
     is_suspended: bool = False
 
@@ -57,7 +60,8 @@ def reservation(
 
     Who wants it is waited for until the labels change hands: should it want it no more before
     that, the old owner is still there to delete it.  Who may want it is waited for until its next
-    build, or until the time is over.
+    build, or until the time is over; an heir without that end, as it most likely does: a mistake
+    in a commit that renames something must not delete what runs.
     is_over: the old owner has waited long enough.  is_last: it is being deleted itself, and leaves
     behind what others want when the time is over, or at once where the other is suspended.
     """
@@ -70,6 +74,10 @@ def reservation(
         return Reservation(
             f"wanted by {_listed(wanting)}", frozenset(wanting), is_final, is_bounded=is_last
         )
+    heirs = {each.ref for each in met if each.is_heir}
+    if heirs:
+        text = f"{_listed(heirs)}, not built yet, is to take its owner's place"
+        return Reservation(text, frozenset(heirs))
     pending = {each.ref for each in awake if each.is_behind and (each.holds or each.is_related)}
     if pending and not is_over:
         text = f"it may be wanted by {_listed(pending)}: not built yet as of now"

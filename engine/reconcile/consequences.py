@@ -3,24 +3,26 @@
 Kustomizations take their objects along, Namespaces and definitions what they hold.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from engine.api.meta import KUSTOMIZE_GROUP
-from engine.cluster import NotFound, Resource
+from engine.api.paths import clean_path
+from engine.cluster import Forbidden, NotFound, Resource
 from engine.objects.ref import Object, Ref
 from engine.plan import Action, Change, Plan
 from engine.plan.brake import Consequences, deletions_of
 from engine.plan.containment import is_container, is_inside, kind_of
 from engine.plan.inventory import Inventory, parse_inventory
+from engine.plan.kinship import repository_of
+from engine.reconcile.references import source_named
 from engine.reconcile.run import Run
-from engine.reconcile.sources import clean_path
-from engine.reconcile.triggers import source_named
 
+_VOLUMES = Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", namespaced=True)
 _SHAPE = ("targetNamespace", "namePrefix", "nameSuffix", "kubeConfig")
 
 
 async def consequences_of(plan: Plan, inventory: Inventory, run: Run) -> Consequences:
-    """What the deletions of a plan would mean; one LIST for each definition among them."""
+    """What the deletions of a plan would mean; one LIST for each Namespace and definition of it."""
     deletions = deletions_of(plan)
     if not deletions:
         return Consequences(len(inventory))
@@ -35,6 +37,7 @@ async def consequences_of(plan: Plan, inventory: Inventory, run: Run) -> Consequ
         if is_container(change.ref):
             known = known or _owned(run)
             inside = {ref for ref in known if is_inside(ref, change.ref, change.live)}
+            inside |= await _claimed_volumes(change, run)
             inside |= await _custom_objects(change, run)
             held[change.ref] = sorted(inside - gone)
     return Consequences(len(size), taken, held)
@@ -81,20 +84,21 @@ def _taken(refs: Iterable[Ref], run: Run) -> frozenset[Ref]:
 
 def _ending(deletions: Iterable[Change], plan: Plan, run: Run) -> list[Ref]:
     """The Kustomizations that are deleted, without those that only get another name."""
-    heirs = {
-        _shape(change.desired)
-        for change in plan.applies
-        if change.desired is not None and _is_kustomization(change.ref)
-    }
+    desired = {each.ref: each.desired for each in plan.applies if each.desired is not None}
+    heirs = {_shape(ks, desired, run) for ref, ks in desired.items() if _is_kustomization(ref)}
     known = {change.ref: run.engine.mirror.get(change.ref) for change in deletions}
-    return [ref for ref, ks in known.items() if ks is not None and _shape(ks) not in heirs]
+    return [ref for ref, ks in known.items() if ks is not None and _shape(ks, {}, run) not in heirs]
 
 
-def _shape(ks: Object) -> str:
-    """What decides which objects are built."""
-    spec = ks.get("spec") or {}
-    path = clean_path(str(spec.get("path", "")))
-    return repr((source_named(ks), path, [spec.get(name) for name in _SHAPE]))
+def _shape(ks: Object, desired: Mapping[Ref, Object], run: Run) -> str:
+    """What decides which objects are built.
+
+    desired: sources that are perhaps not there yet, or are to be changed.
+    """
+    spec, source = ks.get("spec") or {}, source_named(ks)
+    repository = repository_of(desired.get(source) or run.engine.mirror.get(source))
+    path = clean_path(str(spec.get("path") or ""))
+    return repr((repository or source, path, [spec.get(name) for name in _SHAPE]))
 
 
 def _going(run: Run) -> frozenset[Ref]:
@@ -117,6 +121,20 @@ def _owned(run: Run) -> frozenset[Ref]:
 
 def _wanted(run: Run) -> frozenset[Ref]:
     return frozenset[Ref]().union(*run.engine.claims.owners().values())
+
+
+async def _claimed_volumes(change: Change, run: Run) -> set[Ref]:
+    """The volumes that go with a Namespace: a StatefulSet makes them, and no Git has their data.
+
+    Empty for anything else, or where they may not be listed.
+    """
+    if change.ref.kind != "Namespace":
+        return set()
+    try:
+        listing = await run.client.list(_VOLUMES, change.ref.name, metadata_only=True)
+    except (NotFound, Forbidden):
+        return set()
+    return {Ref.of(obj) for obj in listing.items}
 
 
 async def _custom_objects(change: Change, run: Run) -> set[Ref]:

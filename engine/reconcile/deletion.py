@@ -54,6 +54,8 @@ async def finalize(ks: Kustomization, run: Run) -> None:
         )
         return
     _check_dependants(ks, run)
+    if not run.engine.reservations.is_current(run.turn.key):
+        raise Outdated("what was changed just before the deletion has not been told yet")
     nothing = Desired()
     executor, policy = executor_of(ks, run, nothing), replace(policy_of(ks, run), prune=True)
     live = await live_view(nothing, inventory, executor, run)

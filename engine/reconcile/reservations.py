@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from engine.cluster.mirror import Mirror
 from engine.objects.ref import Object, Ref
 from engine.plan.claims import Basis, Claims
-from engine.plan.reservation import Neighbour, Reservation, Reserve, reservation
-from engine.reconcile.triggers import Triggers, source_named
+from engine.plan.reservation import Reservation, Reserve, reservation
+from engine.reconcile.neighbours import Neighbours, generation_of
+from engine.reconcile.triggers import Triggers
 from engine.runtime import Clock
 
 HANDED_OVER, DECIDED = "an object is handed over", "who may want its objects has decided"
@@ -37,6 +38,19 @@ class _Wait:
     limit: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Counts at one moment.  Tombstones: objects that left Git and are not deleted yet.
+
+    oldest: seconds since the first of them left Git, 0 without any.
+    """
+
+    waiting: int  #: Kustomizations that keep tombstones, or wait for dependants
+    tombstones: int
+    unbounded: int  #: of these, those that no time ends: somebody wants them, or is to take them
+    oldest: float
+
+
 class Reservations:
     """Keeps who waits; the rules are in `engine/plan/reservation.py`."""
 
@@ -50,9 +64,10 @@ class Reservations:
     ) -> None:
         """concerns: as of Triggers."""
         self._mirror, self._claims, self._triggers = mirror, claims, triggers
-        self._concerns, self._clock = concerns, clock
+        self._clock = clock
+        self._neighbours = Neighbours(mirror, claims, triggers, concerns)
         self._waits: dict[Ref, _Wait] = {}
-        self._held: dict[Ref, tuple[object, frozenset[str]]] = {}  # {who: (version, inventory ids)}
+        self._early: set[Ref] = set()  # who asked before the watch had told all
         self._is_complete = False
 
     def complete(self) -> None:
@@ -61,6 +76,17 @@ class Reservations:
             self._is_complete = True
             self._wake(self._waits)
 
+    def heard(self, ks: Object) -> None:
+        """The watch told of a Kustomization, and so of everything that happened before."""
+        self._neighbours.told(ks)
+        current = {owner for owner in self._early if self._neighbours.is_current(owner)}
+        self._early -= current
+        self._wake(sorted(current))
+
+    def is_current(self, owner: Ref) -> bool:
+        """Whether all that came before what the owner is asked for now has been told."""
+        return self._neighbours.is_current(owner)
+
     def claim(self, ks: Object, revision: str, wanted: Iterable[Ref]) -> None:
         """A Kustomization was built, and wants just these objects.
 
@@ -68,7 +94,8 @@ class Reservations:
         something.
         """
         owner = Ref.of(ks)
-        self._claims.claim(owner, wanted, Basis(_generation(ks), revision))
+        self._claims.claim(owner, wanted, Basis(generation_of(ks), revision))
+        self._neighbours.built(owner, ks)
         wants = self._claims.wanted(owner)
         own = self._waits.get(owner)
         if own is not None:  # wanted again: the next time it leaves Git is another time
@@ -82,7 +109,8 @@ class Reservations:
     def gone(self, owner: Ref) -> None:
         """A Kustomization exists no more."""
         self._waits.pop(owner, None)
-        self._held.pop(owner, None)
+        self._neighbours.forget(owner)
+        self._early.discard(owner)
         depending = (who for who, wait in self._waits.items() if owner in wait.dependants)
         self._wake([*depending, *(who for who, _ in self._waiting_for(owner))])
 
@@ -126,6 +154,30 @@ class Reservations:
         ]
         return max(min(ends) - now, 0.0) if ends else None
 
+    def overdue(self, owner: Ref) -> list[str]:
+        """A line for each object that the owner keeps although its time to wait is over."""
+        wait, now = self._waits.get(owner) or _Wait(), self._clock.monotonic()
+        return [
+            f"{ref} ({reserved.why})"
+            for ref, reserved in wait.reserved.items()
+            if now - wait.since[ref] >= wait.limit
+        ]
+
+    def statistics(self) -> Statistics:
+        """Counts at this moment."""
+        now, waits = self._clock.monotonic(), self._waits.values()
+        kept = [(wait.since[ref], each) for wait in waits for ref, each in wait.reserved.items()]
+        return Statistics(
+            waiting=sum(bool(wait.reserved or wait.dependants) for wait in waits),
+            tombstones=len(kept),
+            unbounded=sum(not each.is_bounded for _, each in kept),
+            oldest=now - min((since for since, _ in kept), default=now),
+        )
+
+    def __repr__(self) -> str:
+        """Counts, for logs and debuggers."""
+        return f"<Reservations {self.statistics()}>"
+
     def untold(self, owner: Ref) -> list[str]:
         """A line for each object that the owner does not delete now, once for each."""
         wait = self._waits.get(owner) or _Wait()
@@ -160,61 +212,18 @@ class Reservations:
 
     def is_deleted(self, user: Ref) -> bool:
         """Whether that Kustomization is being deleted."""
-        obj = self._mirror.get(user)
-        return obj is None or bool(obj["metadata"].get("deletionTimestamp"))
+        return self._neighbours.is_deleted(user)
 
     def _reservation(
         self, owner: Ref, ref: Ref, *, is_over: bool, is_last: bool
     ) -> Reservation | None:
         if not self._is_complete:
             return _UNKNOWN
-        own = self._mirror.get(owner)
-        source = source_named(own) if own is not None else None
-        candidates = (self._claims.rivals(owner, ref) | self._triggers.behind) - {owner}
-        met = (self._neighbour(each, ref, source) for each in candidates)
-        return reservation(filter(None, met), is_over=is_over, is_last=is_last)
-
-    def _neighbour(self, other: Ref, ref: Ref, source: Ref | None) -> Neighbour | None:
-        """What the object is to another Kustomization; None: nothing, or it is being deleted."""
-        obj = self._mirror.get(other)
-        if obj is None or self.is_deleted(other) or (obj.get("spec") or {}).get("kubeConfig"):
-            return None
-        is_suspended = bool((obj.get("spec") or {}).get("suspend"))
-        is_behind = not is_suspended and self._is_behind(other, obj)
-        is_related = is_behind and source_named(obj) == source
-        wants = ref in self._claims.wanted(other)
-        is_asked = is_suspended or (is_behind and not is_related)
-        holds = is_asked and ref.id in self._inventory_ids(other, obj)
-        return Neighbour(other, wants, holds, is_related, is_behind, is_suspended)
-
-    def _is_behind(self, other: Ref, obj: Object) -> bool:
-        """Whether it may build something that it has not built yet."""
-        if other not in self._triggers.behind:
-            return False
-        known, now = self._claims.basis(other), self._basis(obj)
-        if known is None or known.generation != now.generation:
-            return True
-        is_same = not now.revision or known.revision == now.revision
-        if is_same or not self._concerns(other, source_named(obj)):
-            self._triggers.behind.discard(other)
-            return False
-        return True
-
-    def _basis(self, ks: Object) -> Basis:
-        """What a Kustomization would be built from now."""
-        source = self._mirror.get(source_named(ks)) or {}
-        artifact = (source.get("status") or {}).get("artifact") or {}
-        return Basis(_generation(ks), str(artifact.get("revision", "")))
-
-    def _inventory_ids(self, other: Ref, obj: Object) -> frozenset[str]:
-        version = obj["metadata"].get("resourceVersion")
-        known = self._held.get(other)
-        if known is not None and known[0] == version:
-            return known[1]
-        entries = ((obj.get("status") or {}).get("inventory") or {}).get("entries") or ()
-        ids = frozenset(str(each.get("id")) for each in entries)
-        self._held[other] = version, ids
-        return ids
+        if not self._neighbours.is_current(owner):
+            self._early.add(owner)
+            return _UNKNOWN
+        met = self._neighbours.of(owner, ref)
+        return reservation(met, is_over=is_over, is_last=is_last)
 
     def _waiting_for(self, other: Ref) -> list[tuple[Ref, Ref]]:
         """Who waits for `other`, and because of which object."""
@@ -231,7 +240,3 @@ class Reservations:
     def _push(self, keys: Iterable[Ref], reason: str) -> None:
         for key in dict.fromkeys(keys):
             self._triggers.decided(key, reason)
-
-
-def _generation(ks: Object) -> int:
-    return int(ks["metadata"].get("generation", 0))

@@ -1,5 +1,6 @@
 """What a Kustomization's run tells: phases, events and its final status."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ from engine.status.history import Outcome, with_outcome
 from engine.telemetry import logger
 
 FIELDS, _VALUE = 10, 80  # fields of an object, and characters of a value, that an event shows
+_OVERDUE = 3  # objects that a status names
 _RECORDED = ("ReconciliationSucceeded", "ReconciliationFailed", "PruneFailed", "HealthCheckFailed")
 
 
@@ -38,8 +40,9 @@ def tell_applied(changes: ChangeSet, desired: Desired, run: Run) -> None:
         return
     run.changed = True
     manager = run.engine.settings.field_manager
+    lines = [f"{done}{essence(done, manager)}" for done in changed]
     found = [explained(done, desired, manager) for done in changed if done.before is not None]
-    run.emit("Normal", PROGRESSING, "\n".join([lines_of(changed), *found]), run.told)
+    run.emit("Normal", PROGRESSING, "\n".join([*lines, *found]), run.told)
     for done in changed:
         if done.before is not None or run.is_correction:
             _note_contention(done, manager, run)
@@ -60,6 +63,22 @@ def _note_contention(done: Done, manager: str, run: Run) -> None:
         )
         run.emit("Warning", "Contention", text, run.told)
         logger.warning("%s", text)
+
+
+def essence(done: Done, manager: str) -> str:
+    """What had drifted, for the end of an event's line: ` (drift: .spec.replicas, by kubectl)`.
+
+    `kubectl get events` shows the first line alone.
+    """
+    if done.before is None:
+        return ""
+    if not done.differences:
+        return " (drift: its field owners)"
+    first = done.differences[0]
+    writer = writer_of(done.before, first, manager)
+    more = len(done.differences) - 1
+    others = f" and {more} more field{'s' * (more > 1)}" if more else ""
+    return f" (drift: {first.path}{others}{f', by {writer.manager}' if writer else ''})"
 
 
 def explained(done: Done, desired: Desired, manager: str) -> str:
@@ -113,6 +132,7 @@ def success(ks: Kustomization, source: Source, run: Run) -> Result:
     spent, interval = format_duration(round(run.seconds, 3)), format_duration(ks.interval)
     contended = run.engine.drift.contended(run.turn.key)
     listed = f"; contended: {'; '.join(map(str, contended))}" if contended else ""
+    listed += _overdue(run.engine.reservations.overdue(run.turn.key))
     return Result(
         message=f"Applied revision: {source.revision}{listed}",
         reason=RECONCILIATION_SUCCEEDED,
@@ -120,6 +140,14 @@ def success(ks: Kustomization, source: Source, run: Run) -> Result:
         note=f"Reconciliation finished in {spent}, next run in {interval}",
         metadata={**run.told, "commit_status": "update"},
     )
+
+
+def _overdue(lines: Sequence[str]) -> str:
+    """What a status says of objects that left Git and are still not deleted: first of all, why."""
+    if not lines:
+        return ""
+    more = f" and {len(lines) - _OVERDUE} more" if len(lines) > _OVERDUE else ""
+    return f"; left Git, not deleted: {'; '.join(lines[:_OVERDUE])}{more}"
 
 
 def close(run: Run, reason: str, failure: Failure | None) -> None:

@@ -10,6 +10,7 @@ from tests.support.build import definition, widget
 from tests.support.fleet import Fleet, condition_of, config_map, has_reason, is_at, is_ready
 
 OWNER = "kustomize.toolkit.fluxcd.io/name"
+LACKING = {"kind": "ConfigMap", "name": "lacking"}  # variables that are not there yet
 
 
 def is_owned_by(name: str) -> Any:
@@ -38,6 +39,24 @@ def child(fleet: Fleet, name: str, **spec: Any) -> dict[str, Any]:
     return fleet.described(name, path="./web", **spec)
 
 
+def repository(fleet: Fleet, name: str, folder: str = "fleet") -> dict[str, Any]:
+    return {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "GitRepository",
+        "metadata": {"name": name},
+        "spec": {
+            "url": f"{fleet.git_url}/{folder}",
+            "interval": "1h",
+            "ref": {"branch": "main"},
+        },
+    }
+
+
+def child_of(fleet: Fleet, source: str, name: str, **spec: Any) -> dict[str, Any]:
+    """A child Kustomization of another source than its parent's."""
+    return child(fleet, name, sourceRef={"kind": "GitRepository", "name": source}, **spec)
+
+
 async def test_a_kustomization_renamed_by_its_parent_keeps_its_objects(fleet: Fleet) -> None:
     many = [config_map(f"c{number}") for number in range(25)]  # the brake would stop these
     await fleet.app({"app/old.yaml": child(fleet, "old"), "web/a.yaml": many})
@@ -51,6 +70,87 @@ async def test_a_kustomization_renamed_by_its_parent_keeps_its_objects(fleet: Fl
 
     assert await uid_of(fleet, "c1") == before
     assert is_owned_by("new")(await fleet.get("ConfigMap", "c1"))
+
+
+async def test_a_source_renamed_with_its_kustomization_keeps_their_objects(fleet: Fleet) -> None:
+    many = [config_map(f"c{number}") for number in range(25)]  # the brake would stop these
+    old, new = child_of(fleet, "web", "web"), child_of(fleet, "shop", "shop")
+    await fleet.app({"app/s.yaml": repository(fleet, "web"), "app/k.yaml": old, "web/a.yaml": many})
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "web", holds(25))
+        before = await uid_of(fleet, "c1")
+        await fleet.goes_live({"app/s.yaml": repository(fleet, "shop"), "app/k.yaml": new})
+        await fleet.until_gone("Kustomization", "web")
+        await fleet.until_gone("GitRepository", "web")
+        await fleet.until("Kustomization", "shop", holds(25))
+
+    assert await uid_of(fleet, "c1") == before
+    assert is_owned_by("shop")(await fleet.get("ConfigMap", "c1"))
+
+
+async def test_a_source_that_moves_to_another_url_under_another_name_keeps_its_objects(
+    fleet: Fleet,
+) -> None:
+    fleet.commit({"web/a.yaml": config_map("a")}, repository="mirror")
+    old, new = child_of(fleet, "web", "web"), child_of(fleet, "shop", "shop")
+    files = {"app/s.yaml": repository(fleet, "web"), "app/k.yaml": old}
+    await fleet.app({**files, "web/a.yaml": config_map("a")})
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "web", holds(1))
+        before = await uid_of(fleet, "a")
+        moved = repository(fleet, "shop", "mirror")
+        await fleet.goes_live({"app/s.yaml": moved, "app/k.yaml": new})
+        await fleet.until_gone("Kustomization", "web")
+        await fleet.until("Kustomization", "shop", holds(1))
+
+    assert await uid_of(fleet, "a") == before
+    assert is_owned_by("shop")(await fleet.get("ConfigMap", "a"))
+
+
+async def test_what_is_renamed_waits_for_its_new_name_however_long_that_cannot_be_built(
+    fleet: Fleet,
+) -> None:
+    fleet.commit({"web/a.yaml": config_map("a")})
+    await fleet.source()
+    await fleet.put(child(fleet, "old", timeout="1s"))
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "old", is_ready)
+        before = await uid_of(fleet, "a")
+        await fleet.put(child(fleet, "new", postBuild={"substituteFrom": [LACKING]}))
+        await fleet.until("Kustomization", "new", has_reason("BuildFailed"))
+        await fleet.delete("Kustomization", "old")
+        waiting = await fleet.until("Kustomization", "old", has_reason("PruneFailed"))
+        assert await uid_of(fleet, "a") == before
+        await fleet.put({**config_map("lacking"), "data": {"a": "b"}})
+        await fleet.request("Kustomization", "new", "now")
+        await fleet.until("Kustomization", "new", holds(1))
+        await fleet.until_gone("Kustomization", "old")
+
+    assert await uid_of(fleet, "a") == before
+    assert is_owned_by("new")(await fleet.get("ConfigMap", "a"))
+    assert condition_of(waiting)["message"] == (
+        f"ConfigMap/{fleet.namespace}/a stays for now: Kustomization/{fleet.namespace}/new, "
+        "not built yet, is to take its owner's place"
+    )
+
+
+async def test_a_kustomization_that_is_split_in_two_keeps_its_objects(fleet: Fleet) -> None:
+    files = {f"web/{name}/{name}.yaml": config_map(name) for name in "ab"}
+    await fleet.app({"app/k.yaml": child(fleet, "web"), **files})
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "web", holds(2))
+        before = [await uid_of(fleet, name) for name in "ab"]
+        halves = [fleet.described(f"web-{name}", path=f"./web/{name}") for name in "ab"]
+        await fleet.goes_live({"app/k.yaml": halves})
+        await fleet.until_gone("Kustomization", "web")
+        for name in "ab":
+            await fleet.until("Kustomization", f"web-{name}", holds(1))
+
+    assert [await uid_of(fleet, name) for name in "ab"] == before
 
 
 async def test_a_kustomization_renamed_by_hand_keeps_its_objects(fleet: Fleet) -> None:

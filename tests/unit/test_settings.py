@@ -1,6 +1,7 @@
 import pytest
 
 from engine.app import _request_timeout
+from engine.cluster.terms import UnfitTerms
 from engine.settings import Settings, unknown_variables
 
 
@@ -41,6 +42,7 @@ def test_what_kubernetes_tells_of_services_is_no_mistake(name: str) -> None:
     [
         (20.0, True, 20.0),
         (5.0, True, 5.0),
+        (23.0, True, 23.0),
         (0.0, True, 1.0),  # none at all would let a write outlast every Lease
         (600.0, False, 600.0),
     ],
@@ -57,7 +59,15 @@ def test_a_request_ends_before_the_lease_does() -> None:
     settings = Settings(
         request_timeout=20.0,
         leader_election_lease_duration=15.0,
+        leader_election_renew_deadline=10.0,
         leader_election_retry_period=2.0,
     )
 
     assert 1 <= _request_timeout(settings) < 15
+
+
+def test_a_request_timeout_that_was_asked_for_is_never_cut() -> None:
+    settings = Settings(request_timeout=24.0)
+
+    with pytest.raises(UnfitTerms, match="--request-timeout=24s: a write must end before"):
+        _request_timeout(settings)

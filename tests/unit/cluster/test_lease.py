@@ -9,7 +9,8 @@ import pytest
 
 from engine.cluster import Client, Conflict, LeaseLost, NotFound, Resource, Unreachable
 from engine.cluster.errors import AlreadyExists
-from engine.cluster.lease import Lease, Leases, Terms, lease_name, longest_write, micro_time
+from engine.cluster.lease import Lease, Leases, lease_name, micro_time
+from engine.cluster.terms import Terms, UnfitTerms, longest_write
 from tests.support.clock import ManualClock, settle
 
 TERMS = Terms()  # Flux's: 35 s, 30 s, 5 s; a write takes 20 s at most
@@ -320,9 +321,27 @@ def test_somebody_elses_write_is_noticed() -> None:
 
 
 def test_a_lease_must_leave_time_to_write() -> None:
-    assert longest_write(35, 5) == 20
+    assert longest_write(35, 5) == 23
     assert longest_write(15, 2) == 9
-    with pytest.raises(ValueError, match="a lease of 10 s, renewed every 5 s, leaves no time"):
-        longest_write(10, 5)
-    with pytest.raises(ValueError, match="leaves no time for writes of up to 20 s"):
-        Terms(duration=15, retry_period=2)
+    assert Terms(request_timeout=23).margin == 25
+
+
+@pytest.mark.parametrize(
+    ("terms", "rule"),
+    [
+        (
+            {"duration": 60, "request_timeout": 49},
+            "leaves 48s; .* to 1m1s",
+        ),
+        ({"duration": 12, "renew_deadline": 11}, "leaves 0s; lower"),
+        ({"duration": 30}, "the renew deadline must be shorter than the lease duration"),
+        ({"retry_period": 25}, "the renew deadline must be longer than 1.2 retry periods"),
+        ({"duration": 35.5}, "the lease duration must be whole seconds"),
+        ({"retry_period": 0}, "each must be above 0s"),
+    ],
+)
+def test_terms_that_do_not_fit_name_the_flags_their_values_and_the_rule(
+    terms: dict[str, float], rule: str
+) -> None:
+    with pytest.raises(UnfitTerms, match=f"=.* and --request-timeout=.*s: .*{rule}"):
+        Terms(**terms)  # type: ignore[arg-type] # durations only

@@ -58,6 +58,15 @@ def test_who_may_want_it_is_waited_for_but_not_for_ever(neighbour: Neighbour) ->
     assert judged(neighbour, is_over=True) == "delete"
 
 
+@pytest.mark.parametrize("is_last", [False, True])
+def test_who_takes_the_owners_place_is_waited_for_without_end(is_last: bool) -> None:
+    heir = Neighbour(B, is_heir=True, is_behind=True)
+
+    assert judged(heir, is_over=True, is_last=is_last) == (
+        "defer: Kustomization/flux/b, not built yet, is to take its owner's place"
+    )
+
+
 def test_what_was_wanted_in_the_last_build_that_succeeded_is_still_wanted() -> None:
     broken = Neighbour(B, wants=True, is_behind=True, is_related=True)
 

@@ -123,7 +123,7 @@ async def test_objects_of_a_remote_cluster_are_not_looked_for_in_this_one() -> N
 async def test_what_others_may_want_keeps_the_finalizer_and_says_for_whom() -> None:
     shop = await deleted(timeout="5m")
     other = Ref(APP.group, APP.kind, APP.namespace, "other")
-    shop.kustomization(other)
+    shop.kustomization(other, path="./other")
 
     requeue = await shop.run()
 
@@ -139,7 +139,7 @@ async def test_what_others_may_want_keeps_the_finalizer_and_says_for_whom() -> N
 
 async def test_what_nobody_claims_in_time_is_deleted() -> None:
     shop = await deleted(timeout="5m")
-    shop.kustomization(Ref(APP.group, APP.kind, APP.namespace, "other"))
+    shop.kustomization(Ref(APP.group, APP.kind, APP.namespace, "other"), path="./other")
     await shop.run()
 
     shop.clock.skip(300)
@@ -147,3 +147,17 @@ async def test_what_nobody_claims_in_time_is_deleted() -> None:
 
     assert is_finished(shop)
     assert A not in shop.client.objects
+
+
+async def test_what_a_new_name_is_to_take_over_is_never_deleted_for_being_late() -> None:
+    shop = await deleted(timeout="5m")
+    shop.kustomization(Ref(APP.group, APP.kind, APP.namespace, "new"))  # of the same path
+    await shop.run()
+
+    shop.clock.skip(300)
+    requeue = await shop.run()
+
+    assert A in shop.client.objects
+    assert not is_finished(shop)
+    assert requeue.after == 60  # retryInterval
+    assert "Kustomization/flux/new, not built yet, is to take its owner's place" in shop.said()

@@ -1,7 +1,12 @@
 """Who waits for whom.  The law that nothing wanted is deleted: tests/property/test_plan.py."""
 
+from typing import Any
+
+import pytest
+
 from engine.objects.ref import Ref
-from tests.support.shared_objects import SharedObjects, kustomization, shared
+from engine.reconcile.reservations import Statistics
+from tests.support.shared_objects import SharedObjects, kustomization, repository, shared
 
 A, B = kustomization("a"), kustomization("b")
 X, NOTHING = frozenset([shared("x")]), frozenset[Ref]()
@@ -141,6 +146,130 @@ def test_a_deleted_one_hands_over_to_its_new_name() -> None:
     assert A not in world.owners()
     assert world.live == {THE_OBJECT: new}
     assert world.deleted == []
+
+
+NEW, FETCHED = kustomization("new"), repository("new")
+URL = "https://git.example/fleet"
+
+
+def replaced(url: str = URL, **spec: Any) -> SharedObjects:
+    """A is replaced by a new name of a new source, which has fetched nothing yet."""
+    world = SharedObjects()
+    world.create(A, X, path="./web")
+    world.settle()
+    world.add_source(FETCHED, url)
+    world.create(NEW, X, source=FETCHED, path="./web", **spec)
+    world.delete(A)
+    return world
+
+
+@pytest.mark.parametrize("url", [URL, "git@git.example:fleet.git", "https://mirror.example/x"])
+def test_what_moves_to_a_new_source_waits_for_it(url: str) -> None:
+    world = replaced(url)
+
+    world.run(NEW)  # there is nothing to build yet
+    world.run(A)
+    assert world.reservations.remaining(A) is None
+    world.fetch(FETCHED)
+    world.settle()
+
+    assert world.live == {THE_OBJECT: NEW}
+    assert world.deleted == []
+    assert A not in world.owners()
+
+
+@pytest.mark.parametrize("is_suspended", [False, True])
+async def test_an_heir_that_cannot_be_built_is_waited_for_without_end(is_suspended: bool) -> None:
+    world = replaced(suspend=is_suspended)
+    world.broken.add(NEW)
+    world.fetch(FETCHED)
+    world.settle()
+    await world.clock.advance(world.limit)
+
+    world.run(A)
+
+    assert world.live == {THE_OBJECT: A}
+    assert world.inventory(A).keys() == X
+
+
+def test_who_hears_early_that_it_is_deleted_waits_for_what_was_made_before() -> None:
+    world = begun(X, NOTHING)
+    world.late = []  # from here on only answers to our own writes arrive
+    world.create(NEW, X)
+    world.delete(A)
+    world.answer(A)
+
+    world.run(A)
+    assert world.deleted == []
+    world.queued.clear()
+    world.catch_up()
+    assert A in world.queued
+    world.settle()
+
+    assert world.live == {THE_OBJECT: NEW}
+    assert A not in world.owners()
+
+
+def test_what_an_heir_does_not_want_is_deleted_once_that_is_known() -> None:
+    world = replaced()
+    world.git[NEW] = NOTHING
+    world.run(A)
+    world.fetch(FETCHED)
+
+    world.settle()
+
+    assert world.deleted == [(THE_OBJECT, frozenset())]
+    assert world.owners() == [NEW]
+
+
+def test_a_new_one_whose_objects_go_to_another_namespace_is_no_heir() -> None:
+    world = replaced(targetNamespace="elsewhere")
+    world.git[NEW] = NOTHING
+
+    world.run(A)
+
+    assert world.deleted == [(THE_OBJECT, frozenset())]
+
+
+def test_a_source_that_went_with_its_kustomization_is_remembered() -> None:
+    world = SharedObjects()
+    world.add_source(repository("old"), URL)
+    world.fetch(repository("old"))
+    world.create(A, X, source=repository("old"), path="./a")
+    world.settle()
+    world.add_source(FETCHED, URL)
+    world.create(NEW, X, source=FETCHED, path="./b")
+    world.delete(A)
+    world.drop_unused_sources()
+
+    world.run(A)
+    assert world.deleted == []
+    world.fetch(FETCHED)
+    world.settle()
+
+    assert world.live == {THE_OBJECT: NEW}
+
+
+def test_statistics_count_tombstones_and_the_oldest() -> None:
+    world = replaced()
+    world.run(A)
+
+    assert world.reservations.statistics() == Statistics(1, 1, 1, 0.0)
+    assert "tombstones=1" in repr(world.reservations)
+
+
+async def test_what_is_not_deleted_when_its_time_is_over_is_named_for_the_status() -> None:
+    world = begun(X, X)
+    world.live[THE_OBJECT] = A
+    world.suspend(B, True)
+    world.commit({A: NOTHING})
+    world.run(A)
+    assert world.reservations.overdue(A) == []
+    await world.clock.advance(world.limit)
+
+    line = "ConfigMap/ns/x (wanted by Kustomization/flux/b)"
+    assert world.reservations.overdue(A) == [line]
+    assert world.reservations.statistics().oldest == world.limit
 
 
 def test_what_a_suspended_one_holds_is_left_to_it() -> None:

@@ -1,0 +1,202 @@
+"""What an object of one Kustomization is to the others, from what is known of them in memory."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from engine.api.meta import READY
+from engine.cluster.mirror import Mirror, version
+from engine.objects.ref import Object, Ref
+from engine.plan.claims import Basis, Claims
+from engine.plan.kinship import Kin, repository_of
+from engine.plan.reservation import Neighbour
+from engine.reconcile.references import source_named
+from engine.reconcile.triggers import Triggers
+from engine.status.conditions import find
+
+_NOWHERE = Kin(Ref("", "", "", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Other:
+    """What another Kustomization is to the owner, whichever object is asked about."""
+
+    ref: Ref
+    obj: Object
+    kin: Kin
+    is_related: bool
+    is_heir: bool
+    is_behind: bool
+    is_coming: bool
+    is_suspended: bool
+
+
+class Neighbours:
+    """Looks at the other Kustomizations; the rules are in `engine/plan/kinship.py`."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        claims: Claims,
+        triggers: Triggers,
+        concerns: Callable[[Ref, Ref], bool],
+    ) -> None:
+        """concerns: as of Triggers."""
+        self._mirror, self._claims, self._triggers = mirror, claims, triggers
+        self._concerns = concerns
+        self._held: dict[Ref, tuple[object, frozenset[str]]] = {}  # {who: (version, inventory ids)}
+        self._repositories: dict[
+            Ref, str
+        ] = {}  # {owner: of its last build}; its source may be gone
+        self._told = -1  # highest version that the watch told; below 0: nothing is watched
+        self._wishes: dict[Ref, tuple[object, int]] = {}  # {owner: (wish, version when first seen)}
+        self._builds = 0
+        self._around: tuple[object, list[_Other]] = None, []  # whom all objects of an owner concern
+
+    def built(self, owner: Ref, ks: Object) -> None:
+        """A Kustomization was built of the source that it names."""
+        self._repositories[owner] = repository_of(self._mirror.get(source_named(ks)))
+        self._builds += 1
+
+    def forget(self, owner: Ref) -> None:
+        """A Kustomization exists no more."""
+        self._held.pop(owner, None)
+        self._repositories.pop(owner, None)
+        self._wishes.pop(owner, None)
+
+    def told(self, ks: Object) -> None:
+        """The watch of Kustomizations has come as far as this."""
+        self._told = max(self._told, version(ks))
+
+    def is_current(self, owner: Ref) -> bool:
+        """Whether the watch has told all that came before what the owner is asked for now.
+
+        The answer to a write of ours may show that the owner is deleted before the watch tells of
+        the one that was made a moment earlier to take its place.
+        """
+        own = self._mirror.get(owner)
+        if own is None or self._told < 0:
+            return True
+        wish = generation_of(own), own["metadata"].get("deletionTimestamp")
+        known = self._wishes.get(owner)
+        if known is None or known[0] != wish:
+            known = self._wishes[owner] = wish, version(own)
+        return known[1] <= self._told
+
+    def of(self, owner: Ref, ref: Ref) -> Iterator[Neighbour]:
+        """Who may have a say before the owner deletes an object."""
+        for other in self._others(owner, ref):
+            is_possible = other.kin.may_make(ref)
+            is_asked = other.is_suspended or (other.is_behind and not other.is_related)
+            yield Neighbour(
+                other.ref,
+                wants=ref in self._claims.wanted(other.ref),
+                holds=is_asked and ref.id in self._inventory_ids(other.ref, other.obj),
+                is_related=is_possible and (other.is_related or other.is_coming),
+                is_heir=is_possible and other.is_heir,
+                is_behind=other.is_behind,
+                is_suspended=other.is_suspended,
+            )
+
+    def is_deleted(self, user: Ref) -> bool:
+        """Whether that Kustomization is being deleted."""
+        obj = self._mirror.get(user)
+        return obj is None or bool(obj["metadata"].get("deletionTimestamp"))
+
+    def _others(self, owner: Ref, ref: Ref) -> list[_Other]:
+        behind = self._triggers.behind
+        now = owner, self._mirror.changes, self._builds
+        if self._around[0] != now:
+            own = self._mirror.get(owner)
+            kin = _NOWHERE if own is None else self._kin(owner, own)
+            self._around = now, self._seen(kin, behind - {owner})
+        rivals = self._claims.rivals(owner, ref) - behind
+        return [*self._around[1], *self._seen(_NOWHERE, rivals)]
+
+    def _seen(self, own: Kin, others: Iterable[Ref]) -> list[_Other]:
+        # A copy: who looks whether one is behind may find that it is not.
+        found = (self._other(ref, own) for ref in tuple(others))
+        return [each for each in found if each is not None]
+
+    def _other(self, ref: Ref, own: Kin) -> _Other | None:
+        """None: nothing to anybody, as it is being deleted, or belongs to another cluster."""
+        obj = self._mirror.get(ref)
+        spec = (obj or {}).get("spec") or {}
+        if obj is None or self.is_deleted(ref) or spec.get("kubeConfig"):
+            return None
+        is_suspended = bool(spec.get("suspend"))
+        is_behind = not is_suspended and self._is_behind(ref, obj)
+        kin = self._kin(ref, obj)
+        return _Other(
+            ref,
+            obj,
+            kin,
+            is_related=is_behind and own.is_related(kin),
+            is_heir=(is_behind or is_suspended) and own.is_heir(kin),
+            is_behind=is_behind,
+            is_coming=is_behind and self._is_coming(obj),
+            is_suspended=is_suspended,
+        )
+
+    def _kin(self, ref: Ref, ks: Object) -> Kin:
+        source = source_named(ks)
+        found = repository_of(self._mirror.get(source)) or self._repositories.get(ref, "")
+        return Kin.of(ks, source, found, is_built=self._claims.basis(ref) is not None)
+
+    def _is_coming(self, ks: Object) -> bool:
+        """Whether it is about to be built: nothing has stopped it at what it is now.
+
+        Who is not related is not waited for once it has failed.
+        """
+        source = self._mirror.get(source_named(ks))
+        if source is not None and not _revision(source):
+            return not _failure(source)
+        reason = _failure(ks)
+        if reason in ("", "DependencyNotReady", "ArtifactFailed"):
+            return not reason
+        attempted = (ks.get("status") or {}).get("lastAttemptedRevision")
+        return source is not None and attempted != _revision(source)
+
+    def _is_behind(self, other: Ref, obj: Object) -> bool:
+        """Whether it may build something that it has not built yet."""
+        if other not in self._triggers.behind:
+            return False
+        known, now = self._claims.basis(other), self._basis(obj)
+        if known is None or known.generation != now.generation:
+            return True
+        is_same = not now.revision or known.revision == now.revision
+        if is_same or not self._concerns(other, source_named(obj)):
+            self._triggers.behind.discard(other)
+            return False
+        return True
+
+    def _basis(self, ks: Object) -> Basis:
+        """What a Kustomization would be built from now."""
+        source = self._mirror.get(source_named(ks)) or {}
+        return Basis(generation_of(ks), _revision(source))
+
+    def _inventory_ids(self, other: Ref, obj: Object) -> frozenset[str]:
+        now = obj["metadata"].get("resourceVersion")
+        known = self._held.get(other)
+        if known is not None and known[0] == now:
+            return known[1]
+        entries = ((obj.get("status") or {}).get("inventory") or {}).get("entries") or ()
+        ids = frozenset(str(each.get("id")) for each in entries)
+        self._held[other] = now, ids
+        return ids
+
+
+def generation_of(ks: Object) -> int:
+    """The generation of an object, 0 where it has none."""
+    return int(ks["metadata"].get("generation", 0))
+
+
+def _failure(obj: Object) -> str:
+    """The reason for which an object is not Ready as it is now, "" if it is or does not say."""
+    ready = find((obj.get("status") or {}).get("conditions") or [], READY) or {}
+    is_now = ready.get("observedGeneration", 0) == generation_of(obj)
+    return str(ready.get("reason", "")) if is_now and ready.get("status") == "False" else ""
+
+
+def _revision(source: Object) -> str:
+    artifact = (source.get("status") or {}).get("artifact") or {}
+    return str(artifact.get("revision", ""))

@@ -1,0 +1,21 @@
+from engine.objects.ref import Ref
+from tests.support.build import config, made
+from tests.support.memory_client import kind
+from tests.support.reconciling import APP, Workshop
+
+VOLUMES = kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+
+
+async def test_a_namespace_is_not_deleted_with_volumes_that_no_git_has() -> None:
+    shop = Workshop()
+    shop.client.kinds["", "PersistentVolumeClaim"] = VOLUMES
+    shop.source("main@sha1:1", a=config("a"), n=made("Namespace", "db", ""))
+    shop.client.put(made("PersistentVolumeClaim", "data-0", "db"))
+    shop.kustomization()
+    await shop.run()
+    shop.source("main@sha1:2", a=config("a"))
+
+    await shop.run()
+
+    assert Ref("", "Namespace", "", "db") in shop.client.objects
+    assert "it holds PersistentVolumeClaim/db/data-0: Namespace/db" in shop.said(ref=APP)
