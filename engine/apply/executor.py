@@ -48,21 +48,22 @@ async def each(
     An error of the API server is a result: one refused object never stops another.
     Raises LeaseLost.
     """
-    if not items:
-        return []
     results: list[R | Exception] = [RuntimeError("not run")] * len(items)
-    limiter = anyio.CapacityLimiter(in_flight)
+    left = iter(enumerate(items))
 
-    async def one(index: int, item: T) -> None:
-        async with limiter:
+    async def take_turns() -> None:
+        for index, item in left:
             try:
                 results[index] = await work(item)
             except (ApiError, UnknownKind, LeaseLost, Failure) as error:
                 results[index] = error
 
-    async with anyio.create_task_group() as tasks:
-        for index, item in enumerate(items):
-            tasks.start_soon(one, index, item)
+    if len(items) == 1:  # as of most kinds: without a task of its own
+        await take_turns()
+    elif items:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(min(len(items), in_flight)):
+                tasks.start_soon(take_turns)
     lost = next((result for result in results if isinstance(result, LeaseLost)), None)
     if lost is not None:
         raise lost

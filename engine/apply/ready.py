@@ -61,10 +61,12 @@ def _is_new_definition(done: Done) -> bool:
 async def _state(done: Done, executor: Executor) -> Health:
     if done.live is None or is_partial(done.live):
         done = await _reread(done, executor)
-    found = health(done.live or {}, executor.clock.wall())
+    live = done.live or {}
+    judged = executor.live.judges.health(live) if live else None
+    found = judged or health(live, executor.clock.wall())
     if found.status is not Status.CURRENT or done.ref.kind != "CustomResourceDefinition":
         return found
-    return found if await _is_served(done.live or {}, executor) else _NOT_SERVED
+    return found if await _is_served(live, executor) else _NOT_SERVED
 
 
 async def _is_served(definition: Object, executor: Executor) -> bool:

@@ -42,12 +42,15 @@ Look = Callable[[Sequence[Target]], AbstractAsyncContextManager[Sight]]
 """The health of targets right now; news are told while inside."""
 
 
-async def wait_healthy(targets: Sequence[Target], look: Look, clock: Clock, limit: float) -> None:
+async def wait_healthy(
+    targets: Sequence[Target], look: Look, clock: Clock, limit: float, started: float | None = None
+) -> None:
     """Returns when every target is Current.
 
-    limit: seconds.  Raises HealthCheckFailed when it is over or as soon as a target has failed.
+    limit: seconds since `started`, a monotonic instant (None: now).
+    Raises HealthCheckFailed when it is over or as soon as a target has failed.
     """
-    started, pending = clock.monotonic(), list(targets)
+    started, pending = clock.monotonic() if started is None else started, list(targets)
     while True:
         async with look(pending) as sight:
             spent = clock.monotonic() - started

@@ -5,6 +5,7 @@ Source: k8s.io/apimachinery/pkg/labels.
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 _REQUIREMENT = re.compile(
     r"\s*(?:"
@@ -16,12 +17,29 @@ _REQUIREMENT = re.compile(
     r")\s*(?:,|$)"
 )
 _KEY = re.compile(r"(?:[a-z0-9.-]{1,253}/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_OPERATORS = {"In": "in", "NotIn": "notin"}
 
 Test = Callable[[Mapping[str, str]], bool]
 
 
 class SelectorError(ValueError):
     """A text that is no selector."""
+
+
+def selector_text(selector: Mapping[str, Any]) -> str:
+    """A selector of an object's spec as kubectl writes it, "" if it selects all.
+
+    selector: {matchLabels: {key: value}, matchExpressions: [{key, operator, values}]}.
+    """
+    terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    for rule in selector.get("matchExpressions") or ():
+        values = ",".join(sorted(rule.get("values") or ()))
+        operator = rule.get("operator", "")
+        if operator in _OPERATORS:
+            terms.append(f"{rule['key']} {_OPERATORS[operator]} ({values})")
+        else:
+            terms.append(rule["key"] if operator == "Exists" else f"!{rule['key']}")
+    return ",".join(sorted(terms))
 
 
 def selector_test(text: str) -> Test:

@@ -2,13 +2,16 @@
 
 The owner is queued at once.  While a run of it goes on, what is told of its objects is only noted,
 and judged when it ends: the watch may tell of our own write before its answer comes, and of
-somebody else's right after it.
+somebody else's right after it.  A run that only waits for health has all its answers: it is woken,
+and corrects.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from engine.objects.kstatus import Status
 from engine.objects.ref import Object, Ref
 from engine.plan.claims import Claims
 from engine.plan.contention import Contended, Contention
@@ -43,6 +46,8 @@ class _Running:
     heard: set[Ref]
     begun_with: dict[Ref, bytes]
     """Signatures of drift that the run is to correct: if it cannot, its retry will try again."""
+    wake: Callable[[], None] | None = None
+    """Wakes the run while it only waits."""
 
 
 class Drift:
@@ -55,12 +60,16 @@ class Drift:
         push: Callable[[Ref, float], None],
         clock: Clock,
     ) -> None:
-        """look: the object as last seen.  push: queue that Kustomization in so many seconds."""
+        """look: the object as last seen.  push: queue that Kustomization in so many seconds.
+
+        `unwell` is told of each owner and object that is not Current, if no run of the owner lasts.
+        """
         self._claims, self._look, self._push, self._clock = claims, look, push, clock
         self.contention = Contention()
         self._found: dict[Ref, dict[Ref, _Found]] = {}  # {owner: {object: how it drifted}}
         self._whole = 0
         self._running: dict[Ref, _Running] = {}
+        self.unwell: Callable[[Ref, Ref], None] = _nobody
 
     def told(self, ref: Ref, seen: Observation | None, obj: Object) -> None:
         """A live object changed; seen: None: it is gone."""
@@ -69,6 +78,10 @@ class Drift:
             running = self._running.get(owner)
             if running is not None:
                 running.heard.add(ref)
+                if running.begun_with.get(ref) != _signature(seen):
+                    running.begun_with.pop(ref, None)  # what comes after this is new
+            elif seen is not None and seen.health.status is not Status.CURRENT:
+                self.unwell(owner, ref)
             if owner != drifted:
                 self._forget(owner, ref)
                 if running is not None:
@@ -78,6 +91,8 @@ class Drift:
             self._remember(owner, ref, seen, obj)
             if running is None and not is_known:  # else the run that is queued for it sees it
                 self._push(owner, self._pause(ref))
+            elif running is not None and running.wake is not None:
+                running.wake()
 
     def evidence(self, owner: Ref, ref: Ref, version: int) -> Object | None:
         """The drifted object whole, if it was told in that version."""
@@ -106,26 +121,56 @@ class Drift:
     @contextmanager
     def running(self, owner: Ref) -> Iterator[None]:
         """A run of `owner` goes on: what looks like drift may be its own doing."""
-        begun_with = {ref: found.signature for ref, found in self._found.get(owner, {}).items()}
-        running = self._running[owner] = _Running(set(), begun_with)
+        running = self._running[owner] = _Running(set(), self._signatures(owner))
         try:
             yield
         finally:
             del self._running[owner]
-            self._judge(owner, running)
+            found = self._uncorrected(owner, running)
+            if found:
+                self._push(owner, min(found.values()))
+
+    @contextmanager
+    def waiting(self, owner: Ref, wake: Callable[[], None]) -> Iterator[None]:
+        """The run of `owner` only waits while inside; `wake` is called when something drifts."""
+        running = self._running[owner]
+        running.wake = wake
+        try:
+            yield
+        finally:
+            running.wake = None
+
+    def due(self, owner: Ref) -> float:
+        """Seconds until the run of `owner`, which waits, is to correct something; inf: nothing."""
+        running = self._running[owner]
+        found = self._uncorrected(owner, running)
+        running.heard = set(found)
+        for ref in found:  # also what was known when the run began, once its pause is over
+            running.begun_with.pop(ref, None)
+        return min(found.values(), default=math.inf)
+
+    def correcting(self, owner: Ref) -> None:
+        """The run of `owner` corrects from here on what is known to have drifted."""
+        running = self._running[owner]
+        running.heard.clear()
+        running.begun_with = self._signatures(owner)
 
     def release(self, owner: Ref) -> None:
         """The owner is gone."""
         for ref in list(self._found.get(owner, ())):
             self._forget(owner, ref)
 
-    def _judge(self, owner: Ref, running: _Running) -> None:
-        """What is still not as it should be once a run is over.
+    def _signatures(self, owner: Ref) -> dict[Ref, bytes]:
+        """How what is known to have drifted looks."""
+        return {ref: found.signature for ref, found in self._found.get(owner, {}).items()}
+
+    def _uncorrected(self, owner: Ref, running: _Running) -> dict[Ref, float]:
+        """What is still not as it should be once a run is over, and in how many seconds to correct.
 
         What the run was to correct and did not waits for its retry; what it left alone as somebody
         undoes it, for the end of the pause; what is new is corrected at once.
         """
-        pauses: list[float] = []
+        pauses: dict[Ref, float] = {}
         for ref in running.heard | self._found.get(owner, {}).keys():
             seen = self._look(ref)
             if self._claims.drifted(ref, seen) != owner:
@@ -136,9 +181,8 @@ class Drift:
             pause, signature = self._pause(ref), _signature(seen)
             is_new = ref in running.heard and running.begun_with.get(ref) != signature
             if pause > 0 or is_new:
-                pauses.append(pause)
-        if pauses:
-            self._push(owner, min(pauses))
+                pauses[ref] = pause
+        return pauses
 
     def _is_known(self, owner: Ref, ref: Ref, seen: Observation | None) -> bool:
         """Whether the same drift was told before."""
@@ -169,6 +213,10 @@ class Drift:
     def __repr__(self) -> str:
         """Counts, for logs and debuggers."""
         return f"<Drift {self.statistics()}>"
+
+
+def _nobody(_owner: Ref, _ref: Ref) -> None:
+    """Nobody listens yet."""
 
 
 def _signature(seen: Observation | None) -> bytes:

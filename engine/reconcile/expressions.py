@@ -30,12 +30,17 @@ class HealthExpressions:
 
     of_kinds: Mapping[Kind, tuple[tuple[Status, Program], ...]]
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.of_kinds)
+
     def judges(self, ref: Ref) -> bool:
         """Whether they say how that object is, in place of the rules that hold for all kinds."""
         return (ref.group, ref.kind) in self.of_kinds or (ref.group, "") in self.of_kinds
 
-    def health(self, ref: Ref, obj: Object) -> Health:
+    def health(self, obj: Object) -> Health:
         """How the object is; Unknown where an expression has no value for it."""
+        ref = Ref.of(obj)
         of_group = self.of_kinds.get((ref.group, ""), ())
         if _is_outdated(obj):
             return Health(Status.IN_PROGRESS, "its newest generation is not observed yet")

@@ -1,28 +1,24 @@
-"""The health of what a Kustomization applied: what to wait for, and how to look at it."""
+"""The health of what a Kustomization applied: what to wait for, and what comes of it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import closing
 
 from engine.api.duration import format_duration
 from engine.api.kustomize import Kustomization
 from engine.api.meta import HEALTHY, KUSTOMIZE_GROUP, PROGRESSING, SUCCEEDED
 from engine.apply import ChangeSet, Executor, Outcome, wait_healthy
-from engine.apply.executor import each as each_of
-from engine.apply.wait import Sight, Target
-from engine.cluster import UnknownKind
+from engine.apply.wait import Target
 from engine.errors import HealthCheckCanceled
-from engine.objects.kstatus import Health, Status, health, with_pods
 from engine.objects.ref import Object, Ref
-from engine.reconcile.expressions import HealthExpressions, health_expressions
+from engine.reconcile.builds import Desired
+from engine.reconcile.correction import corrected
+from engine.reconcile.expressions import health_expressions
+from engine.reconcile.looks import Drifted, Looks
 from engine.reconcile.outcome import requested_at
 from engine.reconcile.run import Run
 from engine.reconcile.sources import Source
 from engine.reconcile.telling import phase
 from engine.status.conditions import condition, find, with_condition, without_conditions
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two questions
-_LOOK_ANYWAY = 30.0  # seconds between two looks at what the watches show, should one tell nothing
-_PODS_OF = ("StatefulSet", "ReplicaSet")  # whose Pods' failure is theirs (flux-behaviour 1.8)
 
 
 def targets_of(ks: Kustomization, changes: ChangeSet) -> list[Target]:
@@ -44,9 +40,14 @@ def targets_of(ks: Kustomization, changes: ChangeSet) -> list[Target]:
 
 
 async def healthy_targets(
-    targets: Sequence[Target], ks: Kustomization, source: Source, executor: Executor, run: Run
+    targets: Sequence[Target],
+    desired: Desired,
+    ks: Kustomization,
+    source: Source,
+    executor: Executor,
+    run: Run,
 ) -> None:
-    """Returns when all are healthy; holds no slot while it waits.
+    """Returns when all are healthy; holds no slot while it waits, and corrects what drifts then.
 
     Raises HealthCheckFailed, or HealthCheckCanceled if something newer arrived.
     """
@@ -59,11 +60,11 @@ async def healthy_targets(
     if not run.is_routine:  # a Pod that moves to another node must not make Ready flap
         _set_healthy(run, "Unknown", PROGRESSING, message)
     started = run.engine.clock.monotonic()
-    async with run.turn.yielded():
-        with run.turn.until_superseded() as scope:
-            look = _Look(executor, run, message, health_expressions(ks))
-            await wait_healthy(targets, look, run.engine.clock, ks.timeout)
-        if scope.cancelled_caught:
+    with closing(Looks(executor, run, message, health_expressions(ks))) as looks:
+        while not await _is_healthy(targets, looks, ks.timeout, started, run):
+            if not run.turn.superseded.is_set():
+                await corrected(desired, ks, source, executor, run)
+                continue
             newer = _newer(source, run)
             raise HealthCheckCanceled(
                 f"New reconciliation triggered by {newer}",
@@ -79,6 +80,19 @@ async def healthy_targets(
     run.emit("Normal", PROGRESSING, message, run.told)
 
 
+async def _is_healthy(
+    targets: Sequence[Target], looks: Looks, limit: float, started: float, run: Run
+) -> bool:
+    """Whether all are healthy; False: something drifted, or something newer arrived."""
+    async with run.turn.yielded():
+        with run.turn.until_superseded() as scope:
+            try:
+                await wait_healthy(targets, looks, run.engine.clock, limit, started)
+            except Drifted:
+                return False
+    return not scope.cancelled_caught
+
+
 def _newer(source: Source, run: Run) -> Ref:
     """What ended the wait: the object itself, where it is another one by now, or its source."""
     own = run.engine.mirror.get(run.turn.key)
@@ -86,94 +100,6 @@ def _newer(source: Source, run: Run) -> Ref:
         return run.turn.key
     is_same = own["metadata"].get("generation") == run.given["metadata"].get("generation")
     return source.ref if is_same else run.turn.key
-
-
-class _Look:
-    """Looks at targets, and keeps the status up to date while the waiting lasts.
-
-    What the live view shows is not asked for; it is looked at again when its watch tells of it.
-    """
-
-    def __init__(
-        self, executor: Executor, run: Run, message: str, expressions: HealthExpressions
-    ) -> None:
-        self._executor, self._run, self._message = executor, run, message
-        self._expressions = expressions
-        self._pause = _FIRST_PAUSE
-
-    @asynccontextmanager
-    async def __call__(self, targets: Sequence[Target]) -> AsyncIterator[Sight]:
-        live = self._executor.live
-        with live.listening([target.ref for target in targets]) as news:
-            await self._run.progress(self._message)
-            told = {each.ref: seen.health for each in targets if (seen := live.current(each.ref))}
-            asked = [each for each in targets if self._is_asked_for(each, told)]
-            found = await each_of(asked, self._health, self._executor.in_flight)
-            states = dict(told)
-            for target, result in zip(asked, found, strict=True):
-                state = _state_of(result)
-                states.pop(target.ref, None)
-                if state is not None:
-                    states[target.ref] = state
-            yield Sight(states, self._again(told, is_asking=bool(asked)), news)
-
-    def _is_asked_for(self, target: Target, told: Mapping[Ref, Health]) -> bool:
-        """Whether no watch shows all that decides.
-
-        So it is of a foreign object, of one whose Pods count, and of one that expressions judge.
-        """
-        if self._expressions.judges(target.ref):
-            return True
-        state, now = told.get(target.ref), self._executor.clock.wall()
-        if state is None or (state.recheck_at is not None and state.recheck_at <= now):
-            return True
-        return state.status is Status.IN_PROGRESS and target.ref.kind in _PODS_OF
-
-    def _again(self, told: Mapping[Ref, Health], *, is_asking: bool) -> float:
-        """Seconds after which it is worth looking again without news."""
-        now = self._executor.clock.wall()
-        due = [state.recheck_at - now for state in told.values() if state.recheck_at is not None]
-        pause = _LOOK_ANYWAY
-        if is_asking:
-            pause, self._pause = self._pause, min(self._pause * 1.5, _LONGEST_PAUSE)
-        due.append(self._run.progress_due)
-        return max(_FIRST_PAUSE, min([pause, *due]))
-
-    async def _health(self, target: Target) -> Health | None:
-        client, ref = self._executor.client, target.ref
-        try:
-            resource = await client.discovery.resource(ref.group, target.version, ref.kind)
-        except UnknownKind:
-            return None
-        obj = await client.get(resource, ref.namespace, ref.name)
-        if obj is None:
-            return None
-        if self._expressions.judges(ref):
-            return self._expressions.health(ref, obj)
-        now = self._executor.clock.wall()
-        own = health(obj, now)
-        if own.status is not Status.IN_PROGRESS or ref.kind not in _PODS_OF:
-            return own
-        return with_pods(own, [(pod, health(pod, now)) for pod in await self._pods(obj)])
-
-    async def _pods(self, obj: Object) -> Sequence[Object]:
-        client = self._executor.client
-        labels = ((obj.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
-        try:
-            resource = await client.discovery.resource("", "v1", "Pod")
-        except UnknownKind:
-            return []
-        selector = ",".join(f"{key}={value}" for key, value in labels.items())
-        namespace = obj["metadata"]["namespace"]
-        listed = await client.list(resource, namespace, label_selector=selector)
-        return listed.items
-
-
-def _state_of(result: Health | Exception | None) -> Health | None:
-    """The health that was found; Unknown, not absent, where the API server refused to tell."""
-    if isinstance(result, Exception):
-        return Health(Status.UNKNOWN, str(result), None)
-    return result
 
 
 def _may_vanish(obj: Object | None) -> bool:

@@ -39,7 +39,8 @@ async def test_a_manual_edit_is_corrected_without_anybody_asking(fleet: Fleet) -
     assert after is not None
     assert after["status"] == before["status"]
     lines = told["message"].splitlines()
-    assert lines[0] == f"ConfigMap/{fleet.namespace}/web configured"
+    what = f"ConfigMap/{fleet.namespace}/web configured"  # all that `kubectl get events` shows
+    assert lines[0] == f"{what} (drift: .data.color and 1 more field, by kubectl-patch)"
     assert re.sub("at [^)]*", "at TIME", lines[1]) == (
         f"drift of ConfigMap/{fleet.namespace}/web corrected (app/a.yaml:1): "
         '.data.color was "red" (written by kubectl-patch at TIME), now "blue"; '

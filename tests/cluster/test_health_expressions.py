@@ -1,6 +1,7 @@
 """Health of kinds whose status only their user understands: `spec.healthCheckExprs`."""
 
 import secrets
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -67,3 +68,18 @@ async def test_an_expression_that_is_none_stalls_and_harms_nobody_else(
 
 def message_of(ks: Object) -> Any:
     return condition_of(ks)["message"]
+
+
+async def test_what_expressions_judge_is_told_by_the_watch(fleet: Fleet) -> None:
+    await app(fleet)
+
+    async with fleet.engine() as state:
+        await fleet.until("Kustomization", "app", is_checking)
+        assert state.client is not None
+        before = Counter(state.client.statistics().requests)
+        await set_phase(fleet, "Other")
+        await set_phase(fleet, "Done")
+        await fleet.until("Kustomization", "app", is_ready)
+        asked = Counter(state.client.statistics().requests) - before
+
+    assert [key for key in asked if key[1] == "configmaps"] == []

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import anyio
+
 from tests.support.fleet import (
     Fleet,
     condition_of,
     config_map,
     has_reason,
+    is_at,
     is_checking,
     is_ready,
 )
@@ -94,3 +97,83 @@ def unready(name: str) -> dict[str, Any]:
         "metadata": {"name": name},
         "spec": {"interval": "1h", "url": "oci://example.test/app"},
     }
+
+
+async def test_drift_is_corrected_while_the_wait_goes_on(fleet: Fleet) -> None:
+    files = {"app/a.yaml": unready("web"), "app/b.yaml": config_map("b", color="blue")}
+    await fleet.app(files, wait=True, timeout="5m")
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_checking)
+        await fleet.patch("ConfigMap", "b", {"data": {"color": "red"}})
+        await fleet.until("ConfigMap", "b", lambda obj: obj["data"] == {"color": "blue"})
+        meanwhile = await fleet.get("Kustomization", "app")
+        await tell(fleet, "web", "Ready")
+        await fleet.until("Kustomization", "app", is_ready)
+
+    assert meanwhile is not None
+    assert is_checking(meanwhile)
+    assert condition_of(meanwhile)["status"] == "Unknown"
+
+
+async def test_an_object_of_somebody_else_is_waited_for_by_one_watch(fleet: Fleet) -> None:
+    check = {"apiVersion": "v1", "kind": "ConfigMap", "name": "b", "namespace": fleet.namespace}
+    await fleet.app({"app/a.yaml": config_map("a")}, healthChecks=[check], timeout="5m")
+
+    async with fleet.engine() as state:
+        await fleet.until("Kustomization", "app", is_checking)
+        assert state.client is not None
+        await fleet.put(config_map("b"))
+        await fleet.until("Kustomization", "app", is_ready)
+        asked = state.client.statistics().requests
+        assert state.engine is not None
+        left = state.engine.live.following.statistics()
+
+    assert asked["watch", "configmaps"] == 2  # of ours, and of that one
+    assert (
+        asked["get", "configmaps"] <= 2
+    )  # whether ours is there before it is made, and the first look
+    assert left.watches == 0
+
+
+async def test_a_newer_spec_ends_the_wait(fleet: Fleet) -> None:
+    await fleet.app({"app/a.yaml": unready("web")}, wait=True, timeout="5m")
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_checking)
+        await fleet.patch("Kustomization", "app", {"spec": {"wait": False}})
+        await fleet.until("Kustomization", "app", is_ready)
+
+
+async def test_a_manual_request_ends_the_wait_and_begins_another(fleet: Fleet) -> None:
+    await fleet.app({"app/a.yaml": unready("web")}, wait=True, timeout="5m")
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_checking)
+        await fleet.request("Kustomization", "app", "now")
+        ks = await fleet.until("Kustomization", "app", has_reason("HealthCheckCanceled"))
+        await fleet.until("Kustomization", "app", is_checking)
+
+    assert condition_of(ks)["message"] == (
+        f"New reconciliation triggered by Kustomization/{fleet.namespace}/app"
+    )
+
+
+async def test_a_commit_that_changes_nothing_here_leaves_the_wait_alone(fleet: Fleet) -> None:
+    await fleet.app({"app/a.yaml": unready("web")}, wait=True, timeout="5m")
+    seen: set[str] = set()
+
+    async def note() -> None:
+        async for obj in fleet.news("Kustomization", "app"):
+            seen.add(condition_of(obj or {}).get("reason", ""))
+
+    async with fleet.engine(), anyio.create_task_group() as tasks:
+        await fleet.until("Kustomization", "app", is_checking)
+        tasks.start_soon(note)
+        commit = fleet.commit({"other/a.yaml": config_map("other")})
+        await fleet.reconcile("GitRepository", "fleet")
+        await tell(fleet, "web", "Ready")
+        await fleet.until("Kustomization", "app", is_at(commit))
+        tasks.cancel_scope.cancel()
+
+    assert "HealthCheckCanceled" not in seen

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.apiserver.printing.ages import age_of
+from engine.objects import labels
 from engine.objects.ref import Object
 
 Cell = Callable[[Object, float], Any]
@@ -89,22 +90,9 @@ def labels_text(labels: Mapping[str, Any] | None) -> str:
     return ",".join(f"{name}={each}" for name, each in sorted((labels or {}).items())) or NONE
 
 
-_OPERATORS = {"In": "in", "NotIn": "notin"}
-
-
 def selector_text(selector: Mapping[str, Any] | None) -> str:
-    """A label selector as kubectl writes it."""
-    if selector is None:
-        return NONE
-    terms = [f"{name}={each}" for name, each in (selector.get("matchLabels") or {}).items()]
-    for rule in selector.get("matchExpressions") or ():
-        values = ",".join(sorted(rule.get("values") or ()))
-        operator = rule.get("operator", "")
-        if operator in _OPERATORS:
-            terms.append(f"{rule['key']} {_OPERATORS[operator]} ({values})")
-        else:
-            terms.append(rule["key"] if operator == "Exists" else f"!{rule['key']}")
-    return ",".join(sorted(terms)) or NONE
+    """A label selector as kubectl writes it, `<none>` if there is none or it selects all."""
+    return labels.selector_text(selector or {}) or NONE
 
 
 def selector(*path: str) -> Cell:

@@ -5,6 +5,6 @@ Source: fluxcd/cli-utils v1.2.2 pkg/kstatus, fluxcd/pkg runtime/statusreaders (J
 
 from engine.objects.kstatus.result import Health, Status
 from engine.objects.kstatus.rules import health
-from engine.objects.kstatus.workloads import with_pods
+from engine.objects.kstatus.workloads import is_lost, with_failed_pods
 
-__all__ = ["Health", "Status", "health", "with_pods"]
+__all__ = ["Health", "Status", "health", "is_lost", "with_failed_pods"]

@@ -1,6 +1,5 @@
 """The kinds that keep a number of Pods: as many there, up to date and ready as wanted, or not."""
 
-from collections.abc import Iterable
 from typing import Final
 
 from engine.objects.kstatus.result import (
@@ -107,19 +106,23 @@ def daemon_set(obj: Object) -> Health:
     ) or current(f"All replicas scheduled as expected. Replicas: {want}")
 
 
-def with_pods(own: Health, pods: Iterable[tuple[Object, Health]]) -> Health:
+def with_failed_pods(own: Health, count: int) -> Health:
     """Health of a ReplicaSet or StatefulSet once its Pods have been looked at.
 
-    While it is InProgress, Pods that have Failed make it Failed; those that are being deleted or
-    that no node has room for do not, since an autoscaler or the rollout may still help.
+    While it is InProgress, Pods that have failed for good make it Failed.
     Source: cli-utils pkg/kstatus/polling/statusreaders/pod_controller.go.
     """
-    if own.status is not Status.IN_PROGRESS:
-        return own
-    count = sum(
-        pod_health.status is Status.FAILED and not _may_recover(pod) for pod, pod_health in pods
-    )
-    return failed(f"{count} pods have failed") if count else own
+    is_affected = count > 0 and own.status is Status.IN_PROGRESS
+    return failed(f"{count} pods have failed") if is_affected else own
+
+
+def is_lost(pod: Object, own: Health) -> bool:
+    """Whether a Pod, by its own health, has failed for good.
+
+    One that is being deleted or that no node has room for has not, since the rollout or an
+    autoscaler may still help.
+    """
+    return own.status is Status.FAILED and not _may_recover(pod)
 
 
 def _may_recover(pod: Object) -> bool:

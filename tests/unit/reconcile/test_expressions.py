@@ -27,7 +27,9 @@ def health(
 
     expressions = health_expressions(decode(Kustomization, ks))
     assert expressions.judges(ref)
-    return str(expressions.health(ref, {"metadata": metadata or {}, **obj}).status)
+    known = {"apiVersion": "example.com/v1", "kind": ref.kind}
+    named = {"name": ref.name, **(metadata or {})}
+    return str(expressions.health({**known, "metadata": named, **obj}).status)
 
 
 @pytest.mark.parametrize(
@@ -124,3 +126,20 @@ async def test_an_expression_that_is_none_stalls_before_anything_is_applied(
     assert text in shop.said()
     assert shop.status()["observedGeneration"] == 1
     assert Ref("", "ConfigMap", "ns", "a") not in shop.client.objects
+
+
+async def test_what_others_build_on_is_ready_when_its_expression_holds() -> None:
+    check = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "current": "metadata.annotations.phase == 'Open'",
+    }
+    space = made("Namespace", "n", "", annotations={"phase": "Closed"})
+
+    shop = await said([check], n=space, a=config("a"))
+    assert "Namespace/n is not ready after 60s: status 'InProgress'" in shop.said()
+    assert Ref("", "ConfigMap", "ns", "a") not in shop.client.objects
+
+    ready = made("Namespace", "n", "", annotations={"phase": "Open"})
+    shop = await said([check], n=ready, a=config("a"))
+    assert shop.said("Healthy").startswith("True ")
