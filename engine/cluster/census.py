@@ -1,7 +1,8 @@
 """Which objects exist at all: also those that nobody owns, which no watch of ours shows.
 
 Before an object is created somebody's own of that name must be looked for.  A few are asked for
-one by one; where many of a kind are asked for in a short time, the kind is listed once for all.
+one by one; where many of a kind are asked for in a short time, or are about to be, the kind is
+listed once for all.
 """
 
 from collections.abc import Collection
@@ -26,7 +27,8 @@ PERIOD = (
 class _Kind:
     """What is known about a kind."""
 
-    asked: int = 0
+    asked: int = 0  # in this period
+    is_busy: bool = False  # many were asked for in the period before
     since: float = float("-inf")
     names: frozenset[tuple[str, str]] | None = None  # {(namespace, name)}
     is_exact: bool = False  # as of when it was asked, and not of what the server had in memory
@@ -42,13 +44,19 @@ class Census:
         self._kinds: dict[Resource, _Kind] = {}
 
     async def perhaps(
-        self, resource: Resource, refs: Collection[Ref], *, is_lost: bool = False
+        self,
+        resource: Resource,
+        refs: Collection[Ref],
+        *,
+        is_lost: bool = False,
+        is_crowded: bool = False,
     ) -> list[Ref]:
         """Those that may exist, and are to be read; the others do not.
 
-        is_lost: they were there, and what a list said before does not count.
+        is_lost: they were there, and what a list said before does not count.   is_crowded: others
+        are about to ask as well: the first of them are not to be asked for one by one.
         """
-        if is_lost and len(refs) <= FEW:
+        if not refs or (is_lost and len(refs) <= FEW):
             return list(refs)
         kind = self._kinds.setdefault(resource, _Kind())
         asked_at = self._clock.monotonic()
@@ -56,9 +64,10 @@ class Census:
             now = self._clock.monotonic()
             is_stale = is_lost and not (kind.is_exact and kind.since >= asked_at)
             if is_stale or now - kind.since > PERIOD:
+                kind.is_busy = kind.asked > FEW and now - kind.since <= 2 * PERIOD
                 kind.asked, kind.since, kind.names = 0, now, None
             kind.asked += len(refs)
-            if kind.asked <= FEW:
+            if kind.names is None and kind.asked <= FEW and not (is_crowded or kind.is_busy):
                 return list(refs)
             if kind.names is None:
                 try:

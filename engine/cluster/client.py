@@ -107,6 +107,11 @@ class Client:
         return self._sender.line.transport.endpoint
 
     @property
+    def user(self) -> str:
+        """Whom it impersonates, "" for nobody."""
+        return self._sender.headers.get("Impersonate-User", "")
+
+    @property
     def priority(self) -> Priority:
         """Of this view's requests."""
         return self._sender.priority
@@ -355,8 +360,7 @@ class Client:
 
     def __repr__(self) -> str:
         """Where to, and as whom."""
-        user = self._sender.headers.get("Impersonate-User", "")
-        return f"<Client {self.endpoint.host}{' as ' + user if user else ''}>"
+        return f"<Client {self.endpoint.host}{' as ' + self.user if self.user else ''}>"
 
 
 def parameters_of(query: Query) -> dict[str, str]:

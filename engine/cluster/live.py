@@ -17,11 +17,13 @@ import anyio.abc
 
 from engine.cluster.client import Client, Query
 from engine.cluster.errors import ApiError, Forbidden, NotFound, TooManyWatches
+from engine.cluster.following import Following
 from engine.cluster.resource import DEFINITIONS, Resource
 from engine.cluster.sightings import Sightings
 from engine.cluster.watch import Event, EventType, Watch
 from engine.objects.ref import Object, Ref, version_of
 from engine.plan.ignore import Ignored
+from engine.plan.judges import Judges
 from engine.plan.observation import Observation, observe, version_number
 from engine.plan.policy import OWNER_LABELS
 from engine.runtime.clock import Clock
@@ -100,11 +102,14 @@ class Live:
         self._listeners: dict[Ref, set[anyio.Event]] = {}
         self.told: Told = _nobody
         self.ignored = Ignored()
+        self.judges = Judges()
+        self.following = Following(clock, random)
 
     async def serve(self) -> None:
         """Watches what `follow` asks for, until cancelled."""
         try:
             async with anyio.create_task_group() as self._tasks:
+                self._tasks.start_soon(self.following.serve)
                 while True:
                     await self._clock.sleep(SWEEP)
                     self._sweep()
@@ -137,6 +142,7 @@ class Live:
         """The owner is gone: what only it needed is not to be watched any more."""
         self._needs.pop(owner, None)
         self.ignored.set(owner, {})
+        self.judges.set(owner, None)
 
     def get(self, ref: Ref) -> Observation | None:
         """The object as last seen; None: not there, not owned, or its kind is not watched."""
@@ -156,7 +162,11 @@ class Live:
 
     def note(self, obj: Object) -> Observation:
         """The object as an answer of the API server shows it; kept if it is news and owned."""
-        ref, seen = _ref_of(obj), self.observed(obj)
+        ref = _ref_of(obj)
+        told = self._told_already(ref, obj)
+        if told is not None:
+            return told
+        seen = self.observed(obj)
         followed = self._watches.get((ref.group, ref.kind, version_of(obj)))
         # An object whose label a policy strips is told by no watch: it would stay for ever.
         if followed is not None and OWNED in seen.marks["labels"]:
@@ -184,8 +194,8 @@ class Live:
 
     def observed(self, obj: Object) -> Observation:
         """What would be kept of the object; nothing is."""
-        spare = self.ignored.spare(obj)
-        return observe(obj, self._manager, self._overridden, self._clock.wall(), spare)
+        spare, judged, now = self.ignored.spare(obj), self.judges.health(obj), self._clock.wall()
+        return observe(obj, self._manager, self._overridden, now, spare, judged)
 
     def _followed(self, kind: Kind) -> list[_Followed]:
         """The watches of a kind: one for each version that is needed."""
@@ -246,10 +256,22 @@ class Live:
             if event.type is EventType.DELETED:
                 version = version_number(metadata.get("resourceVersion"))
                 self._drop(ref, metadata.get("uid", ""), version, event.obj)
-            else:
+            elif self._told_already(ref, event.obj) is None:
                 self._keep(ref, self.observed(event.obj), event.obj, followed)
         except Exception:  # one odd object must not end the watch of all others
             logger.exception("object of kind %s not understood", followed.resource.kind)
+
+    def _told_already(self, ref: Ref, obj: Object) -> Observation | None:
+        """What was seen of just this version: each of our writes is told by answer and by watch.
+
+        None where its owner may have it seen with other eyes by now, or an expression judges it.
+        """
+        seen, metadata = self._sightings.get(ref), obj["metadata"]
+        if seen is None or seen.version != version_number(metadata.get("resourceVersion")):
+            return None
+        is_same = seen.uid == metadata.get("uid") and seen.api_version == obj["apiVersion"]
+        is_special = self.ignored.of(ref) or self.judges.is_judged(ref, seen.owner)
+        return seen if is_same and not is_special else None
 
     def _keep(self, ref: Ref, seen: Observation, obj: Object, followed: _Followed) -> None:
         if followed.shows(seen) and self._sightings.keep(ref, seen):

@@ -22,6 +22,8 @@ class Mirror:
 
     def __init__(self) -> None:
         self._objects: dict[Ref, Object] = {}
+        self.changes = 0
+        """How many times an object came, changed or went."""
         # {ref: uid of the last object that went, and a version at which it was gone}; one that
         # left a selector may come back
         self._deleted: dict[Ref, tuple[str, int]] = {}
@@ -50,6 +52,7 @@ class Mirror:
             return old
         if old is None or version(old) <= version(obj):
             self._objects[ref] = obj
+            self.changes += 1
         return old
 
     def forget(self, obj: Object) -> None:
@@ -64,6 +67,7 @@ class Mirror:
             if known["metadata"].get("uid") != uid:
                 return
             del self._objects[ref]
+            self.changes += 1
         self._deleted.pop(ref, None)
         self._deleted[ref] = uid, version(obj)
         if len(self._deleted) > _REMEMBERED:

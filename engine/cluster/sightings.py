@@ -7,7 +7,6 @@ Source: design section 3, rule 4.
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import replace
 
 from engine.objects.ref import Ref
 from engine.plan.observation import Observation
@@ -67,7 +66,7 @@ class Sightings:
         """Whatever is told next of these objects is news, also if its version is no newer."""
         self._gone.clear()
         for ref, seen in self.of_kind(kind):
-            self._seen[ref] = replace(seen, version=0)
+            self._seen[ref] = seen.at(0)
 
     def of_kind(self, kind: tuple[str, str]) -> Iterator[tuple[Ref, Observation]]:
         """The objects of a group and kind, as they are now."""

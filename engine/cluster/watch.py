@@ -37,6 +37,7 @@ INITIAL_SILENCE = 10.0  # seconds; a server that streams no lists says so by say
 TIMEOUT = (300.0, 600.0)  # seconds that a stream is asked to last; client-go's minWatchTimeout
 FIRST_PAUSE, LONGEST_PAUSE = 0.8, 30.0  # seconds between tries; client-go's reflector
 GOOD_STREAM = 5.0  # seconds; one that ends sooner and said nothing counts as a failure
+FORGIVEN = 120.0  # seconds after which an earlier 410 no longer counts; client-go's reflector
 STUBBORN = 3  # refusals in a row after which our version, not the server, is thought wrong
 _NOT_ABOUT_VERSIONS = frozenset({0, 401, 429, 503})  # no answer, who we are, load
 
@@ -87,6 +88,7 @@ class Watch:
         self._oldest = "0"  # how old that may be: at first as old as the server's cache
         self._streams_lists = True  # until the server shows that it does not
         self._failures = 0
+        self._forgotten, self._forgotten_at = 0, float("-inf")  # 410s in a row
         self._counts = {"events": 0, "lists": 0, "streams": 0, "troubles": 0}
 
     def is_fresh(self, now: float) -> bool:
@@ -111,17 +113,15 @@ class Watch:
             except _Silent:
                 # While it should have told what exists: it does not know how to.
                 self._streams_lists = self._streams_lists and not self._known.is_replacing
+                await self._spread()  # the others fell silent with it
             except Gone:
-                self._forget_version()
-                self._failures += 1
-                if self._failures > 1:  # the first time at once
-                    await self._clock.sleep(self._pause())
+                await self._begin_anew()
             except ApiError as error:
                 if self._streams_lists and not self._version and error.status in (400, 422):
                     self._streams_lists = False
                     continue
                 yield self._trouble(error)
-                await self._clock.sleep(self._pause(error.retry_after or 0.0))
+                await self._clock.sleep(self._pause(self._failures, error.retry_after or 0.0))
 
     async def _listed(self) -> AsyncGenerator[Event, None]:
         """The difference between what is known and what is there, ending in SYNCED."""
@@ -158,11 +158,10 @@ class Watch:
             self._failures = 0
         elif not told or not self._version:
             self._failures += 1
-            await self._clock.sleep(self._pause())
+            await self._clock.sleep(self._pause(self._failures))
             return
         if lasted < int(parameters["timeoutSeconds"]) - 1:
-            # The server ends, and with it every watch at one moment: do not all come back at one.
-            await self._clock.sleep(self._random.uniform(0.0, FIRST_PAUSE))
+            await self._spread()  # the server ends, and with it every watch
 
     def _parameters(self) -> dict[str, str]:
         parameters = {
@@ -218,6 +217,23 @@ class Watch:
         if not self._known.is_replacing:  # until then versions come in no order
             self._version = version
 
+    async def _begin_anew(self) -> None:
+        """The server has forgotten too much: hear next what exists.
+
+        The first time at once, then later and later: hearing all of it proves nothing, as a server
+        may tell everything and then forget it each time.
+        """
+        self._forget_version()
+        is_again = self._clock.monotonic() - self._forgotten_at < FORGIVEN
+        self._forgotten = self._forgotten + 1 if is_again else 1
+        if self._forgotten > 1:
+            await self._clock.sleep(self._pause(self._forgotten - 1))
+        self._forgotten_at = self._clock.monotonic()
+
+    async def _spread(self) -> None:
+        """A moment by chance: what breaks all watches at once must not bring all back at once."""
+        await self._clock.sleep(self._random.uniform(0.0, FIRST_PAUSE))
+
     def _forget_version(self) -> None:
         """Hear next what exists, and the newest state: the server's cache is what forgot."""
         self._version, self._oldest = "", ""
@@ -232,9 +248,12 @@ class Watch:
             self._forget_version()
         return Event(EventType.TROUBLE, {}, problem)
 
-    def _pause(self, retry_after: float = 0.0) -> float:
-        """Seconds until the next try.  retry_after: as long as the server asked for, at least."""
-        longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures - 1, 10))
+    def _pause(self, failures: int, retry_after: float = 0.0) -> float:
+        """Seconds until the next try.
+
+        failures: in a row, > 0.   retry_after: as long as the server asked for, at least.
+        """
+        longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures - 1, 10))
         return min(LONGEST_PAUSE, retry_after) + longest * self._random.uniform(0.5, 1.0)
 
     def _hear(self) -> None:

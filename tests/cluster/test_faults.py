@@ -2,11 +2,15 @@
 
 import shutil
 import signal
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import aiohttp
 import anyio
 import pytest
 from anyio.abc import SocketAttribute
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from engine.objects.ref import Object
 from tests.support.crash import LEASES, World
@@ -64,6 +68,79 @@ async def test_a_change_is_applied_through(
     proxy.faults.clear()
     await world.check()
     assert await engine.end(signal.SIGTERM) == 0
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A fault by name, so that a failing schedule can be read; times: how often."""
+
+    name: str
+    times: int
+    method: str
+    path: str
+
+    def fault(self) -> Fault:
+        return Fault(EFFECTS[self.name], self.times, self.method, self.path)
+
+
+EFFECTS: dict[str, Effect] = {
+    "429": refuse(429, "TooManyRequests", Retry_After="1"),
+    "500": refuse(500, "InternalError"),
+    "503": refuse(503, "ServiceUnavailable"),
+    "lost": lose,
+    "answer lost": lose_answer,
+    "hangs": hang,
+    "slow": slow(0.3),
+}
+BREAKS: dict[str, Callable[[FaultProxy], int]] = {
+    "": lambda _: 0,
+    "cut": FaultProxy.cut_watches,
+    "torn": FaultProxy.tear_watches,
+}
+AMBIGUOUS = ("answer lost", "hangs", "slow")  # after which a write may be sent once more
+troubles = st.builds(
+    Trouble,
+    st.sampled_from(sorted(EFFECTS)),
+    st.integers(1, 3),
+    st.sampled_from(["", WRITES, "PATCH", "GET"]),
+    # Not of Leases: who may not renew for long has to end, which is told elsewhere.
+    st.sampled_from(["/configmaps", "/kustomizations", "/gitrepositories", "/events"]),
+)
+WRITES_OF_A_STEP = 5  # one object changes, two come, two go
+
+
+@pytest.mark.limit(240)
+@settings(
+    max_examples=5,
+    phases=[Phase.generate],  # each begins where the one before has converged: nothing to shrink
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(schedule=st.lists(troubles, max_size=4), breaks=st.sampled_from(sorted(BREAKS)))
+async def test_whatever_fails_and_when_it_converges_and_writes_no_more_than_it_must(
+    world: World, proxy: FaultProxy, schedule: list[Trouble], breaks: str
+) -> None:
+    if not proxy.passed:
+        await started(world, proxy)
+    began = anyio.current_time()
+    faults = {each.fault(): each.name for each in schedule}
+    proxy.faults[:] = faults
+    BREAKS[breaks](proxy)
+    world.change()
+    await world.ask()
+    with anyio.move_on_after(60) as waiting:
+        await world.is_converged()
+    proxy.faults.clear()
+
+    log = world.fleet.folder / f"engine-{world.engines.count}.log"
+    assert not waiting.cancelled_caught, log.read_text()[-3000:]
+    await world.check()
+    repeated = sum(fault.seen for fault, name in faults.items() if name in AMBIGUOUS)
+    written = [
+        str(each)
+        for each in proxy.writes(since=began)
+        if "/configmaps" in each.path and each.status in range(200, 300)
+    ]
+    assert len(written) <= WRITES_OF_A_STEP + repeated, "\n".join(written)
 
 
 async def test_what_happens_while_watches_are_cut_is_seen_once_they_are_back(

@@ -1,18 +1,17 @@
 """What the engine knows of live objects: what an unchanged one costs, also after a restart."""
 
+import secrets
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import pytest
 
 from engine import app
-from engine.cluster import Client
-from engine.cluster.live import OWNED
+from engine.cluster import NotFound, Resource
 from engine.objects.ref import Object
-from tests.support.fleet import Fleet, condition_of, config_map, is_ready
+from tests.support.build import definition
+from tests.support.fleet import Fleet, condition_of, config_map, is_at, is_ready
 
 COUNT = 25  # of each kind
 MANAGED = ("configmaps", "secrets", "services", "deployments.apps")
@@ -93,82 +92,89 @@ async def test_what_was_edited_while_the_engine_was_down_is_corrected_when_it_is
         await fleet.until("ConfigMap", "web", lambda obj: obj["data"].get("color") == "blue")
 
 
-@pytest.mark.real("the embedded API server has no admission policies")
-async def test_an_object_whose_label_a_policy_strips_is_looked_at_each_time(fleet: Fleet) -> None:
-    """No watch tells of it; each look corrects it, and it wakes nobody in between."""
-    async with stripping(fleet.client, fleet.namespace):
-        await fleet.app({"app/a.yaml": config_map("web", color="blue")}, interval="1h")
-        async with fleet.engine() as state:
-            await fleet.until("Kustomization", "app", is_ready)
-            await fleet.reconcile("Kustomization", "app")
-            settled = requests(state)
-            await fleet.reconcile("Kustomization", "app")
-            again = requests(state) - settled
-            await fleet.patch("ConfigMap", "web", {"data": {"color": "red"}})
-            await fleet.reconcile("Kustomization", "app")
-            data = await fleet.data("web")
+@pytest.mark.real("the embedded API server never forgets who wrote in a version that is gone")
+@pytest.mark.limit(90)
+async def test_objects_of_a_definition_that_drops_their_version_stay_ours(fleet: Fleet) -> None:
+    """The API server forgets who wrote in words that it no longer knows; else `y` would stay."""
+    group = f"{fleet.namespace}.example.com"
+    await fleet.put(defined(group, v1beta1=True))
+    await served(fleet, group, "v1beta1")
+    await fleet.app({"app/w.yaml": widget("w", group, "v1beta1", x="1", y="1")}, interval="1h")
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        await redefine(fleet, defined(group, v1beta1=False, v1=True))
+        new = await served(fleet, group, "v1")
+        old = await touch(fleet, new)  # stored in the new version from now on
+        stored = {"status": {"storedVersions": ["v1"]}}
+        await redefine(fleet, {**defined(group, v1=True), **stored}, subresource="status")
+        await redefine(fleet, defined(group, v1=True))
+        await until_forgotten(fleet, new)
+        commit = fleet.commit({"app/w.yaml": widget("w", group, "v1", x="1")})
+        await fleet.request("GitRepository", "fleet", commit)
+        await fleet.until("Kustomization", "app", is_at(commit))
+        applied = await fleet.client.get(new, fleet.namespace, "w")
+        patch = {"spec": {"x": "edited"}}
+        await fleet.client.merge_patch(new, fleet.namespace, "w", patch, field_manager="somebody")
+        with anyio.fail_after(30):
+            while (corrected := await fleet.client.get(new, fleet.namespace, "w")) is not None:
+                if corrected["spec"] == {"x": "1"}:
+                    break
+                await anyio.sleep(0.1)
 
-    assert again == {("get", "configmaps"): 1}
-    assert data == {"color": "blue"}
-
-
-@asynccontextmanager
-async def stripping(client: Client, namespace: str) -> AsyncIterator[None]:
-    """Inside, ConfigMaps of the namespace are stored without the label of their owner."""
-    name = f"strip-{namespace}"
-    policy = {
-        "matchConstraints": {
-            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-            "resourceRules": [
-                {
-                    "apiGroups": [""],
-                    "apiVersions": ["v1"],
-                    "operations": ["CREATE", "UPDATE"],
-                    "resources": ["configmaps"],
-                }
-            ],
-        },
-        "matchConditions": [{"name": "owned", "expression": f"'{OWNED}' in {_LABELS}"}],
-        "failurePolicy": "Fail",
-        "reinvocationPolicy": "IfNeeded",
-        "mutations": [
-            {
-                "patchType": "JSONPatch",
-                "jsonPatch": {
-                    "expression": "[JSONPatch{op: 'remove', path: '/metadata/labels/' + "
-                    f"jsonpatch.escapeKey('{OWNED}')}}]"
-                },
-            }
-        ],
-    }
-    kinds = {
-        "MutatingAdmissionPolicy": policy,
-        "MutatingAdmissionPolicyBinding": {"policyName": name},
-    }
-    group = "admissionregistration.k8s.io"
-    for kind, spec in kinds.items():
-        resource = await client.discovery.resource(group, None, kind)
-        await client.create(resource, made(resource.api_version, kind, name, spec=spec))
-    try:
-        await _until_stripped(client, namespace)
-        yield
-    finally:
-        for kind in reversed(kinds):
-            resource = await client.discovery.resource(group, None, kind)
-            await client.delete(resource, "", name)
+    assert applied is not None
+    assert applied["spec"] == {"x": "1"}
+    assert corrected is not None
+    assert corrected["metadata"]["uid"] == old["metadata"]["uid"]
 
 
-_LABELS = "(has(object.metadata.labels) ? object.metadata.labels : {})"
+def widget(name: str, group: str, version: str, **spec: str) -> dict[str, Any]:
+    return made(f"{group}/{version}", "Widget", name, spec=spec)
 
 
-async def _until_stripped(client: Client, namespace: str) -> None:
-    """A policy holds a moment after it was made."""
-    resource = await client.discovery.resource("", "v1", "ConfigMap")
-    probe = config_map("probe", namespace)
-    probe["metadata"]["labels"] = {OWNED: "probe"}
-    with anyio.fail_after(20):
+def defined(group: str, **versions: bool) -> dict[str, Any]:
+    """Its definition; versions: whether each is served, the last is the one that is stored."""
+    crd = definition(group)
+    (template,) = crd["spec"]["versions"]
+    crd["spec"]["versions"] = [
+        {**template, "name": name, "served": is_served, "storage": name == list(versions)[-1]}
+        for name, is_served in versions.items()
+    ]
+    return crd
+
+
+async def redefine(fleet: Fleet, crd: Object, **how: Any) -> None:
+    resource = await fleet.resource("CustomResourceDefinition")
+    body = {key: crd[key] for key in ("spec", "status") if key in crd}
+    if how:
+        body.pop("spec")
+    await fleet.client.merge_patch(resource, "", crd["metadata"]["name"], body, **how)
+
+
+async def served(fleet: Fleet, group: str, version: str) -> Resource:
+    """The kind once it is served in that version."""
+    found = Resource(group, version, "Widget", "widgets", namespaced=True)
+    with anyio.fail_after(30):
         while True:
-            answer = await client.create(resource, probe, namespace, dry_run=True)
-            if OWNED not in (answer["metadata"].get("labels") or {}):
+            try:
+                await fleet.client.list(found, fleet.namespace)
+            except NotFound:
+                await anyio.sleep(0.1)
+            else:
+                return found
+
+
+async def until_forgotten(fleet: Fleet, resource: Resource) -> None:
+    """An operator writes its objects: then who wrote in the version that is gone is forgotten."""
+    with anyio.fail_after(30):
+        while True:
+            entries = (await touch(fleet, resource))["metadata"].get("managedFields") or ()
+            if not any(entry["apiVersion"].endswith("/v1beta1") for entry in entries):
                 return
             await anyio.sleep(0.1)
+
+
+async def touch(fleet: Fleet, resource: Resource) -> dict[str, Any]:
+    patch = {"metadata": {"annotations": {"touched": secrets.token_hex(4)}}}
+    return await fleet.client.merge_patch(
+        resource, fleet.namespace, "w", patch, field_manager="somebody"
+    )

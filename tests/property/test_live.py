@@ -10,9 +10,10 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from engine.cluster import Forbidden
 from engine.objects.ref import Object, Ref
 from engine.reconcile.triggers import DRIFT
 from tests.support.build import made
@@ -79,6 +80,37 @@ class Machine:
         await self.remove(name)
         self.shop.client.put(made(KINDS[name], name, data={"x": value}))
 
+    async def disown(self, name: str) -> None:
+        """Who wrote what is forgotten, as some backup tools do."""
+        live = self.objects.get(ref_of(name))
+        if live is not None:
+            self.shop.client.put({**live, "metadata": {**live["metadata"], "managedFields": []}})
+
+    async def copy(self, name: str) -> None:
+        """An operator copies our label to an object of its own."""
+        copied = made("ConfigMap", f"copy-of-{name}", labels={LABEL: "app"})
+        if Ref.of(copied) not in self.objects:
+            self.shop.client.put(copied)
+
+    async def suspend(self, *, unheard: bool) -> None:
+        await self._set_suspend(True, unheard=unheard)
+
+    async def resume(self) -> None:
+        """What is queued then is a run for the changed spec, and no correction."""
+        await self._set_suspend(False, unheard=False)
+        self.seen = 0
+
+    async def _set_suspend(self, wanted: bool, *, unheard: bool) -> None:
+        ks = self.objects[APP]
+        if bool(ks["spec"].get("suspend")) == wanted:
+            return
+        metadata = {**ks["metadata"], "generation": ks["metadata"]["generation"] + 1}
+        changed = {**ks, "metadata": metadata, "spec": {**ks["spec"], "suspend": wanted}}
+        if unheard:  # its watch tells later than those of its objects
+            self.shop.client.put(changed)
+        else:
+            self.shop.tell(changed)
+
     # What happens to the watches
 
     async def hold(self, kinds: list[str]) -> None:
@@ -92,6 +124,17 @@ class Machine:
         await tasks_run()
         for _ in range(3):  # the pauses before a new connection
             await self.wait(5)
+
+    async def fall_silent(self) -> None:
+        """The connections stay, and for two bookmarks nothing comes."""
+        self.shop.clock._now += 121  # type: ignore[union-attr] - a ManualClock
+        await tasks_run()
+
+    async def forbid(self, kind: str) -> None:
+        """For minutes nobody may watch that kind."""
+        if not self.shop.client._refusals.get(f"watch {kind}"):
+            self.shop.client.refuse(f"watch {kind}", Forbidden(403, "Forbidden", "no"))
+        await self.cut(forgets=False)
 
     async def double(self) -> None:
         self.shop.client.wire.doubles = not self.shop.client.wire.doubles
@@ -113,11 +156,14 @@ class Machine:
         await tasks_run()
         if APP not in self.shop.pushed:
             return
+        is_suspended = bool(self.objects[APP]["spec"].get("suspend"))
         is_first = self.runs == 0 or self.revision != self.seen
         self.seen, self.runs = self.revision, self.runs + 1
         self.shop.pushed.clear()
         calls = len(self.shop.client.calls)
         await self.shop.run(reasons=("test",) if is_first else (DRIFT,))
+        if is_suspended and not is_first:  # a commit is judged by what was heard
+            assert not [c for c in self.shop.client.calls[calls:] if c.startswith("apply")]
         deleted = {call for call in self.shop.client.calls[calls:] if call.startswith("delete")}
         wanted = {f"delete {ref_of(name)}" for name in self.desired}
         assert not deleted & wanted
@@ -171,11 +217,24 @@ steps = st.one_of(
     step(Machine.hold, kinds=st.lists(st.sampled_from(["ConfigMap", "Secret"]), unique=True)),
     step(Machine.cut, forgets=st.booleans()),
     step(Machine.double),
+    step(Machine.disown, name=names),
+    step(Machine.copy, name=names),
+    step(Machine.suspend, unheard=st.booleans()),
+    step(Machine.resume),
+    step(Machine.fall_silent),
+    step(Machine.forbid, kind=st.sampled_from(["ConfigMap", "Secret"])),
     step(Machine.commit, desired=commits),
 )
 
 
 @settings(max_examples=15)
+@example(  # corrected by a new content, and deleted again before our answer came
+    first={"b": "1"},
+    story=[
+        (Machine.unlabel, {"name": "b"}),
+        (Machine.race, {"name": "b", "deed": "remove", "value": "1"}),
+    ],
+)
 @given(first=commits, story=st.lists(steps, max_size=14))
 async def test_in_the_end_all_is_as_git_says_and_nothing_goes_on(
     first: dict[str, str], story: list[Step]
@@ -190,9 +249,10 @@ async def test_in_the_end_all_is_as_git_says_and_nothing_goes_on(
         for deed, given_ in story:
             await deed(machine, **given_)
         await machine.hold([])
+        await machine.resume()
         await machine.cut(forgets=False)
         before = machine.runs
-        for _ in range(12):
+        for _ in range(25):  # what may not be watched is tried again after 300 s at most
             await machine.wait(20)
             await machine.work()
         mistakes, runs = machine.mistakes(), machine.runs - before

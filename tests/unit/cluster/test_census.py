@@ -57,3 +57,46 @@ async def test_who_may_not_list_asks_for_each() -> None:
     client.refuse("list ConfigMap", Forbidden(403, "Forbidden", "no"))
 
     assert await Census(client.as_client(), ManualClock()).perhaps(CONFIGS, MANY) == MANY
+
+
+async def test_the_first_of_a_crowd_is_not_asked_for_by_name() -> None:
+    client = MemoryClient(config("b"))
+    census = Census(client.as_client(), ManualClock())
+
+    found = await census.perhaps(CONFIGS, refs("a", "b"), is_crowded=True)
+
+    assert found == refs("b")
+    assert client.calls == ["list ConfigMap"]
+
+
+async def test_what_a_list_says_counts_for_the_next_few_too() -> None:
+    client = MemoryClient()
+    census = Census(client.as_client(), ManualClock())
+
+    await census.perhaps(CONFIGS, refs("a"), is_crowded=True)
+
+    assert await census.perhaps(CONFIGS, refs("b")) == []
+    assert client.calls == ["list ConfigMap"]
+
+
+async def test_a_crowd_that_goes_on_is_listed_anew_and_one_that_has_gone_is_not() -> None:
+    client, clock = MemoryClient(), ManualClock()
+    census = Census(client.as_client(), clock)
+
+    await census.perhaps(CONFIGS, MANY)
+    await clock.advance(PERIOD + 1)
+    busy = await census.perhaps(CONFIGS, refs("a"))
+    await clock.advance(PERIOD + 1)
+    quiet = await census.perhaps(CONFIGS, refs("a"))
+
+    assert busy == []
+    assert quiet == refs("a")
+    assert client.calls == ["list ConfigMap"] * 2
+
+
+async def test_who_asks_for_nothing_costs_nothing() -> None:
+    client = MemoryClient()
+
+    assert await Census(client.as_client(), ManualClock()).perhaps(CONFIGS, []) == []
+    assert await Census(client.as_client(), ManualClock()).perhaps(CONFIGS, [], is_lost=True) == []
+    assert client.calls == []

@@ -93,6 +93,21 @@ async def test_of_an_own_write_event_and_answer_are_one_news(is_event_first: boo
         assert it.told == [("web", 1)]
 
 
+async def test_an_answer_that_was_told_already_is_looked_at_anew_where_fields_are_ignored_now() -> (
+    None
+):
+    async with scene() as it:
+        await it.follow()
+        answer = await it.apply(web(a="1"))
+        await settle()
+        told = it.live.note(answer)
+        it.live.ignored.set(APP, {WEB: (("data", "a"),)})
+        spared = it.live.note(answer)
+
+        assert told.signature
+        assert told.signature != spared.signature
+
+
 async def test_an_answer_that_comes_after_newer_news_changes_nothing() -> None:
     async with scene() as it:
         await it.follow()

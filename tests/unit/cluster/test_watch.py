@@ -9,7 +9,7 @@ import pytest
 from engine.cluster import Forbidden, NotFound, Resource, Unreachable, connected
 from engine.cluster.client import Query
 from engine.cluster.endpoint import Endpoint
-from engine.cluster.watch import LONGEST_PAUSE, Event, EventType, Watch
+from engine.cluster.watch import FIRST_PAUSE, FORGIVEN, LONGEST_PAUSE, Event, EventType, Watch
 from tests.support.clock import ImpatientClock
 from tests.support.scripted_api import (
     Reply,
@@ -42,11 +42,11 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(query: Query | None = None) -> AsyncIterator[Scene]:
+async def scene(query: Query | None = None, random: Random | None = None) -> AsyncIterator[Scene]:
     async with scripted_api() as api:
         clock = ImpatientClock()
         async with connected(Endpoint(api.url), clock, Random(1)) as client:
-            watch = Watch(client, PODS, clock, Random(1), "ns", query)
+            watch = Watch(client, PODS, clock, random or Random(1), "ns", query)
             yield Scene(api, clock, watch)
 
 
@@ -207,6 +207,80 @@ async def test_a_forgotten_version_is_listed_again_and_the_difference_told(gone:
     assert "resourceVersion" not in s.asked(watch=False)[1]
 
 
+ALL = (change("ADDED", pod("a", 1)), end_of_list(5))
+
+
+@pytest.mark.parametrize(
+    "forgetful",
+    [
+        [events(*ALL, error(410))],
+        [events(*ALL), status(410, "old")],
+        [events(*ALL), events(error(410))],
+        [events(*ALL, bookmark(6), change("MODIFIED", pod("a", 7)), error(410))],
+    ],
+    ids=["in one stream", "at the next head", "in the next stream", "after some news"],
+)
+async def test_a_server_that_tells_all_and_forgets_it_each_time_is_asked_less_and_less(
+    forgetful: list[Reply],
+) -> None:
+    async with scene() as s:
+        s.api.on("GET", PATH, *forgetful * 9)
+        lists = 0
+        async with aclosing(s.watch.events()) as stream:
+            async for event in stream:
+                lists += event.type is EventType.SYNCED
+                if lists == 9:
+                    break
+
+    assert sum(pause > FIRST_PAUSE for pause in s.clock.slept) >= 5
+    assert max(s.clock.slept) >= LONGEST_PAUSE / 2
+
+
+async def test_a_version_forgotten_after_long_is_asked_for_anew_at_once() -> None:
+    async with scene() as s:
+        anew = events(*ALL, then="silence")
+        s.api.on("GET", PATH, events(*ALL, error(410)), anew, status(410), anew)
+        first = await heard(s.watch, 3)
+        s.clock.skip(FORGIVEN)
+        second = await heard(s.watch, 1)
+
+    assert told(first + second) == "ADDED a, SYNCED, SYNCED, SYNCED"
+    assert s.clock.slept == []
+
+
+class Extreme(Random):
+    """Of all that may come by chance, the least or the most."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__(0)
+        self.share = share
+
+    def uniform(self, a: float, b: float) -> float:
+        return a + (b - a) * self.share
+
+
+@pytest.mark.parametrize(
+    ("breaks", "least", "most"),
+    [
+        (events(bookmark(6), then="cut"), FIRST_PAUSE / 2, FIRST_PAUSE),
+        (events(bookmark(6)), 0.0, FIRST_PAUSE),
+        (events(bookmark(6), then="silence"), 0.0, FIRST_PAUSE),
+    ],
+    ids=["cut", "ended", "silent"],
+)
+async def test_watches_that_broke_at_once_come_back_spread_over_a_while(
+    breaks: Reply, least: float, most: float
+) -> None:
+    for share, pause in ((0.0, least), (1.0, most)):
+        async with scene(random=Extreme(share)) as s:
+            s.watch.bookmark_period = 0.01
+            s.on(json(listing(5)), breaks, events(bookmark(7), then="silence"))
+            await heard(s.watch, 4 if least else 3)  # a cut is told
+
+            assert s.clock.slept[0] == pause
+            assert int(s.asked(watch=True)[0]["timeoutSeconds"]) == 300 + 300 * share
+
+
 async def test_a_silent_connection_is_replaced() -> None:
     async with scene() as s:
         s.watch.bookmark_period = 0.01
@@ -282,15 +356,6 @@ async def test_a_line_that_is_no_event_ends_only_the_stream() -> None:
 
     assert told(found) == "SYNCED, TROUBLE, BOOKMARK"
     assert "pods: not an event of a watch" in str(found[1].problem)
-
-
-async def test_a_stream_cut_short_by_the_servers_end_is_opened_again_at_a_random_moment() -> None:
-    async with scene() as s:
-        s.on(json(listing(5)), events(bookmark(6)), events(bookmark(7), then="silence"))
-        await heard(s.watch, 3)
-
-    (pause,) = s.clock.slept
-    assert 0 < pause < 1
 
 
 async def test_streams_that_end_at_once_are_not_opened_in_a_hot_loop() -> None:
