@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -23,12 +23,13 @@ from engine.cluster.census import Census
 from engine.cluster.concurrency import Bounds
 from engine.cluster.endpoint import Endpoint
 from engine.cluster.events import event_writer, poster
-from engine.cluster.lease import Leases, Terms, lease_name, longest_write
+from engine.cluster.lease import Leases, lease_name
 from engine.cluster.limiter import Limiter
 from engine.cluster.live import Live
 from engine.cluster.mirror import Mirror
 from engine.cluster.resource import resource_of
 from engine.cluster.sender import Report
+from engine.cluster.terms import Terms, longest_write
 from engine.cluster.watch import Event, EventType
 from engine.installation import install_crds
 from engine.objects.ref import Ref
@@ -38,6 +39,8 @@ from engine.reconcile.builders import open_builders
 from engine.reconcile.builds import Builds
 from engine.reconcile.drift import Drift
 from engine.reconcile.lifecycle import Story, lifecycle
+from engine.reconcile.order import Orderly
+from engine.reconcile.readers import Readers
 from engine.reconcile.reservations import Reservations
 from engine.reconcile.run import Engine, rfc3339
 from engine.reconcile.sources import SOURCE_KINDS
@@ -142,19 +145,22 @@ async def _engine(
         )
         mirror, claims, random = Mirror(), Claims(), Random()  # noqa: S311 - jitter
         artifacts, builds = Artifacts(depot.open), Builds()
-        concerns = partial(_is_concerned, mirror, artifacts, builds)
-        triggers = Triggers(mirror, concerns)
+        readers = Readers(lambda reader, tree: not builds.is_concerned(reader, tree))
+        concerned = partial(_concerned, mirror, artifacts, readers)
+        triggers = Triggers(mirror, concerned)
         overridden = settings.override_manager
         live = Live(client, clock, random, settings.field_manager, overridden)
         drift = Drift(claims, live.get, triggers.drifted, clock)
-        live.told = drift.told
+        live.told, drift.unwell = drift.told, triggers.unwell
         yield Engine(
             client=client,
             mirror=mirror,
             live=live,
             census=Census(client, clock),
             claims=claims,
-            reservations=Reservations(mirror, claims, triggers, concerns, clock),
+            reservations=Reservations(
+                mirror, claims, triggers, lambda user, src: bool(concerned([user], src)), clock
+            ),
             drift=drift,
             verification=Verification(settings.verify_interval, clock, random),
             triggers=triggers,
@@ -166,18 +172,20 @@ async def _engine(
             depot=depot,
             artifacts=artifacts,
             builds=builds,
+            readers=readers,
+            orderly=Orderly(),
             builders=builders,
         )
 
 
-def _is_concerned(
-    mirror: Mirror, artifacts: Artifacts, builds: Builds, user: Ref, source: Ref
-) -> bool:
-    """Whether what a source holds now may be news to a Kustomization."""
+def _concerned(
+    mirror: Mirror, artifacts: Artifacts, readers: Readers, users: Collection[Ref], source: Ref
+) -> frozenset[Ref]:
+    """Those of the Kustomizations to whom what a source holds now may be news."""
     artifact, told = artifacts.get(source), (mirror.get(source) or {}).get("status") or {}
     if artifact is None or artifact.digest != (told.get("artifact") or {}).get("digest"):
-        return True  # another controller's, and not downloaded yet
-    return builds.is_concerned(user, artifact.tree)
+        return frozenset(users)  # another controller's, and not downloaded yet
+    return readers.concerned(users, source, artifact.tree)
 
 
 async def _comes_first(awaited: Callable[[], Awaitable[None]], stop: anyio.Event) -> bool:
@@ -207,6 +215,7 @@ async def _reconcile(
     async with anyio.create_task_group() as watching:
         watching.start_soon(engine.recorder.run)
         watching.start_soon(engine.live.serve)
+        watching.start_soon(engine.triggers.tell_others)
         for key, each in KINDS.items():
             is_ours = key in controllers
             if is_ours or key in _SOURCES:
@@ -309,17 +318,30 @@ def _client(
     )
 
 
-def _request_timeout(settings: Settings) -> float:
-    """Seconds that a request may take: what was asked for, as far as the Lease leaves time."""
+def _terms(settings: Settings) -> Terms:
+    """How the Leases are held.  Raises UnfitTerms if the settings do not fit together.
+
+    A request timeout that nobody asked for is shortened to what the Lease allows.
+    """
+    duration = settings.leader_election_lease_duration
+    retry_period = settings.leader_election_retry_period
     wanted = max(1.0, settings.request_timeout)
-    if not settings.enable_leader_election:
-        return wanted
-    longest = longest_write(
-        settings.leader_election_lease_duration, settings.leader_election_retry_period
+    if settings.request_timeout == Settings().request_timeout:
+        wanted = min(wanted, max(1.0, longest_write(duration, retry_period)))
+    return Terms(
+        duration=duration,
+        renew_deadline=settings.leader_election_renew_deadline,
+        retry_period=retry_period,
+        request_timeout=wanted,
+        release_on_cancel=settings.leader_election_release_on_cancel,
     )
-    if wanted > longest:
-        logger.info("requests may take %gs, not %gs: the Lease allows no more", longest, wanted)
-    return min(wanted, longest)
+
+
+def _request_timeout(settings: Settings) -> float:
+    """Seconds that a request may take.  Raises UnfitTerms if the Lease leaves no such time."""
+    if settings.enable_leader_election:
+        return _terms(settings).request_timeout
+    return max(1.0, settings.request_timeout)
 
 
 def _leases(settings: Settings, client: Client, clock: Clock) -> Leases | None:
@@ -330,16 +352,9 @@ def _leases(settings: Settings, client: Client, clock: Clock) -> Leases | None:
     if settings.sources == "git":
         controllers.append("source-controller")
     names = [lease_name(each, settings.watch_label_selector) for each in controllers]
-    terms = Terms(
-        duration=settings.leader_election_lease_duration,
-        renew_deadline=settings.leader_election_renew_deadline,
-        retry_period=settings.leader_election_retry_period,
-        request_timeout=client.endpoint.request_timeout,
-        release_on_cancel=settings.leader_election_release_on_cancel,
-    )
     identity = f"{socket.gethostname()}_{uuid4()}"
     namespace = settings.runtime_namespace
-    return Leases(client, namespace, names, identity, clock, terms=terms)
+    return Leases(client, namespace, names, identity, clock, terms=_terms(settings))
 
 
 def _tell_waiting(state: State) -> Callable[[str, str], None]:

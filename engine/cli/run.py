@@ -1,5 +1,6 @@
 """`lockstep run`: the engine, from its start to the end of what is in flight."""
 
+import gc
 import os
 import signal
 from functools import partial
@@ -17,6 +18,10 @@ from engine.cluster.connect import locate
 from engine.cluster.endpoint import Endpoint
 from engine.settings import Settings, unknown_variables
 from engine.telemetry import flush_traces, logger, set_up_logging, set_up_tracing
+
+# Objects made and not freed between two collections; with Python's 700, up to 6 % of the CPU of a
+# cold start went there.
+_GARBAGE = 5_000
 
 
 class RunCommand(SectionedCommand):
@@ -54,6 +59,8 @@ def command(**values: Any) -> None:
         logger.warning("%s is no setting of this version and has no effect%s", name, meant)
     set_up_tracing(settings.otlp_endpoint, settings.trace_ratio, version("lockstep"))
     endpoint = locate(settings.kubeconfig, settings.context)
+    gc.freeze()  # what was imported stays
+    gc.set_threshold(_GARBAGE)
     try:
         status = anyio.run(serve, settings, endpoint)
     finally:

@@ -19,6 +19,7 @@ class Artifacts:
         self._held: dict[Ref, Artifact] = {}
         self._locks: dict[Ref, anyio.Lock] = {}
         self._arrivals: dict[Ref, anyio.Event] = {}
+        self._failures: dict[Ref, anyio.Event] = {}
 
     def __repr__(self) -> str:
         return f"Artifacts(held={len(self._held)})"
@@ -28,6 +29,10 @@ class Artifacts:
         self._held[ref] = artifact
         self._arrivals.pop(ref, anyio.Event()).set()
 
+    def failure(self, ref: Ref) -> anyio.Event:
+        """Set once this engine has tried to fetch the source and could not."""
+        return self._failures.setdefault(ref, anyio.Event())
+
     def get(self, ref: Ref) -> Artifact | None:
         """What is held for a source, None if nothing is."""
         return self._held.get(ref)
@@ -36,6 +41,7 @@ class Artifacts:
         """Drops a deleted source."""
         self._held.pop(ref, None)
         self._locks.pop(ref, None)
+        self._failures.pop(ref, None)
 
     async def arrival(self, ref: Ref) -> None:
         """Returns at the next `put` for that source."""

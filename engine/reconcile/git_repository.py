@@ -3,6 +3,8 @@
 Order of steps: flux-behaviour 3.4; conditions and messages: 3.3.
 """
 
+from typing import Any
+
 import anyio
 
 from engine.api.duration import format_duration
@@ -42,10 +44,8 @@ async def reconcile(repository: GitRepository, run: Run) -> Result:
     request = await request_of(repository, run)  # AuthenticationFailed
     with span("fetch", url=request.url):
         fetched = await fetched_in_time(request, repository, run)  # GitOperationFailed, ...
-    kept = await run.engine.depot.kept(run.status.get("artifact") or {})
-    if kept and kept["revision"] == fetched.revision and not is_reconfigured(repository):
-        described = kept
-    else:
+    described = await kept(fetched, repository, run)
+    if described is None:
         await run.progress(f"building artifact: new upstream revision '{fetched.revision}'")
         with span("store", revision=fetched.revision):
             wall = run.engine.clock.wall()
@@ -124,6 +124,14 @@ async def fetched_in_time(request: GitRequest, repository: GitRepository, run: R
         ) from None
 
 
+async def kept(fetched: Fetched, repository: GitRepository, run: Run) -> dict[str, Any] | None:
+    """The artifact that is stored already; None: there is none of that commit, or not intact."""
+    described = run.status.get("artifact") or {}
+    if described.get("revision") != fetched.revision or is_reconfigured(repository):
+        return None  # an old file is not read to see whether it is intact
+    return await run.engine.depot.kept(described)
+
+
 def is_reconfigured(repository: GitRepository) -> bool:
     """Whether the stored artifact was made with other settings."""
     return repository.status.observed_ignore != repository.spec.ignore
@@ -165,6 +173,8 @@ def stored(repository: GitRepository, described: Object, run: Run) -> Result:
 
 def close(run: Run, reason: str, failure: Failure | None) -> None:
     """Says in its own condition which part failed."""
+    if failure is not None:
+        run.engine.artifacts.failure(run.turn.key).set()
     if failure is None or failure.reason in ("Failed", "FeatureGateDisabled"):
         return
     is_storage = isinstance(failure, ArchiveOperationFailed)

@@ -19,6 +19,7 @@ from engine.reconcile.sources import check_path, current_artifact, source_of
 from engine.reconcile.target import check_supported, executor_of, policy_of
 from engine.reconcile.telling import phase, success, tell_applied, tell_pruned
 from engine.reconcile.tolerance import tell_left, tell_scaled
+from engine.reconcile.untouched import keep_order, noted
 from engine.reconcile.view import live_view
 from engine.telemetry import span
 
@@ -26,14 +27,16 @@ from engine.telemetry import span
 async def reconcile(ks: Kustomization, run: Run) -> Result:
     """Applies what the source holds, prunes what it no longer holds, and waits for health."""
     check_supported(ks)
-    source = source_of(ks, run)  # ArtifactFailed, AccessDenied
+    source = await source_of(ks, run)  # ArtifactFailed, AccessDenied
     run.told = source.told()
     ready_dependencies(ks, source, run)  # DependencyNotReady
-    await run.progress(phase("Fetching manifests", ks, source))
+    await run.progress(phase("Fetching manifests", ks, source), from_here=True)
     with span("fetch", revision=source.revision):
         artifact = await current_artifact(source, ks, run)  # ArtifactFailed
     check_path(artifact, ks)
     run.status["lastAttemptedRevision"] = source.revision
+    if noted(ks, source, artifact, run):
+        return success(ks, source, run)
 
     await run.progress(phase("Building manifests", ks, source))
     with span("render", path=ks.spec.path):
@@ -64,7 +67,9 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
 
     targets = targets_of(ks, changes)
     with span("health", objects=len(targets)):
-        await healthy_targets(targets, ks, source, executor, run)  # HealthCheckFailed, ...Canceled
+        # HealthCheckFailed, HealthCheckCanceled
+        await healthy_targets(targets, desired, ks, source, executor, run)
+    keep_order(ks, desired, run)
     return success(ks, source, run)
 
 

@@ -176,7 +176,8 @@ async def _succeeded(run: Run, story: Story, result: Result) -> Requeue:
     engine, interval = run.engine, max(result.requeue_after, _SHORTEST)
     after = jittered(interval, engine.settings.jitter, engine.random)
     look = engine.verification.next_look
-    return Requeue(after=look(run.turn.key, after, is_correction=run.is_correction))
+    is_extra = run.is_correction or run.is_noting
+    return Requeue(after=look(run.turn.key, after, is_correction=is_extra))
 
 
 async def _failed(run: Run, story: Story, failure: Failure, model: Model | None) -> Requeue:

@@ -112,3 +112,16 @@ def is_ready(obj: Object) -> bool:
         and ready.get("status") == "True"
         and status.get("observedGeneration") == obj["metadata"].get("generation")
     )
+
+
+def has_progressed(old: Object | None, new: Object) -> bool:
+    """Whether a dependant could go on now: Ready, at a revision or generation that is news."""
+    if not is_ready(new):
+        return False
+    if old is None or not is_ready(old):
+        return True
+    return _applied(old) != _applied(new)
+
+
+def _applied(obj: Object) -> object:
+    return (obj.get("status") or {}).get("lastAppliedRevision")

@@ -21,7 +21,9 @@ from engine.reconcile.artifacts import Artifacts
 from engine.reconcile.builders import Builders
 from engine.reconcile.builds import Builds
 from engine.reconcile.drift import Drift
+from engine.reconcile.order import Orderly
 from engine.reconcile.outcome import Status, is_ready, progressing, requested_at
+from engine.reconcile.readers import Readers
 from engine.reconcile.reservations import Reservations
 from engine.reconcile.triggers import Triggers, is_correction
 from engine.reconcile.verification import Verification
@@ -56,6 +58,8 @@ class Engine:
     artifacts: Artifacts
     depot: Depot
     builds: Builds
+    readers: Readers
+    orderly: Orderly
     builders: Builders
 
     def now(self) -> str:
@@ -80,6 +84,8 @@ class Run:
     doing: str = ""
     changed: bool = False
     """Whether anything was written to the cluster: then the success is told."""
+    is_noting: bool = False
+    """Whether it is cut short, as the revision changes nothing here."""
     digest: str = ""
     """Of what was built; "" before."""
     told: Mapping[str, str] = field(default_factory=dict)
@@ -142,8 +148,14 @@ class Run:
         event = Event(self.obj, type_, reason, text, self.controller, metadata or {}, is_stored)
         self.engine.recorder.emit(event)
 
-    async def progress(self, message: str) -> None:
-        """Note what is being done; written to the status only if it is news and takes its time."""
+    async def progress(self, message: str, *, from_here: bool = False) -> None:
+        """Note what is being done; written to the status only if it is news and takes its time.
+
+        from_here: what came before does not count, as this is mostly over at once; who waits calls
+        again (`progress_due`).
+        """
+        if from_here and message != self.doing:
+            self._reported_at = self.engine.clock.monotonic()
         self.doing = message
         now = self.engine.clock.monotonic()
         if self.is_routine or now - self._reported_at < _PROGRESS_PERIOD:

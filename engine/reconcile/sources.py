@@ -7,12 +7,14 @@ import anyio
 from engine.api.duration import format_duration
 from engine.api.kustomize import Kustomization
 from engine.api.meta import SOURCE_GROUP
+from engine.api.paths import clean_path
 from engine.errors import AccessDenied, ArtifactFailed, ArtifactPending
 from engine.objects.ref import Object, Ref
 from engine.reconcile.run import Run
 from engine.source.artifact import Artifact
 from engine.source.tree import Form
 
+_FIRST_TRY = 10.0  # seconds; a Git server that takes longer is worth a word in the status
 SOURCE_KINDS = ("GitRepository", "OCIRepository", "Bucket", "ExternalArtifact")
 
 
@@ -57,25 +59,56 @@ def source_ref(ks: Kustomization) -> Ref:
     return Ref(SOURCE_GROUP, wanted.kind, namespace, wanted.name)
 
 
-def source_of(ks: Kustomization, run: Run) -> Source:
-    """The source, as last told.  Raises AccessDenied, ArtifactFailed, ArtifactPending."""
+async def source_of(ks: Kustomization, run: Run) -> Source:
+    """The source, as last told.  Raises AccessDenied, ArtifactPending, Outdated."""
     ref = source_ref(ks)
     blocked = run.engine.settings.no_cross_namespace_refs
     if blocked and ref.namespace != ks.metadata.namespace:
         raise AccessDenied(f"can't access '{ref}', cross-namespace references have been blocked")
+    await _first_try(ref, run)
+    if run.turn.superseded.is_set():  # nothing is done yet; going on, it would be cut off later
+        raise Outdated(f"{ref} holds another artifact now, or something else is wanted")
     obj = run.engine.mirror.get(ref)
     if obj is None:
         text = f'{ref.kind}.{ref.group} "{ref.name}" not found in namespace "{ref.namespace}"'
         raise ArtifactPending(text)  # its creation wakes the Kustomization
-    if not ((obj.get("status") or {}).get("artifact") or {}).get("revision"):
+    if not _revision_of(obj):
         pause = run.engine.settings.requeue_dependency  # the source's own event is faster
         text = f"Source artifact not found, retrying in {format_duration(pause)}"
         raise ArtifactPending(text, retry_after=pause)
     return Source(ref, obj)
 
 
+def _revision_of(source: Object) -> str:
+    """The revision of the artifact that a source object holds, "" if it holds none."""
+    artifact = (source.get("status") or {}).get("artifact") or {}
+    return str(artifact.get("revision", ""))
+
+
+async def _first_try(ref: Ref, run: Run) -> None:
+    """Returns once there is something true to say of the source; holds no slot while it waits.
+
+    While this engine fetches it for the first time, that it has no artifact is no news: the next
+    second says otherwise.
+    """
+    if ref.kind != "GitRepository" or run.engine.settings.sources != "git":
+        return  # another controller's
+    obj = run.engine.mirror.get(ref)
+    if obj is None or _revision_of(obj) or (obj.get("spec") or {}).get("suspend"):
+        return
+    clock, failure = run.engine.clock, run.engine.artifacts.failure(ref)
+    if failure.is_set():
+        return
+    async with run.turn.yielded():
+        with run.turn.until_superseded():
+            await clock.wait(failure, clock.monotonic() + _FIRST_TRY)
+
+
 async def current_artifact(source: Source, ks: Kustomization, run: Run) -> Artifact:
     """The artifact of the revision that the source holds.  Raises ArtifactFailed, Outdated."""
+    held = run.engine.artifacts.get(source.ref)
+    if held is not None and held.digest == source.artifact["digest"]:
+        return held
     if source.ref.kind == "GitRepository" and run.engine.settings.sources == "git":
         await _fetched_here(source, ks, run)
     try:
@@ -126,17 +159,6 @@ def check_path(artifact: Artifact, ks: Kustomization) -> None:
         raise ArtifactFailed(
             f"kustomization path not found: '{ks.spec.path}' is a file, not a folder"
         )
-
-
-def clean_path(path: str) -> str:
-    """The path inside the tree: `..` cannot lead out of it (as Flux's secure join)."""
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part == "..":
-            del parts[-1:]
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/".join(parts)
 
 
 def _near(artifact: Artifact, path: str) -> str:

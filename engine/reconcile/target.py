@@ -34,6 +34,9 @@ def executor_of(ks: Kustomization, run: Run, desired: Desired) -> Executor:
     live = run.engine.live
     for ref in live.ignored.set(owner, ignored_fields(ks.spec.ignore, desired.objects)):
         live.doubt(ref)
+    is_judged_anew = live.judges.set(owner, health_expressions(ks) or None)
+    for ref in filter(is_judged_anew, desired.contents):
+        live.doubt(ref)
     settings, client = run.engine.settings, run.client
     account = ks.spec.service_account_name or settings.default_service_account
     if account:

@@ -5,20 +5,26 @@ it is asked for (requestedAt)                  at once, before everything else
 it is deleted, or its prune is approved        at once
 its tolerance of drift changes                 at once
 its source holds another revision              at once, if it may build something else of it,
-                                               else last; a wait under way ends
+                                               and a wait under way ends; else last
 a dependency is created, Ready or has applied  at once, if it waits for it
 a dependency changes in any way                at once, if a readyExpr of it waits for it
 a cycle of dependencies is closed              at once, all that are in it: they are to say so
 an object of it drifted, or is gone            at once, unless it is suspended or stalled
+an object that it waited for is not well       soon: it waits for it again, and says nothing of
+any more                                       it before the time is over
 an object is handed over to it, or another     at once (reservations.py)
 has decided whether it wants one of its own
 the interval is over, or a retry is due        by the run's own Requeue (lifecycle.py)
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Protocol
+
+import anyio
+import anyio.lowlevel
 
 from engine.api.meta import KUSTOMIZE_GROUP, SOURCE_GROUP
 from engine.cluster.mirror import Mirror
@@ -26,11 +32,13 @@ from engine.objects.ref import Object, Ref
 from engine.plan.brake import APPROVAL
 from engine.plan.tolerance import asked
 from engine.reconcile.cycles import cycle_of, members_of
-from engine.reconcile.outcome import is_ready, is_stalled, requested_at
+from engine.reconcile.outcome import has_progressed, is_ready, is_stalled, requested_at
+from engine.reconcile.references import is_counted, judged_of, references_of
 from engine.runtime import Priority
 
 DRIFT = "drift"
 INTERVAL = "interval"
+_AT_ONCE = 50  # of those who only note a revision: half a millisecond of work
 
 
 def is_correction(reasons: Iterable[str]) -> bool:
@@ -53,21 +61,26 @@ class Push(Protocol):
         """Queue it to run in `after` seconds."""
 
 
+Concerned = Callable[[Collection[Ref], Ref], frozenset[Ref]]
+"""Of some users of a source, those to whom its newest revision may be news.
+
+The others only note the revision, after everybody else.
+"""
+
+
 class Triggers:
     """Takes each change of Flux's objects, and pushes the keys that it concerns."""
 
-    def __init__(self, mirror: Mirror, concerns: Callable[[Ref, Ref], bool]) -> None:
-        """mirror: kept up to date by what is told here.
-
-        concerns: whether the newest revision of a source may be news to who uses it: (user,
-        source).  Who is not concerned only notes the revision, after everybody else.
-        """
-        self._mirror, self._concerns = mirror, concerns
+    def __init__(self, mirror: Mirror, concerned: Concerned) -> None:
+        """mirror: kept up to date by what is told here."""
+        self._mirror, self._concerned = mirror, concerned
         self._push: dict[tuple[str, str], Push] = {}
         self._users: defaultdict[Ref, set[Ref]] = defaultdict(set)  # {named: who names it}
         self._names: dict[Ref, frozenset[Ref]] = {}  # {user: what it names}
         self._judged: dict[Ref, frozenset[Ref]] = {}  # {user: what its own expressions judge}
         self._running: set[Ref] = set()
+        self._others: dict[Ref, Iterator[Ref]] = {}  # {source: who is still to note its revision}
+        self._more: anyio.Event | None = None  # None: nobody waits for it, see `tell_others`
         self.behind: set[Ref] = set()
         """Kustomizations that have perhaps something new to build; who looks, drops the others."""
 
@@ -80,6 +93,11 @@ class Triggers:
         finally:
             self._running.remove(key)
 
+    @property
+    def under_way(self) -> int:
+        """How many runs last at this moment, those that only wait included."""
+        return len(self._running)
+
     def serve(self, group: str, kind: str, push: Push) -> None:
         """Objects of that kind are reconciled here: queue them with `push`."""
         self._push[group, kind] = push
@@ -91,14 +109,14 @@ class Triggers:
         """
         ref = Ref.of(new)
         old = self._mirror.note(new)
-        if self._mirror.get(ref) is not new:
+        if self._mirror.get(ref) is not new or _is_known(old, new):
             return
         if (ref.group, ref.kind) == (KUSTOMIZE_GROUP, "Kustomization"):
             self._index(ref, references_of(new), judged_of(new))
             if old is None or _differs("uid", old, new) or _differs("generation", old, new):
                 self.behind.add(ref)
             # new: a dependant may call it missing
-            self._wake_dependants(ref, is_progress=old is None or _progressed(old, new))
+            self._wake_dependants(ref, is_progress=old is None or has_progressed(old, new))
         if ref.group == SOURCE_GROUP and _revision(old) != _revision(new):
             self._wake_users(ref)
         self._own(ref, old, new)
@@ -126,6 +144,13 @@ class Triggers:
         if push is None or obj is None or is_stalled(obj) or (obj.get("spec") or {}).get("suspend"):
             return
         push(key, priority=Priority.DRIFT, reason=DRIFT, after=after)
+
+    def unwell(self, key: Ref, ref: Ref) -> None:
+        """A live object of that Kustomization is not well: if it counts, it is waited for again."""
+        push, obj = self._push.get((key.group, key.kind)), self._mirror.get(key)
+        if push is None or obj is None or not is_ready(obj) or not is_counted(ref, obj):
+            return
+        push(key, priority=Priority.INTERVAL, reason=f"{ref} is not well")
 
     def decided(self, key: Ref, reason: str) -> None:
         """Another Kustomization has something for this one, or has made up its mind."""
@@ -157,15 +182,48 @@ class Triggers:
             push(ref, priority=Priority.DRIFT, reason="a change of its marks")
 
     def _wake_users(self, source: Ref) -> None:
-        """Queue who uses a source that holds another revision now."""
-        for user in sorted(self._users.get(source, ())):
-            push = self._push.get((user.group, user.kind))
-            if push is not None and not self._is_done(user):
-                is_concerned = self._concerns(user, source)
-                if is_concerned:
-                    self.behind.add(user)
-                priority = Priority.DRIFT if is_concerned else Priority.STATUS
-                push(user, priority=priority, reason=str(source), supersede=True)
+        """Queue who uses a source that holds another revision now: whom it concerns at once."""
+        users = list(self._users.get(source, ()))
+        concerned = self._concerned(users, source)
+        for user in sorted(concerned):
+            if self._look(user, source, is_concerned=True):
+                self.behind.add(user)
+        self._others[source] = (user for user in users if user not in concerned)
+        if self._more is not None:
+            self._more.set()
+        while self._others and self._more is None:
+            self._tell_some()
+
+    async def tell_others(self) -> None:
+        """Queues, until cancelled, those whom new revisions do not concern, a few at a time.
+
+        So what a revision concerns begins before all the others are queued.  Until this runs they
+        are queued at once.
+        """
+        while True:
+            self._more = anyio.Event()
+            while self._others:
+                self._tell_some()
+                await anyio.lowlevel.checkpoint()
+            await self._more.wait()
+
+    def _tell_some(self) -> None:
+        source, left = next(iter(self._others.items()))
+        some = list(islice(left, _AT_ONCE))
+        for user in some:
+            self._look(user, source, is_concerned=False)
+        if len(some) < _AT_ONCE:
+            del self._others[source]
+
+    def _look(self, user: Ref, source: Ref, *, is_concerned: bool) -> bool:
+        """Whether the user was queued to look at the source: not if it has done so already."""
+        push = self._push.get((user.group, user.kind))
+        if push is None or self._is_done(user):
+            return False
+        priority = Priority.DRIFT if is_concerned else Priority.STATUS
+        # Else a wait would never end in a repository that is busy elsewhere.
+        push(user, priority=priority, reason=str(source), supersede=is_concerned)
+        return True
 
     def _wake_dependants(self, ref: Ref, *, is_progress: bool) -> None:
         """Queue who waits for `ref`: for its progress, or for whatever an expression asks of it."""
@@ -211,40 +269,11 @@ class Triggers:
             self._wake(member, f"a cycle with {user}")
 
 
-def references_of(ks: Object) -> frozenset[Ref]:
-    """What a Kustomization names: its source and its dependencies; nothing where it is malformed.
-
-    Its own run reports what is malformed.
-    """
-    spec, namespace = ks.get("spec") or {}, ks["metadata"].get("namespace", "")
-    refs = [source_named(ks)]
-    refs += [_dependency(each, namespace) for each in spec.get("dependsOn") or ()]
-    return frozenset(ref for ref in refs if ref.name)
-
-
-def source_named(ks: Object) -> Ref:
-    """The source that a Kustomization names; without a name where it is malformed."""
-    source = (ks.get("spec") or {}).get("sourceRef") or {}
-    namespace = ks["metadata"].get("namespace", "")
-    return Ref(SOURCE_GROUP, *_named(source, source.get("kind", ""), namespace))
-
-
-def judged_of(ks: Object) -> frozenset[Ref]:
-    """The dependencies of a Kustomization that a `readyExpr` judges, and nothing else."""
-    depends_on = (ks.get("spec") or {}).get("dependsOn") or ()
-    by_expression = [each for each in depends_on if each.get("readyExpr")]
-    by_ready = [each for each in depends_on if not each.get("readyExpr")]
-    namespace = ks["metadata"].get("namespace", "")
-    judged = {_dependency(each, namespace) for each in by_expression}
-    return frozenset(judged - {_dependency(each, namespace) for each in by_ready})
-
-
-def _dependency(reference: Object, namespace: str) -> Ref:
-    return Ref(KUSTOMIZE_GROUP, *_named(reference, "Kustomization", namespace))
-
-
-def _named(reference: Object, kind: str, namespace: str) -> tuple[str, str, str]:
-    return kind, reference.get("namespace") or namespace, reference.get("name", "")
+def _is_known(old: Object | None, new: Object) -> bool:
+    """Whether just this was told before: each of our writes is told by answer and by watch."""
+    if old is None or not new["metadata"].get("resourceVersion"):
+        return False
+    return not _differs("resourceVersion", old, new) and not _differs("uid", old, new)
 
 
 def _revision(obj: Object | None) -> str:
@@ -263,16 +292,3 @@ def _is_marked_anew(old: Object, new: Object) -> bool:
 
 def _approval(obj: Object) -> str:
     return str((obj["metadata"].get("annotations") or {}).get(APPROVAL, ""))
-
-
-def _progressed(old: Object | None, new: Object) -> bool:
-    """Whether a dependant could go on now: Ready, at a revision or generation that is news."""
-    if not is_ready(new):
-        return False
-    if old is None or not is_ready(old):
-        return True
-    return _applied(old) != _applied(new)
-
-
-def _applied(obj: Object) -> object:
-    return (obj.get("status") or {}).get("lastAppliedRevision")

@@ -46,6 +46,10 @@ class Verification:
         self._look_at[owner] = now + interval
         return interval
 
+    def is_look_due(self, owner: Ref) -> bool:
+        """Whether the owner's next regular run should have begun by now, or none is planned."""
+        return self._look_at.get(owner, 0.0) <= self._clock.monotonic()
+
     def forget(self, owner: Ref) -> None:
         """The Kustomization is gone."""
         self._due_at.pop(owner, None)

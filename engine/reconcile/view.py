@@ -7,6 +7,7 @@ from engine.apply import Executor
 from engine.apply.executor import each
 from engine.apply.failures import no_namespace, refused
 from engine.cluster import ApiError, Resource, UnknownKind
+from engine.cluster.census import FEW
 from engine.cluster.live import Kind, by_kind
 from engine.errors import ReconciliationFailed
 from engine.objects.ref import Object, Ref
@@ -173,7 +174,7 @@ async def _existing(
     run: Run,
 ) -> list[Ref]:
     """Those of the objects that no watch shows which may exist all the same."""
-    census = run.engine.census
+    census, is_crowded = run.engine.census, run.engine.triggers.under_way > FEW
     left: list[Ref] = []
     for kind, refs in by_kind(unseen).items():
         if kind not in followed:
@@ -186,7 +187,7 @@ async def _existing(
         left += asked
         # It is gone, or not labelled as ours any more: what was known before does not count.
         left += await census.perhaps(resources[kind], lost, is_lost=True)
-        left += await census.perhaps(resources[kind], new)
+        left += await census.perhaps(resources[kind], new, is_crowded=is_crowded)
     return left
 
 

@@ -60,6 +60,8 @@ def _watch(kind: Kind, query: Query, client: Client, engine: Engine) -> Watch:
 def _heard(event: Event, engine: Engine) -> None:
     if event.type is not EventType.DELETED:
         engine.triggers.changed(event.obj)
+        if event.obj["kind"] == "Kustomization":
+            engine.reservations.heard(event.obj)
         return
     engine.triggers.deleted(event.obj)
     ref = Ref.of(event.obj)
@@ -69,5 +71,7 @@ def _heard(event: Event, engine: Engine) -> None:
     engine.verification.forget(ref)
     engine.reservations.gone(ref)
     engine.builds.forget(ref)
+    engine.readers.forget(ref)
+    engine.orderly.forget(ref)
     engine.artifacts.forget(ref)
     engine.metrics.forget(ref.kind, ref.namespace, ref.name)

@@ -33,6 +33,14 @@ class Inputs:
     folders: Mapping[str, str] = field(default_factory=dict)
     remotes: frozenset[str] = frozenset()
 
+    def places(self) -> frozenset[str]:
+        """Where another tree must differ for a build to find something else there: few paths.
+
+        A folder stands for all that lies right in it (`changed_places`).
+        """
+        folders = {_parent(path) for path in self.files} | self.listings.keys()
+        return frozenset(folders | {p for p in self.probes if _parent(p) not in folders})
+
     def hold_in(self, tree: Tree) -> bool:
         """True if a build would find the same in `tree`.
 

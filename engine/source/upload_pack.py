@@ -14,7 +14,11 @@ from typing import cast
 from dulwich.errors import GitProtocolError, HangupException
 from dulwich.objects import ObjectID
 from dulwich.pack import write_pack_from_container
-from dulwich.protocol import ReceivableProtocol
+from dulwich.protocol import (
+    CAPABILITY_OFS_DELTA,
+    CAPABILITY_SIDE_BAND_64K,
+    ReceivableProtocol,
+)
 from dulwich.repo import Repo
 from dulwich.server import BackendRepo, DictBackend, UploadPackHandler
 
@@ -48,10 +52,18 @@ def answer(repository: Path, request: bytes, version: int) -> bytes:
         return packet(f"ERR {error}"[:1000])
 
 
+class _Handler(UploadPackHandler):
+    """Asks of clients only what it needs: it sends no thin packs, and go-git 5 takes none."""
+
+    @classmethod
+    def required_capabilities(cls) -> tuple[bytes, ...]:
+        return CAPABILITY_SIDE_BAND_64K, CAPABILITY_OFS_DELTA
+
+
 def _old(repository: Path, request: bytes, *, advertise_refs: bool) -> bytes:
     out = BytesIO()
     with Repo(str(repository)) as repo:
-        handler = UploadPackHandler(
+        handler = _Handler(
             DictBackend({b".": cast("BackendRepo", repo)}),
             ["."],
             ReceivableProtocol(BytesIO(request).read, out.write),

@@ -11,7 +11,7 @@ from engine.cluster.mirror import Mirror
 from engine.objects.ref import Object, Ref
 from engine.reconcile.outcome import is_ready
 from engine.reconcile.triggers import Triggers
-from engine.runtime import Priority
+from tests.support.pushes import Pushed, pushing
 
 NAMES = ("base", "app")  # app depends on base
 REFS = {name: Ref(KUSTOMIZE_GROUP, "Kustomization", "ns", name) for name in NAMES}
@@ -23,8 +23,8 @@ class Wakes(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.mirror = Mirror()
-        self.triggers = Triggers(self.mirror, lambda _user, _source: True)
-        self.triggers.serve(KUSTOMIZE_GROUP, "Kustomization", self.push)
+        self.triggers = Triggers(self.mirror, lambda users, _source: frozenset(users))
+        self.triggers.serve(KUSTOMIZE_GROUP, "Kustomization", pushing(self.note))
         self.queued: set[Ref] = set()
         self.version = 0
         self.truth: dict[str, dict[str, Any]] = {}
@@ -41,16 +41,8 @@ class Wakes(RuleBasedStateMachine):
             self.run_ends(name)
         self.all_is_told()
 
-    def push(
-        self,
-        key: Ref,
-        *,
-        priority: Priority,
-        reason: str,
-        after: float = 0.0,
-        supersede: bool = False,
-    ) -> None:
-        self.queued.add(key)
+    def note(self, pushed: Pushed) -> None:
+        self.queued.add(pushed.key)
 
     def write(self, name: str, group: str, kind: str, generation: int, **rest: Any) -> Object:
         self.version += 1

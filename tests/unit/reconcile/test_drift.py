@@ -138,6 +138,20 @@ def test_an_edit_that_undoes_the_correction_at_once_is_corrected_again() -> None
     assert scene.pushed == [("app", 0), ("app", 0)]
 
 
+def test_an_object_that_goes_again_while_a_new_content_brings_it_back_is_not_left_to_a_retry() -> (
+    None
+):
+    """The run succeeds, so that no retry comes: it would be missing until the interval."""
+    scene = Scene()
+    scene.tell(None)
+    with scene.drift.running(APP):
+        scene.tell(b"new", 3)  # as that content makes it
+        scene.tell(None)
+        scene.claims.settle(APP, A, b"new content", b"new")  # the answer, of version 3
+
+    assert scene.pushed == [("app", 0), ("app", 0)]
+
+
 def test_a_contended_object_waits_and_is_not_forgotten_when_another_one_is_corrected() -> None:
     """The queue holds a key once: a run that comes sooner takes the later one's place."""
     scene = Scene()

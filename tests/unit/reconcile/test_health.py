@@ -5,6 +5,7 @@ import pytest
 from engine.cluster import Forbidden
 from engine.objects.ref import Object, Ref
 from tests.support.build import config, made, marked
+from tests.support.clock import ImpatientClock
 from tests.support.reconciling import APP, Workshop
 
 WEB = Ref("apps", "Deployment", "ns", "web")
@@ -87,6 +88,20 @@ async def test_while_it_waits_the_status_says_for_what() -> None:
 
     waiting = "Unknown Progressing: Reconciliation in progress"
     assert seen[-1] == f"{waiting} | True Progressing: {PHASE} | Unknown Progressing: {PHASE}"
+
+
+async def test_what_is_over_at_once_is_no_news_however_long_the_requests_took() -> None:
+    shop = shop_with(config("a"), wait=True)
+    clock = shop.clock
+    assert isinstance(clock, ImpatientClock)
+    for slow in ("patch Kustomization/flux/app", "apply ConfigMap/ns/a"):
+        shop.client.before(slow, lambda: clock.skip(30))
+
+    await shop.run()
+
+    patches = [call for call in shop.client.writes() if call == "patch Kustomization/flux/app"]
+    assert shop.said("Healthy").startswith("True ")
+    assert len(patches) == 3  # the finalizer, the inventory, the outcome
 
 
 async def test_skipped_objects_are_not_waited_for() -> None:

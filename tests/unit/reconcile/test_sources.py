@@ -1,10 +1,13 @@
+import anyio
+import anyio.abc
 import pytest
 
-from engine.reconcile.sources import clean_path
+from engine.api.paths import clean_path
 from engine.runtime import Requeue
 from engine.settings import Settings
 from tests.support.build import config
-from tests.support.reconciling import SOURCE, Workshop
+from tests.support.clock import ManualClock, settle
+from tests.support.reconciling import APP, SOURCE, Workshop
 
 
 async def test_a_source_that_does_not_exist_is_waited_for_without_an_event() -> None:
@@ -32,6 +35,91 @@ async def test_a_source_without_artifact_is_waited_for_without_an_event() -> Non
     assert shop.said() == "False ArtifactFailed: Source artifact not found, retrying in 30s"
     assert requeue.after == 30
     assert shop.told() == []
+
+
+def unfetched(**spec: object) -> dict[str, object]:
+    """A source that holds nothing yet."""
+    metadata = {"name": "fleet", "namespace": "flux"}
+    kind = {"apiVersion": f"{SOURCE.group}/v1", "kind": SOURCE.kind}
+    return {**kind, "metadata": metadata, "spec": spec}
+
+
+async def held(shop: Workshop, tasks: anyio.abc.TaskGroup) -> list[Requeue]:
+    """A run that has begun, and waits; what it asks for comes into the list."""
+    asked: list[Requeue] = []
+
+    async def work() -> None:
+        asked.append(await shop.run())
+
+    tasks.start_soon(work)
+    await settle()
+    return asked
+
+
+async def test_while_a_source_is_fetched_for_the_first_time_nothing_is_said_about_it() -> None:
+    shop = Workshop(clock=ManualClock())
+    shop.tell(unfetched())
+    shop.kustomization()
+    async with anyio.create_task_group() as tasks:
+        asked = await held(shop, tasks)
+        assert shop.turn is not None
+        assert shop.turn.is_yielded
+        shop.source("main@sha1:1", a=config("a"))
+        shop.turn.supersede()
+        await settle()
+
+    assert asked[0].reason == "outdated"
+    assert "status" not in shop.client.objects[APP]
+
+
+async def test_a_run_that_is_superseded_before_it_has_done_anything_begins_anew() -> None:
+    """It would apply, and then its health checks would be cancelled."""
+    shop = Workshop()
+    shop.source("main@sha1:1", a=config("a"))
+    shop.kustomization()
+    shop.client.before("patch Kustomization/flux/app", lambda: shop.turn and shop.turn.supersede())
+
+    requeue = await shop.run()
+
+    assert requeue.reason == "outdated"
+    assert "status" not in shop.client.objects[APP]
+
+
+async def test_once_the_first_fetch_has_failed_it_is_said() -> None:
+    shop = Workshop(clock=ManualClock())
+    shop.tell(unfetched())
+    shop.kustomization()
+    async with anyio.create_task_group() as tasks:
+        asked = await held(shop, tasks)
+        shop.engine.artifacts.failure(SOURCE).set()
+        await settle()
+
+    assert asked[0].after == 30
+    assert shop.said() == "False ArtifactFailed: Source artifact not found, retrying in 30s"
+
+
+async def test_a_first_fetch_that_takes_long_is_said() -> None:
+    clock = ManualClock()
+    shop = Workshop(clock=clock)
+    shop.tell(unfetched())
+    shop.kustomization()
+    async with anyio.create_task_group() as tasks:
+        await held(shop, tasks)
+        await clock.advance(11)
+
+    assert shop.said() == "False ArtifactFailed: Source artifact not found, retrying in 30s"
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+async def test_a_source_that_nobody_fetches_here_is_not_waited_for(is_ours: bool) -> None:
+    settings = Settings() if is_ours else Settings(sources="none")
+    shop = Workshop(clock=ManualClock(), settings=settings)
+    shop.tell(unfetched(suspend=is_ours))
+    shop.kustomization()
+
+    await shop.run()
+
+    assert shop.said() == "False ArtifactFailed: Source artifact not found, retrying in 30s"
 
 
 async def test_the_event_of_its_artifact_wakes_the_kustomization() -> None:

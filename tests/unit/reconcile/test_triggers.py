@@ -1,36 +1,34 @@
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from engine.api.meta import KUSTOMIZE_GROUP, REQUESTED_AT, SOURCE_GROUP
 from engine.cluster.mirror import Mirror
 from engine.objects.ref import Object, Ref
-from engine.reconcile.triggers import Triggers, references_of
-from engine.runtime import Priority
+from engine.reconcile.references import references_of
+from engine.reconcile.triggers import Triggers
+from engine.runtime.workqueue import Queue
+from tests.support.clock import settle
+from tests.support.pushes import Pushed, pushing
 
 APP = Ref(KUSTOMIZE_GROUP, "Kustomization", "ns", "app")
 
 
-class Pushed:
+class Heard:
     """What was pushed since the last look, as text."""
 
     def __init__(self) -> None:
         self.mirror = Mirror()
-        self.triggers = Triggers(self.mirror, lambda _user, _source: True)
-        self.triggers.serve(KUSTOMIZE_GROUP, "Kustomization", self.push)
+        self.triggers = Triggers(self.mirror, lambda users, _source: frozenset(users))
+        self.triggers.serve(KUSTOMIZE_GROUP, "Kustomization", pushing(self.note))
         self._lines: list[str] = []
 
-    def push(
-        self,
-        key: Ref,
-        *,
-        priority: Priority,
-        reason: str,
-        after: float = 0.0,
-        supersede: bool = False,
-    ) -> None:
-        ends = " ends waits" if supersede else ""
-        self._lines.append(f"{key.name} {priority.name.lower()}: {reason}{ends}")
+    def note(self, pushed: Pushed) -> None:
+        ends = " ends waits" if pushed.supersede else ""
+        priority = pushed.priority.name.lower()
+        self._lines.append(f"{pushed.key.name} {priority}: {pushed.reason}{ends}")
 
     def after(self, *objects: Object) -> list[str]:
         for obj in objects:
@@ -91,14 +89,14 @@ def ready(revision: str) -> dict[str, Any]:
 def test_an_object_runs_for_its_own_changes_that_matter(
     change: dict[str, Any], wanted: list[str]
 ) -> None:
-    pushed = Pushed()
+    pushed = Heard()
     assert pushed.after(ks(1)) == ["app interval: created"]
 
     assert pushed.after(ks(2, **change)) == wanted
 
 
 def test_news_that_is_told_twice_or_late_is_no_news() -> None:
-    pushed = Pushed()
+    pushed = Heard()
     newer = ks(3, generation=2, annotations={REQUESTED_AT: "1"})
     pushed.after(ks(1), newer)
 
@@ -107,7 +105,7 @@ def test_news_that_is_told_twice_or_late_is_no_news() -> None:
 
 
 def test_an_answer_that_comes_after_the_deletion_brings_nothing_back() -> None:
-    pushed = Pushed()
+    pushed = Heard()
     pushed.after(ks(1))
     pushed.triggers.deleted(ks(3))
 
@@ -116,7 +114,7 @@ def test_an_answer_that_comes_after_the_deletion_brings_nothing_back() -> None:
 
 
 def test_an_object_that_left_the_selector_may_come_back() -> None:
-    pushed = Pushed()
+    pushed = Heard()
     pushed.after(ks(1))
     pushed.triggers.deleted(ks(3))
 
@@ -124,7 +122,7 @@ def test_an_object_that_left_the_selector_may_come_back() -> None:
 
 
 def test_a_late_deletion_does_not_take_the_new_object_of_the_same_name() -> None:
-    pushed = Pushed()
+    pushed = Heard()
     pushed.after(ks(1), ks(4, uid="new"))
     pushed.triggers.deleted(ks(3))
 
@@ -133,7 +131,7 @@ def test_a_late_deletion_does_not_take_the_new_object_of_the_same_name() -> None
 
 
 def test_a_new_revision_runs_who_has_not_applied_it() -> None:
-    pushed = Pushed()
+    pushed = Heard()
     pushed.after(ks(1, status=ready("r1")), ks(2, "done", status=ready("r2")), source(3, "r1"))
 
     assert pushed.after(source(4, "r1")) == []
@@ -141,7 +139,7 @@ def test_a_new_revision_runs_who_has_not_applied_it() -> None:
 
 
 def test_a_run_under_way_has_not_applied_it_whatever_its_status_says() -> None:
-    pushed = Pushed()
+    pushed = Heard()
     pushed.after(ks(1, status=ready("r2")), source(2, "r1"))
 
     with pushed.triggers.running(APP):
@@ -149,7 +147,7 @@ def test_a_run_under_way_has_not_applied_it_whatever_its_status_says() -> None:
 
 
 def test_a_dependency_wakes_its_dependants_when_it_is_ready_and_when_it_has_applied() -> None:
-    pushed = Pushed()
+    pushed = Heard()
     pushed.after(source(1, "r2"), ks(2, "base"), ks(3, depends_on=["base"]))
     woken = ["app drift: Kustomization/ns/base"]
 
@@ -159,7 +157,7 @@ def test_a_dependency_wakes_its_dependants_when_it_is_ready_and_when_it_has_appl
 
 
 def test_who_no_longer_names_an_object_is_not_woken_by_it() -> None:
-    pushed = Pushed()
+    pushed = Heard()
     other = ks(2, generation=2)
     other["spec"]["sourceRef"]["name"] = "other"
     pushed.after(ks(1), other)
@@ -172,9 +170,83 @@ def test_a_malformed_reference_names_nothing() -> None:
 
 
 def test_another_tolerance_of_drift_is_looked_at_at_once() -> None:
-    pushed = Pushed()
+    pushed = Heard()
     pushed.after(ks(1))
 
     lines = pushed.after(ks(2, annotations={"gitops.lockstep/drift": "warn"}))
 
     assert lines == ["app drift: another tolerance of drift"]
+
+
+class Crowd:
+    """Many users of one source, of which a new revision concerns some, and their queue."""
+
+    def __init__(self, *concerned: str) -> None:
+        self.queue: Queue[Ref] = Queue()
+        self.triggers = Triggers(
+            Mirror(), lambda users, _: frozenset(u for u in users if u.name in concerned)
+        )
+        self.triggers.serve(KUSTOMIZE_GROUP, "Kustomization", pushing(self.put))
+        self.names = [f"app-{number:03d}" for number in range(300)]
+        for number, name in enumerate(self.names):
+            self.triggers.changed(ks(number + 1, name, status=ready("r1")))
+        self.triggers.changed(source(1000, "r1"))
+        while self.popped():
+            pass
+
+    def put(self, pushed: Pushed) -> None:
+        self.queue.push(pushed.key, 0.0, pushed.priority, pushed.reason)
+
+    def popped(self) -> str:
+        item = self.queue.pop(0.0)
+        if item is None:
+            return ""
+        self.queue.done(item.key)
+        return item.key.name
+
+    def waiting(self) -> int:
+        return self.queue.statistics().queued
+
+
+async def test_what_a_revision_concerns_begins_before_the_others_are_queued() -> None:
+    crowd = Crowd("app-200")
+    async with anyio.create_task_group() as telling:
+        telling.start_soon(crowd.triggers.tell_others)
+        await settle()
+
+        crowd.triggers.changed(source(1001, "r2"))
+        assert crowd.popped() == "app-200"
+        assert crowd.waiting() == 0
+        await anyio.lowlevel.checkpoint()
+        assert 0 < crowd.waiting() < 299
+        await settle()
+        assert crowd.waiting() == 299
+        telling.cancel_scope.cancel()
+
+
+async def test_a_revision_that_comes_while_the_others_are_told_is_told_to_all() -> None:
+    crowd = Crowd("app-200")
+    async with anyio.create_task_group() as telling:
+        telling.start_soon(crowd.triggers.tell_others)
+        await settle()
+
+        crowd.triggers.changed(source(1001, "r2"))
+        await anyio.lowlevel.checkpoint()
+        while name := crowd.popped():  # some have noted the first of them already
+            number = 2000 + crowd.names.index(name)
+            crowd.triggers.changed(ks(number, name, status=ready("r2")))
+        crowd.triggers.changed(source(1002, "r3"))
+        await settle()
+        assert crowd.waiting() == 300
+        telling.cancel_scope.cancel()
+
+
+def test_who_waits_to_note_a_revision_goes_first_once_a_person_asks() -> None:
+    crowd = Crowd()
+    crowd.triggers.changed(source(1001, "r2"))
+
+    asked = ks(1002, "app-250", status=ready("r1"), annotations={REQUESTED_AT: "now"})
+    crowd.triggers.changed(asked)
+
+    assert crowd.popped() == "app-250"
+    assert crowd.waiting() == 299
