@@ -30,6 +30,7 @@ from tests.support.controlplane import ControlPlaneError
 
 _EXPECTED = (EngineEnded, ControlPlaneError, BuildError, TimeoutError, ValueError)
 _REPORT = "report"
+_WIDTH = 140  # columns of a table that is not shown on a terminal
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _SIZES = {each.name: each.default for each in fields(Sizes)}
 
@@ -80,6 +81,7 @@ def size(name: str, meaning: str) -> Callable[[_Command], _Command]:
 @size("window", "steady_state: seconds with the engine, and without.")
 @size("rounds", "one_change: commits, one after the other.")
 @size("singles", "drift_storm: edits, one after the other.")
+@size("patience", "drift_storm: seconds after which no further of them is begun.")
 @size("edits", "drift_storm: edits at once.")
 @size("failing", "failing_neighbours: those that never become ready.")
 @size("steps", "memory: times that a fleet of the same size is added.")
@@ -94,7 +96,8 @@ def main(scenario: str, **options: Any) -> None:
     """Measure SCENARIO, or write the report.  ARGUMENTS after `--` go to `lockstep run`.
 
     The COMMAND of a peer runs in a shell until SIGTERM, with KUBECONFIG, GIT_URL, STORAGE (a folder
-    of its own) and RUNTIME_NAMESPACE in its environment; what it starts is measured with it.
+    of its own) and RUNTIME_NAMESPACE in its environment; what it starts is measured with it.  What
+    it cannot do within the limit is reported as not done.
     """
     if scenario == _REPORT:
         click.echo(f"written: {write_report()}")
@@ -138,7 +141,8 @@ def _measure(wish: Wish, file: str) -> None:
             raise
         text = f"not done in {wish.limit:g} s; --log FILE shows what the engine says"
         raise click.ClickException(str(error) or text) from error
-    Console(highlight=False).print(table_of(result))
+    width = None if sys.stdout.isatty() else _WIDTH
+    Console(highlight=False, width=width).print(table_of(result))
     path = Path(file) if file else default_path(result)
     path.write_text(json.dumps(result, indent=1) + "\n")
     click.echo(f"written: {path}")
@@ -148,7 +152,8 @@ def default_path(result: dict[str, Any]) -> Path:
     """The dated file of a result."""
     size = "{kustomizations}x{objects}".format(**result["workload"])
     name = f"{result['at'][:10]}-{result['scenario']}-{result['server']}-{size}"
-    return RESULTS / f"{name}{'-profiled' if result['profiled'] else ''}.json"
+    beside = "".join(f"-{peer}" for peer in result.get("peers", {}))
+    return RESULTS / f"{name}{beside}{'-profiled' if result['profiled'] else ''}.json"
 
 
 if __name__ == "__main__":

@@ -36,12 +36,21 @@ class AuditLog:
                 return
             self._file = self.path.open("rb")
         while True:
+            following = self._next_of(os.fstat(self._file.fileno()).st_ino)  # before the last look
             *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
             yield from lines
-            if os.fstat(self._file.fileno()).st_ino == self.path.stat().st_ino:
+            if following is None:
                 return
-            self._file.close()  # rotated at 100 MB: read to its end, and now the next
-            self._file = self.path.open("rb")
+            self._file.close()
+            self._file = following.open("rb")
+
+    def _next_of(self, file: int) -> Path | None:
+        """The log after that of an inode, None after the newest: each is renamed at 100 MB."""
+        logs = self.path.parent.glob(f"{self.path.stem}*{self.path.suffix}")
+        oldest_first = sorted((each.stat().st_mtime_ns, each.stat().st_ino, each) for each in logs)
+        inodes = [inode for _, inode, _ in oldest_first]
+        rest = oldest_first[inodes.index(file) + 1 :]
+        return rest[0][2] if rest else None
 
     def close(self) -> None:
         """Lets go of the file."""

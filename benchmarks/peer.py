@@ -5,6 +5,7 @@ until SIGTERM, with what it needs in the environment (see `Place.environment`).
 """
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -90,6 +91,8 @@ def peer_of(text: str) -> Peer:
     name, _, command = (part.strip() for part in text.partition("="))
     if not name or not command:
         raise ValueError(f"{text!r} is not NAME=COMMAND")
+    if not re.fullmatch(r"[A-Za-z0-9.]+", name):
+        raise ValueError(f"{name!r} is part of a file's name: letters, digits and dots only")
     if name == OURS:
         raise ValueError(f"{OURS!r} is our engine's name; call the peer something else")
     return Peer(name, command)

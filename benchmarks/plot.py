@@ -76,11 +76,13 @@ def _frame(title: str, x_label: str, x_axis: _Axis, y_axis: _Axis) -> Iterable[s
 
 
 def _line(number: int, name: str, points: Points) -> Iterable[str]:
-    colour = _COLOURS[number % len(_COLOURS)]
+    again, place = divmod(number, len(_COLOURS))
+    colour = _COLOURS[place]
+    dash = ' stroke-dasharray="6 3"' if again else ""
     path = " ".join(f"{x},{y}" for x, y in points)
-    yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
+    yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
     for x, y in points:
         yield f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>'
     key_x, key_y = _WIDTH - _RIGHT + 12, _TOP + 10 + 20 * number
-    yield f'<rect x="{key_x}" y="{key_y - 9}" width="10" height="10" fill="{colour}"/>'
-    yield f'<text x="{key_x + 16}" y="{key_y}">{escape(name)}</text>'
+    yield f'<path d="M{key_x} {key_y - 4}h14" stroke="{colour}" stroke-width="3"{dash}/>'
+    yield f'<text x="{key_x + 18}" y="{key_y}">{escape(name)}</text>'

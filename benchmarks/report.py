@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.limits import FLUX, LIMITS, figures_of, objects_of
+from benchmarks.limits import FLUX, LIMITS, PACE, Limit, figures_of, objects_of
 from benchmarks.meter import by_verb, of_engine
 from benchmarks.peer import OURS
 from benchmarks.plot import log_plot
+from benchmarks.run import RATE
 from benchmarks.scenarios import SCENARIOS
 
 RESULTS = Path(__file__).parent / "results"
@@ -21,7 +22,12 @@ _HEAD = """# Results
 Written by `python -m benchmarks report` from `results/*.json`; changes by hand go away.
 Times depend on the machine and on what else runs there: what counts are ratios within one run, and
 numbers of requests.  `python -m benchmarks SCENARIO --peer NAME=COMMAND` measures another engine in
-the same run.
+the same run, each on a control plane of its own, one after the other; a bare client, which only
+sends, is measured just before each.
+"""
+_BOUNDS = f"""Bounds of seconds and of CPU hold where a bare client makes {PACE:,.0f} writes
+a second, so beside each figure stands what it would be there: in proportion to what a bare client
+made just before it was measured.
 """
 _DRAWN = {  # {scenario: figures that are drawn against size}
     "cold_start": ("last_ready", "CPU", "requests"),
@@ -60,7 +66,8 @@ def text_of(
     results: Sequence[Result], notes: Mapping[str, str], folder: str, plots: frozenset[str]
 ) -> str:
     """The report.  notes: {scenario: Markdown}.   plots: names of those in the folder."""
-    parts = [_HEAD, "## What must hold\n", _held(results), "## Flux, measured elsewhere\n", _flux()]
+    parts = [_HEAD, "## What must hold\n", _BOUNDS, _held(results)]
+    parts += ["## Flux, measured elsewhere\n", _flux()]
     for scenario, about in SCENARIOS.items():
         shown = newest(each for each in results if each["scenario"] == scenario)
         if not shown:
@@ -79,12 +86,12 @@ def text_of(
 
 
 def newest(results: Iterable[Result]) -> list[Result]:
-    """The last of each API server, size and way of measuring, the smallest first."""
-    found: dict[tuple[str, int, int, bool], Result] = {}
+    """The last of each API server, size, way of measuring and set of peers, the smallest first."""
+    found: dict[tuple[str, int, int, bool, tuple[str, ...]], Result] = {}
     for each in sorted(results, key=lambda each: str(each["at"])):
         workload = each["workload"]
         size = workload["kustomizations"], workload["objects"]
-        found[each["server"], *size, each["profiled"]] = each
+        found[each["server"], *size, each["profiled"], tuple(each.get("peers", ()))] = each
     return [found[key] for key in sorted(found)]
 
 
@@ -97,18 +104,33 @@ def _by_server(results: Sequence[Result]) -> Iterator[list[Result]]:
 
 
 def _held(results: Sequence[Result]) -> str:
-    rows = []
-    for limit in LIMITS:
-        found = limit.measured(results)
-        bound = f"{limit.bound:g}"
-        if found is None:
-            rows.append([limit.scenario, limit.figure, bound, limit.why, "", "", "not measured"])
-            continue
-        result, value = found
-        holds = "yes" if value <= limit.bound else "**no**"
-        where = f"{_size(result)}, {result['at'][:10]}"
-        rows.append([limit.scenario, limit.figure, bound, limit.why, f"{value:.3f}", where, holds])
-    return _table(["scenario", "figure", "at most", "because", "measured", "at", "holds"], rows)
+    titles = ["scenario", "figure", "at most", "because", "measured", "at", "holds"]
+    return _table(
+        [*titles, f"at {PACE:,.0f} writes a second"],
+        [
+            [limit.scenario, limit.title, f"{limit.bound:.3g}", limit.why, *_judged(limit, results)]
+            for limit in LIMITS
+        ],
+    )
+
+
+def _judged(limit: Limit, results: Sequence[Result]) -> list[str]:
+    """What was measured, where, whether it holds, and what it would be on a faster machine."""
+    found = limit.measured(results)
+    if found is None:
+        return ["", "", "not measured", ""]
+    result, value = found
+    where = ", ".join([_size(result), result["at"][:10], *result.get("peers", ())])
+    judged = [f"{value:.3f}", where, _holds(value, limit)]
+    rate = result["figures"].get(RATE)
+    if not limit.timed or not rate:
+        return [*judged, ""]
+    there = value * rate / PACE
+    return [*judged, f"{there:.3f}: {_holds(there, limit)}"]
+
+
+def _holds(value: float, limit: Limit) -> str:
+    return "yes" if value <= limit.bound else "**no**"
 
 
 def _flux() -> str:
@@ -137,7 +159,13 @@ def _compared(results: Sequence[Result]) -> str:
         for name in names
     ]
     server = results[0]["server"]
-    return f"On the {server} API server:\n\n{_table(['', *titles], rows)}"
+    not_done = "".join(
+        f"\n{name} at {_size(each)}: not done, {peer['not_done']}.\n"
+        for each in results
+        for name, peer in each.get("peers", {}).items()
+        if "not_done" in peer
+    )
+    return f"On the {server} API server:\n\n{_table(['', *titles], rows)}{not_done}"
 
 
 def shown_figures(each: Mapping[str, Any]) -> dict[str, float]:
@@ -166,22 +194,40 @@ def plots_of(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
         for group in _by_server(chosen):
             if len({objects_of(each) for each in group}) < 2:
                 continue
-            series = {
-                figure: [(objects_of(e), v) for e in group if (v := _drawn(e, figure)) is not None]
-                for figure in figures
-            }
             server = group[0]["server"]
             title = f"{scenario} on the {server} API server"
+            series = _series(group, figures)
             yield f"{scenario}-{server}", log_plot(title, "managed objects", series)
 
 
-def _drawn(result: Result, figure: str) -> float | None:
+def _series(
+    results: Sequence[Result], figures: Sequence[str]
+) -> dict[str, list[tuple[float, float]]]:
+    """{figure, and behind it the peer if it is one's: (objects, value) each}, ours first."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    peers = dict.fromkeys(name for each in results for name in each.get("peers", {}))
+    for engine in ("", *peers):
+        for figure in figures:
+            points = {
+                float(objects_of(each)): value
+                for each in results
+                if (its := each.get("peers", {}).get(engine) if engine else each)
+                and (value := _drawn(its, figure)) is not None
+            }
+            found[f"{figure}, {engine}" if engine else figure] = [*points.items()]
+    return found
+
+
+def _drawn(each: Mapping[str, Any], figure: str) -> float | None:
+    """A figure of one engine in one run, None if it has none."""
+    if "engine" not in each["usage"]:
+        return None
     more = {
-        "CPU": result["usage"]["engine"]["cpu"],
-        "peak MB": result["usage"]["engine"]["peak_bytes"] / 1e6,
-        "requests": sum(of_engine(result["requests"]).values()),
+        "CPU": each["usage"]["engine"]["cpu"],
+        "peak MB": each["usage"]["engine"]["peak_bytes"] / 1e6,
+        "requests": sum(of_engine(each["requests"]).values()),
     }
-    return {**figures_of(result), **more}.get(figure)
+    return {**figures_of(each), **more}.get(figure)
 
 
 def _profile(result: Result) -> str:

@@ -8,14 +8,18 @@ from typing import Any
 
 import anyio
 
+from benchmarks.bare import pace
 from benchmarks.peer import OURS, Competitor, Ours, Peer
 from benchmarks.process import machine
 from benchmarks.scenarios import SCENARIOS, Outcome, Sizes
 from benchmarks.workload import Workload
-from benchmarks.world import Arena
+from benchmarks.world import Arena, EngineEnded
+from engine.cli.problems import unwrapped
 from engine.reconcile.run import rfc3339
 from engine.runtime import SystemClock
 
+RATE = "bare client, writes a second"
+"""The figure by which those of two machines can be compared."""
 _HOTTEST = 15  # functions of a profile that are kept
 
 
@@ -54,16 +58,42 @@ async def measured(wish: Wish) -> dict[str, Any]:
     }
     if wish.ours.profile:
         result["profile"] = hottest(Path(wish.ours.profile))
-    result["peers"] = {
-        peer.name: _plain(await _outcome(wish, Arena(wish.server, peer, _log_of(wish.log, peer))))
-        for peer in wish.peers
-    }
+    result["peers"] = {peer.name: await beside(wish, peer) for peer in wish.peers}
     return result
 
 
+async def beside(wish: Wish, peer: Peer) -> dict[str, Any]:
+    """The result of a peer; without figures, but with `not_done`, if it does not get there."""
+    try:
+        return _plain(await _outcome(wish, Arena(wish.server, peer, _log_of(wish.log, peer))))
+    except Exception as problem:
+        error = unwrapped(problem)
+        if isinstance(error, TimeoutError):
+            why = f"not within {wish.limit:g} s"
+        elif isinstance(error, EngineEnded):
+            why = str(error).partition(";")[0]  # what follows is its log, with paths
+        else:
+            raise
+    return {**_plain(Outcome()), "not_done": why}
+
+
 async def _outcome(wish: Wish, arena: Arena) -> Outcome:
+    """The scenario's, and what a bare client reaches just before: it tells machines apart."""
+    rate = await pace(arena, wish.workload)
     with anyio.fail_after(wish.limit):
-        return await SCENARIOS[wish.scenario].run(arena, wish.workload, wish.sizes)
+        outcome = await SCENARIOS[wish.scenario].run(arena, wish.workload, wish.sizes)
+    outcome.figures |= paced(outcome, rate)
+    return outcome
+
+
+def paced(outcome: Outcome, rate: float) -> dict[str, float]:
+    """What a bare client does; and where all of a scenario is writing, how long for as much."""
+    found = {RATE: rate}
+    if writes := outcome.figures.get("writes"):
+        alone = writes / rate
+        found["bare client, seconds for as many writes"] = alone
+        found["last ready / bare client"] = outcome.seconds["last_ready"] / alone
+    return found
 
 
 def _log_of(log: str, competitor: Competitor) -> str:

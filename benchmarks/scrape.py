@@ -1,4 +1,4 @@
-"""What our engine says of itself: its /metrics, and its requests beside the API server's count."""
+"""What /metrics say: our engine's of itself, and the API server's beside its own audit log."""
 
 import re
 from collections import Counter
@@ -11,14 +11,19 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.meter import Seen, by_method, of_engine, tally
 from engine.runtime import SystemClock
+from tests.support.apiserver import ApiServer
 
+EVERYBODY = "requests of all"
+"""In place of an HTTP method: what the API server's metrics count."""
 _ADDRESS = re.compile(r"serving metrics on ([^\s\"]+)")
 _REQUESTS = "rest_client_requests_total"
+_SERVED = re.compile(rb"^apiserver_request_total\{([^}]*)\} (\S+)$", re.MULTILINE)
+_NOT_COUNTED = re.compile(rb'(^|,)resource=""|verb="(WATCH|CONNECT)"')  # a watch counts at its end
 
 
 @dataclass(frozen=True, slots=True)
 class ClientCheck:
-    """Requests of one HTTP method: as the API server counts them, and as the engine does."""
+    """Requests of one HTTP method: as the API server logs them, and as the engine counts them."""
 
     audit: int
     client: int
@@ -66,3 +71,42 @@ async def checked(
         method: ClientCheck(audited.get(method, 0), int(counted.get(method, 0)))
         for method in sorted({*audited, *counted})
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the API server's metrics say of an instant (seconds since 1970)."""
+
+    server: ApiServer
+    at: float
+    count: int
+
+    @staticmethod
+    async def now(server: ApiServer, clock: SystemClock) -> "Served":
+        """As it is."""
+        at = clock.wall()
+        async with server.session() as session, session.get("/metrics") as answer:
+            return Served(server, at, served(await answer.read()))
+
+    async def since(self, seen: Callable[[], list[Seen]], clock: SystemClock) -> ClientCheck:
+        """Requests since then, by the audit log and (as `client`) by the metrics.
+
+        What is under way at either instant may count in one only.
+        """
+        later = await Served.now(self.server, clock)
+        logged = sum(self.at <= e.at <= later.at and _is_counted(e.what) for e in seen())
+        return ClientCheck(logged, later.count - self.count)
+
+
+def served(text: bytes) -> int:
+    """Requests for resources, watches apart, in the /metrics of an API server."""
+    return sum(
+        int(float(found[2]))
+        for found in _SERVED.finditer(text)
+        if not _NOT_COUNTED.search(found[1])
+    )
+
+
+def _is_counted(what: str) -> bool:
+    verb, _, resource = what.partition(" ")
+    return verb not in ("watch", "connect") and not resource.startswith("/")

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from benchmarks.meter import by_verb, is_engine, of_engine
 from benchmarks.peer import OURS
+from benchmarks.scrape import EVERYBODY
 
 _SHOWN = 30  # rows of requests; the JSON has all
 
@@ -35,6 +36,10 @@ def table_of(result: Mapping[str, Any]) -> Table:
         ([_bystanders(each) for each in engines], 0),
     ):
         _add(table, rows, digits)
+    if not_done := {name: why for name, peer in peers.items() if (why := peer.get("not_done"))}:
+        table.caption = f"{caption}\n" + "\n".join(
+            f"{name}: not done, {why}" for name, why in not_done.items()
+        )
     return table
 
 
@@ -54,7 +59,7 @@ def number(value: float, digits: int) -> str:
 
 
 def _ratio(value: float | None, ours: float | None) -> str:
-    return f"{value / ours:.2f}" if value is not None and ours else ""
+    return f"{value / ours:.2f}" if value is not None and ours and ours > 0 else ""
 
 
 def _seconds(each: Mapping[str, Any]) -> Row:
@@ -75,9 +80,8 @@ def _requests(each: Mapping[str, Any], title: str) -> Row:
     rows |= {f"  {verb}": count for verb, count in by_verb(own).items()}
     for method, counts in each.get("counted", {}).items():
         if counts["audit"] != counts["client"]:
-            rows[f"  {method} by its own count, less the API server's"] = (
-                counts["client"] - counts["audit"]
-            )
+            by = "by the API server's metrics" if method == EVERYBODY else "by its own count"
+            rows[f"  {method} {by}, less the audit log's"] = counts["client"] - counts["audit"]
     return rows
 
 

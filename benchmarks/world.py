@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
+from math import inf
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ from benchmarks.manifests import Manifest
 from benchmarks.meter import OWN, Requests, Seen, is_engine, tally
 from benchmarks.peer import Competitor, Place
 from benchmarks.process import Usage, resident, usage, usage_alone
-from benchmarks.scrape import ClientCheck, checked
+from benchmarks.scrape import EVERYBODY, ClientCheck, Served, checked
 from benchmarks.workload import NAMESPACE, TARGET_NAMESPACE, Workload
 from engine.apiserver import serve
 from engine.cluster import Client, connected
@@ -66,6 +67,8 @@ class World:
     """Most bytes that the engine and its children were seen to hold."""
     checks: dict[str, ClientCheck] = field(default_factory=dict)
     """{HTTP method: counts} of the engine's last life; empty where it tells none."""
+    served: Served | None = None
+    """What the API server's metrics said at the beginning; None: it has none."""
 
     @property
     def repositories(self) -> Path:
@@ -78,8 +81,7 @@ class World:
         names: of the Kustomizations to create, None: of all that the repository has.
         """
         for name in (NAMESPACE, TARGET_NAMESPACE):
-            metadata = {"name": name}
-            await self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+            await self.create_namespace(name)
         commit = workload.commit(self.repositories)
         for obj in (*workload.surroundings(), workload.source(self.git_url)):
             await self.create(obj)
@@ -89,6 +91,10 @@ class World:
     async def create_kustomizations(self, workload: Workload, names: Iterable[str]) -> None:
         """Creates them as fast as the API server takes them."""
         await fan_out([workload.kustomization(name) for name in names], self.create)
+
+    async def create_namespace(self, name: str) -> None:
+        """Creates an empty namespace."""
+        await self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
     async def create(self, obj: Manifest) -> None:
         """Creates one object."""
@@ -111,6 +117,9 @@ class World:
                     tasks.start_soon(self._weigh)
                     yield
                     self.checks = await checked(self.log, self.seen, began_at, self.clock)
+                    if self.served:
+                        counts = await self.served.since(self.seen, self.clock)
+                        self.checks[EVERYBODY] = counts
                     tasks.cancel_scope.cancel()
                 self.competitor.stop(process.pid)
                 with anyio.move_on_after(_STOP_WITHIN):
@@ -161,17 +170,19 @@ class World:
         """What was asked of the API server between two instants, seconds since 1970."""
         return tally(self.seen(), began_at, ended_at)
 
-    async def quiet(self, since: float = 0.0) -> float:
+    async def quiet(self, since: float = 0.0, within: float = inf) -> float:
         """The instant (since 1970) of the engine's last request, once none came for a while.
 
-        since: it must have asked for something after that.   Leases do not count: they are renewed
-        for ever.
+        since: it must have asked for something after that.   within: seconds after which it is
+        taken as it is, for one that is never quiet.   Leases do not count: they are renewed for
+        ever.
         """
+        end = self.clock.monotonic() + within
         while True:
             asked = (e.at for e in self.seen() if is_engine(e.agent) and "leases" not in e.what)
             last = max(asked, default=0.0)
             silence = self.clock.wall() - last
-            if silence >= _QUIET and last >= since:
+            if (silence >= _QUIET and last >= since) or self.clock.monotonic() >= end:
                 return last
             await self.clock.sleep(max(_QUIET - silence, _LOOK))
 
@@ -225,6 +236,7 @@ class Arena:
                         Path(self.log) if self.log else folder / "engine.log",
                         seen,
                         processes,
+                        served=await Served.now(api_server, SystemClock()) if processes else None,
                     )
 
 

@@ -45,7 +45,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         Scenario(cold_start),
         Scenario(steady_state, Workload(interval="1m")),
         Scenario(one_change),
-        Scenario(drift_storm, Workload(kustomizations=101)),
+        Scenario(drift_storm, Workload(kustomizations=101, interval="1m")),
         Scenario(chain, Chain(kustomizations=10)),
         Scenario(failing_neighbours, Failing(kustomizations=128)),
         Scenario(restart),

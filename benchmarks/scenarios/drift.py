@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from itertools import chain, cycle, islice
+from random import Random
 
 import anyio
 
-from benchmarks.bare import Bare, bare
+from benchmarks.bare import NAMESPACE, Bare, bare, path
 from benchmarks.manifests import Manifest
 from benchmarks.meter import is_engine, latencies, of_engine
 from benchmarks.scenarios.edits import WRONG, Corrections, Target, corrections, edit, targets
@@ -15,7 +16,7 @@ from benchmarks.workload import Workload
 from benchmarks.world import Arena, World, fan_out
 
 _TOKEN = "in the storm"
-_BARE = "bare"  # a namespace that no engine knows
+_CALM = 30.0  # seconds after which an engine counts as settled even if it is never quiet
 
 
 @dataclass(slots=True)
@@ -32,8 +33,9 @@ async def drift_storm(arena: Arena, workload: Workload, sizes: Sizes) -> Outcome
     """A settled fleet; single edits one after the other, then many at once.
 
     The bare client makes the same edits in a namespace of its own, then as many applies as the
-    engine sent requests, the same number in flight.  A peer that corrects at its interval needs a
-    short one and few single edits.   Raises ValueError if there are more edits than objects.
+    engine sent requests, the same number in flight.  The interval is short, for a peer that
+    corrects then only; it does fewer single edits in the time for them.
+    Raises ValueError if there are more edits than objects.
     """
     edited = targets(workload)
     if workload.kustomizations < 2:
@@ -42,17 +44,15 @@ async def drift_storm(arena: Arena, workload: Workload, sizes: Sizes) -> Outcome
         raise ValueError(f"{sizes.edits} edits need more than the {len(edited)} objects: --edits")
     async with (
         arena.world() as world,
-        settled(world, workload),
+        settled(world, workload, within=_CALM),
         corrections(world, workload) as seen,
         bare(world) as client,
     ):
-        singles = [
-            await _single(client, world, seen, t) for t in islice(cycle(edited), sizes.singles)
-        ]
-        await world.quiet()
+        singles = await _singles(client, seen, edited, sizes)
+        await world.quiet(within=_CALM)
         stretch = Stretch.of(world)
         storm = await _storm(client, seen, edited[: sizes.edits], workload.names[-1])
-        outcome = stretch.outcome({}, await world.quiet())
+        outcome = stretch.outcome({}, await world.quiet(within=_CALM))
         sent = _asked_for(outcome)
         alone = await _bare(client, world, workload, sizes.edits, sent)
     outcome.counted = world.checks
@@ -68,6 +68,7 @@ async def drift_storm(arena: Arena, workload: Workload, sizes: Sizes) -> Outcome
     }
     budget = outcome.budget(workload.managed)
     outcome.figures = {
+        "single edits": len(singles),
         "edits at once": sizes.edits,
         "storm / bare client": storm.corrected / alone,
         "requests of the storm": sent,
@@ -77,6 +78,19 @@ async def drift_storm(arena: Arena, workload: Workload, sizes: Sizes) -> Outcome
         "other writes an edit": (budget.other_writes + budget.status_writes) / sizes.edits,
     }
     return outcome
+
+
+async def _singles(
+    client: Bare, seen: Corrections, edited: list[Target], sizes: Sizes
+) -> list[float]:
+    """Seconds of each; in random order, as those of one Kustomization come due together."""
+    chosen = Random(0).choices(edited, k=sizes.singles)
+    began, found = seen.world.clock.monotonic(), list[float]()
+    for target in chosen:
+        if found and seen.world.clock.monotonic() - began >= sizes.patience:
+            break
+        found.append(await _single(client, seen.world, seen, target))
+    return found
 
 
 async def _single(client: Bare, world: World, seen: Corrections, target: Target) -> float:
@@ -130,10 +144,10 @@ def _asked_for(outcome: Outcome) -> int:
 
 
 async def _bare(client: Bare, world: World, workload: Workload, edits: int, applies: int) -> float:
-    """Seconds for so many edits and then so many applies, of equal objects in `_BARE`."""
-    await world.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _BARE}})
+    """Seconds for so many edits and then so many applies, of equal objects elsewhere."""
+    await world.create_namespace(NAMESPACE)
     objects = islice(chain.from_iterable(map(workload.manifests, workload.names)), edits)
-    paths = [(await _path(world, obj), obj) for obj in objects]
+    paths = [(await path(world, obj), obj) for obj in objects]
 
     async def apply(item: tuple[str, Manifest]) -> None:
         await client.apply(*item)
@@ -146,8 +160,3 @@ async def _bare(client: Bare, world: World, workload: Workload, edits: int, appl
     await fan_out(paths, spoil)
     await fan_out(islice(cycle(paths), applies), apply)
     return world.clock.monotonic() - began
-
-
-async def _path(world: World, obj: Manifest) -> str:
-    resource = await world.client.resource(obj["apiVersion"], obj["kind"])
-    return resource.path(_BARE, obj["metadata"]["name"])

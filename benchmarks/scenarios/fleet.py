@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from math import inf
 
 import anyio
 
@@ -34,16 +35,16 @@ class Reached:
 
 @asynccontextmanager
 async def settled(
-    world: World, workload: Workload, *, wait_quiet: bool = True
+    world: World, workload: Workload, *, wait_quiet: bool = True, within: float = inf
 ) -> AsyncIterator[None]:
     """An engine that has made everything Ready, and has nothing left to do.
 
-    wait_quiet: False where something comes due all the time.
+    wait_quiet: False where something comes due all the time.   within: seconds, see `World.quiet`.
     """
     commit = await world.furnish(workload)
     async with world.engine():
         await reached(commit, world, workload.healthy_names)
-        await (world.quiet() if wait_quiet else world.clock.sleep(_SETTLING))
+        await (world.quiet(within=within) if wait_quiet else world.clock.sleep(_SETTLING))
         yield
 
 

@@ -16,6 +16,7 @@ class Sizes:
     window: float = 60.0  #: seconds of steady_state, with the engine and then without
     rounds: int = 3  #: commits of one_change, one after the other
     singles: int = 200  #: edits of drift_storm, one after the other
+    patience: float = 120.0  #: seconds after which drift_storm begins no further of them
     edits: int = 1000  #: edits of drift_storm, at once
     failing: int = 11  #: Kustomizations of failing_neighbours that never become ready
     steps: int = 3  #: times that memory adds a fleet of the same size

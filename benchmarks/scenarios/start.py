@@ -80,6 +80,7 @@ def _per_object(outcome: Outcome, workload: Workload) -> dict[str, float]:
     return {
         "objects": objects,
         "objects a second": objects / outcome.seconds["last_ready"],
+        "writes": budget.managed_writes + budget.status_writes + budget.other_writes,
         "requests an object": sum(of_engine(outcome.requests).values()) / objects,
         "writes of managed objects an object": budget.managed_writes / objects,
         "GETs an object": budget.managed_reads / objects,

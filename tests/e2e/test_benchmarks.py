@@ -7,6 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from benchmarks.peer import Peer
+from benchmarks.run import RATE, Wish, beside
+from benchmarks.workload import Workload
+
 ROOT = Path(__file__).parents[2]
 TINY = ("--kustomizations", "2", "--objects", "2")
 
@@ -57,6 +63,23 @@ def test_a_peer_is_measured_in_the_same_run_and_set_beside_ours(tmp_path: Path) 
     row = next(line for line in told if line.startswith("seconds, last ready"))
     assert row.endswith(f" {ratio:.2f}")
     assert command not in json.dumps(result)  # it holds paths of this machine
+    assert result["figures"][RATE] > 0
+    assert result["peers"]["twin"]["figures"][RATE] > 0
+
+
+@pytest.mark.parametrize(
+    ("command", "limit", "told"),
+    [("sleep 600", 0.1, "not within 0.1 s"), ("exit 3", 600.0, "the engine ended with status 3")],
+)
+async def test_a_peer_that_does_not_get_there_is_reported_and_no_error(
+    command: str, limit: float, told: str
+) -> None:
+    wish = Wish("cold_start", Workload(1, 1), server="embedded", limit=limit)
+
+    result = await beside(wish, Peer("peer", command))
+
+    assert result["not_done"] == told
+    assert result["seconds"] == result["requests"] == {}
 
 
 SCENARIOS: dict[str, tuple[tuple[str, ...], set[str], dict[str, float]]] = {

@@ -1,5 +1,8 @@
 import json
+import os
 from pathlib import Path
+
+import pytest
 
 from benchmarks.audit import AuditLog
 
@@ -43,15 +46,21 @@ def test_a_watch_that_is_logged_at_its_start_and_its_end_counts_once(tmp_path: P
     log.close()
 
 
-def test_what_was_logged_around_a_rotation_is_not_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rotations", [1, 2, 3])
+def test_what_was_logged_around_rotations_is_not_lost(tmp_path: Path, rotations: int) -> None:
     path = tmp_path / "audit.log"
     path.write_text(line(1))
     log = AuditLog(path)
     log.seen()
-    with path.open("a") as file:
-        file.write(line(2))
-    path.rename(tmp_path / "audit-old.log")
-    path.write_text(line(3))
+    for number in range(2, rotations + 2):
+        with path.open("a") as file:
+            file.write(line(number))
+        path = path.rename(tmp_path / f"audit-{9 - number}.log")  # by time, not by name
+        os.utime(path, (number, number))
+        path = tmp_path / "audit.log"
+        path.write_text("")
+    path.write_text(line(9))
 
-    assert [each.what for each in log.seen()] == [f"get /healthz/{n}" for n in (1, 2, 3)]
+    numbers = (*range(1, rotations + 2), 9)
+    assert [each.what for each in log.seen()] == [f"get /healthz/{n}" for n in numbers]
     log.close()

@@ -52,6 +52,12 @@ def test_a_result_is_filed_under_its_date_and_its_size() -> None:
     assert default_path(RESULT) == RESULTS / "2026-01-02-cold_start-real-2x3.json"
 
 
+def test_a_result_beside_a_peer_does_not_replace_one_without() -> None:
+    path = default_path({**RESULT, "peers": {"flux": {}}})
+
+    assert path.name == "2026-01-02-cold_start-real-2x3-flux.json"
+
+
 def test_every_kept_result_names_its_machine_and_no_path_of_it() -> None:
     kept = {path: json.loads(path.read_text()) for path in RESULTS.glob("*.json")}
 
@@ -96,6 +102,16 @@ def test_a_peer_is_shown_beside_ours_with_the_ratio() -> None:
 
     rows = [" ".join(line.replace("│", " ").split()) for line in out.getvalue().splitlines()]
     assert "seconds, last ready 1.234 2.468 2.00" in rows
+
+
+def test_a_peer_that_did_not_get_there_is_said_to_have_not() -> None:
+    nothing: dict[str, Any] = {"seconds": {}, "usage": {}, "figures": {}, "requests": {}}
+    out = StringIO()
+
+    table = table_of({**RESULT, "peers": {"flux": {**nothing, "not_done": "not within 9 s"}}})
+    Console(file=out, width=120).print(table)
+
+    assert "flux: not done, not within 9 s" in out.getvalue()
 
 
 def test_a_profiled_run_is_not_filed_where_its_figures_would_be_taken_for_true() -> None:

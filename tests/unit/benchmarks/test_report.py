@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.limits import LIMITS, Limit
+from benchmarks.limits import LIMITS, Limit, Share
 from benchmarks.plot import log_plot
 from benchmarks.report import newest, write_report
 from benchmarks.scenarios import SCENARIOS
@@ -66,6 +66,54 @@ def test_a_peer_has_a_column_of_its_own_and_one_for_the_ratio(tmp_path: Path) ->
     assert "| seconds, last ready | 4 | 20 | 5 |" in text
 
 
+def peer_of(last_ready: float, **more: Any) -> Any:
+    usage = {"engine": {"cpu": 8.0, "peak_bytes": 1}}
+    seconds = {"last_ready": last_ready}
+    return {"figures": {}, "requests": {}, "seconds": seconds, "usage": usage, **more}
+
+
+def test_a_peer_that_did_not_get_there_has_a_sentence_instead_of_figures(tmp_path: Path) -> None:
+    peer = peer_of(0.0, seconds={}, usage={}, not_done="not within 9 s")
+
+    text = report_of(tmp_path, result(peers={"flux": peer}), result(kustomizations=100))
+
+    assert "\nflux at 10 x 10: not done, not within 9 s.\n" in text
+
+
+def test_a_peer_is_drawn_beside_ours(tmp_path: Path) -> None:
+    peers = {"flux": peer_of(20.0)}
+
+    report_of(tmp_path, result(peers=peers), result(kustomizations=100, peers=peers))
+
+    drawing = (tmp_path / "results/cold_start-real.svg").read_text()
+    assert ">last_ready<" in drawing
+    assert ">last_ready, flux<" in drawing
+
+
+def test_a_share_is_judged_by_the_best_peer_of_the_newest_run_that_has_one() -> None:
+    limit = Share("cold_start", "last_ready", 0.25, "")
+    beside = {"slow": peer_of(99.0), "fast": peer_of(20.0), "lost": peer_of(0.0, seconds={})}
+    results = [
+        result("2026-01-01", peers={"slow": peer_of(5.0)}),
+        result("2026-01-02", peers=beside),
+        result("2026-01-03"),
+    ]
+
+    found = limit.measured(results)
+
+    assert found == (results[1], 4.0 / 20.0)
+    assert limit.measured(results[2:]) is None
+
+
+def test_a_time_is_also_judged_as_on_the_machine_of_its_bound(tmp_path: Path) -> None:
+    slow = result(kustomizations=100, figures={"bare client, writes a second": 525.0})
+
+    text = report_of(tmp_path, slow)
+
+    row = next(row for row in text.splitlines() if row.startswith("| cold_start | last_ready |"))
+    assert row.endswith("| 4.000 | 100 x 10, 2026-01-02 | **no** | 2.000: yes |")
+
+
 def test_two_sizes_are_drawn(tmp_path: Path) -> None:
     text = report_of(tmp_path, result(), result(kustomizations=100))
 
@@ -121,10 +169,10 @@ def test_a_limit_is_judged_by_the_newest_unprofiled_result_of_its_size_on_a_real
 def test_a_limit_that_is_missed_or_not_measured_is_said_to_be(tmp_path: Path) -> None:
     text = report_of(tmp_path, result(kustomizations=100))
 
-    rows = [row for row in text.splitlines() if row.startswith("| cold_start | last_ready")]
+    rows = [row for row in text.splitlines() if row.startswith("| cold_start | last_ready |")]
     assert rows == [
         "| cold_start | last_ready | 3.5 | a sixth of Flux's 21 s | 4.000 "
-        "| 100 x 10, 2026-01-02 | **no** |"
+        "| 100 x 10, 2026-01-02 | **no** |  |"
     ]
     assert "| not measured |" in text
 
