@@ -71,6 +71,8 @@ async def test_what_is_known_of_objects_drift_and_builds_is_measured() -> None:
 
     assert value(series, "lockstep_builds", state="built") == 1
     assert value(series, "lockstep_builds", state="used") == 1
+    states = ("idle", "building", "waiting")
+    assert [value(series, "lockstep_builders", state=state) for state in states] == [0, 0, 0]
     names = ("lockstep_live_objects", "lockstep_drifted_objects", "lockstep_contended_objects")
     assert [value(series, name) for name in names] == [0, 0, 0]
     assert value(series, "lockstep_live_watches", state="stale") == 0

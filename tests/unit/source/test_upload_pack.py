@@ -8,6 +8,8 @@ import anyio
 import pytest
 
 from engine.source.author import add_tag, commit_files, create_repository, move_branch
+from engine.source.git_protocol import Mark, packet
+from engine.source.upload_pack import answer
 from tests.support.git_server import HAS_GIT, serve_git
 
 pytestmark = pytest.mark.skipif(not HAS_GIT, reason="git is not installed")
@@ -105,3 +107,13 @@ async def test_an_empty_repository_can_be_cloned(clone: Clone) -> None:
     await clone.git("clone", "-q", clone.url, ".")
 
     assert await clone.git("branch", "-r") == ""
+
+
+def test_a_client_that_takes_no_thin_packs_is_served(tmp_path: Path) -> None:
+    """As go-git 5, Flux's."""
+    create_repository(tmp_path / "r")
+    commit = commit_files(tmp_path / "r", {"a": b"1"}, "first")
+    want = packet(f"want {commit} agent=go-git/5.x ofs-delta shallow side-band-64k\n")
+    request = want + packet("deepen 1") + Mark.FLUSH.value + packet("done\n")
+
+    assert b"PACK" in answer(tmp_path / "r", request, 0)
