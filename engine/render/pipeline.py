@@ -20,7 +20,9 @@ from engine.render.inputs import Inputs, Recorder, TooManyFiles
 from engine.render.kustomize import KustomizeError, Options, Reach, Resource, build
 from engine.render.kustomize.errors import listed
 from engine.render.kustomize.model.reading import Parse, read
+from engine.render.kustomize.provenance import Trace
 from engine.render.normalise import normalised
+from engine.render.stories import Stories
 from engine.render.substitute import NAME, SubstitutionError, substitute
 from engine.source.tree import Tree
 
@@ -66,25 +68,33 @@ class Rendered:
 
 
 def render(
-    tree: Tree, request: Request, remotes: Remotes | None = None, *, parse: Parse = read
+    tree: Tree,
+    request: Request,
+    remotes: Remotes | None = None,
+    *,
+    parse: Parse = read,
+    stories: Stories | None = None,
 ) -> Rendered:
     """The objects of the request, in the build's order, no two with the same Ref.
 
-    parse: see `Reach`.  Raises ArtifactFailed if the path is missing, BuildFailed, or Lacking with
+    parse: see `Reach`.  stories: is told where everything comes from, object by object.  Raises ArtifactFailed if the path is missing, BuildFailed, or Lacking with
     all that is to be fetched before the next try.
     """
     recorder = Recorder(tree)
     folder = folder_of(recorder, request.path)
+    trace = stories.trace if stories is not None else None
     try:
-        resources = _built(recorder, folder, request, remotes or Remotes(), parse)
-        objects, digest = _finished(resources, request)
+        resources = _built(recorder, folder, request, remotes or Remotes(), parse, trace)
+        objects, digest = _finished(resources, request, stories)
     except RecursionError as error:
         raise BuildFailed("kustomize build failed: an object is nested too deep") from error
     _check_unique(objects)
     return Rendered(tuple(objects), digest, recorder.inputs)
 
 
-def _finished(resources: Sequence[Resource], request: Request) -> tuple[list[RenderedObject], str]:
+def _finished(
+    resources: Sequence[Resource], request: Request, stories: Stories | None
+) -> tuple[list[RenderedObject], str]:
     """(what there is to apply, the digest).  Raises BuildFailed with all that is wrong."""
     objects: list[RenderedObject] = []
     problems: list[str] = []
@@ -92,10 +102,13 @@ def _finished(resources: Sequence[Resource], request: Request) -> tuple[list[Ren
     for number, resource in enumerate(resources):
         try:
             made, text = post_build(_rendered(resource), request)
-            objects += _applicable(made, request)
+            applicable = list(_applicable(made, request))
         except BuildFailed as failure:
             problems.append(str(failure))
             continue
+        objects += applicable
+        if stories is not None:
+            stories.finished(resource, made.obj, [each.obj for each in applicable])
         digest.update((b"---\n" if number else b"") + text.encode())
     if problems:
         raise BuildFailed(listed(problems))
@@ -103,7 +116,12 @@ def _finished(resources: Sequence[Resource], request: Request) -> tuple[list[Ren
 
 
 def _built(
-    recorder: Recorder, folder: str, request: Request, remotes: Remotes, parse: Parse
+    recorder: Recorder,
+    folder: str,
+    request: Request,
+    remotes: Remotes,
+    parse: Parse,
+    trace: Trace | None,
 ) -> Sequence[Resource]:
     try:
         reach = Reach(
@@ -114,7 +132,7 @@ def _built(
             files=remotes.files,
             parse=parse,
         )
-        return build(recorder, folder, Options(reach, adds_schemas=True)).resources
+        return build(recorder, folder, Options(reach, adds_schemas=True, trace=trace)).resources
     except (KustomizeError, TooManyFiles) as error:
         raise BuildFailed(f"kustomize build failed: {error}") from error
 

@@ -2,7 +2,8 @@
 
 Each folder beside this file is a Go module whose go.mod and go.sum pin what is built.  The result
 is kept in `${LOCKSTEP_CACHE:-${XDG_CACHE_HOME:-~/.cache}/lockstep}/tools/<module>-<hash>/`, where
-the hash covers both files and the build flags, so a changed pin builds anew and nothing is stale.
+the hash covers both files, programs of ours and the build flags, so a changed pin builds anew and
+nothing is stale.
 `KUBEBUILDER_ASSETS`, when set, is where kube-apiserver and etcd are taken from instead.
 
 `python -m tests.controlplane.build` builds whatever is missing and prints where it is.
@@ -33,7 +34,10 @@ class BuildError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A Go module beside this file and the programs built from it: {file name: package}."""
+    """A Go module beside this file and the programs built from it: {file name: package}.
+
+    A package that begins with `./` is a folder of ours in the module.
+    """
 
     name: str
     programs: Mapping[str, str]
@@ -55,7 +59,9 @@ class Module:
 
     @property
     def digest(self) -> str:
-        parts = (self._text("go.mod"), self._text("go.sum"), *self.flags, *self.programs)
+        own = sorted(file.relative_to(self.folder) for file in self.folder.glob("*/*.go"))
+        texts = (self._text(str(file)) for file in ("go.mod", "go.sum", *own))
+        parts = (*texts, *self.flags, *self.programs)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def _text(self, file: str) -> str:
@@ -72,6 +78,10 @@ KUBERNETES = Module(
 MODULES = (
     Module("etcd", {"etcd": "go.etcd.io/etcd/server/v3"}),
     Module("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
+    Module(
+        "kustomize",
+        {"kustomize": "sigs.k8s.io/kustomize/kustomize/v5", "kustomize-builds": "./build"},
+    ),
     KUBERNETES,  # last: it takes minutes, the others seconds
 )
 

@@ -15,6 +15,8 @@ from engine.render.kustomize.model.origins import ORIGIN, TRANSFORMATIONS, Origi
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Resource
 from engine.render.kustomize.model.scalars import unspelled
+from engine.render.kustomize.provenance import Trace, by
+from engine.render.kustomize.provenance_tree import Setter
 from engine.render.kustomize.state import Build, BuildSchemas
 from engine.render.kustomize.target import Target
 from engine.render.kustomize.transform.backrefs import fix_references
@@ -43,6 +45,7 @@ _REMOVED = frozenset(
 """Annotations that kustomize keeps its books with, and removes in the end."""
 _LOCAL = "config.kubernetes.io/local-config"
 _MANAGED_BY_LABEL = {"app.kubernetes.io/managed-by": "kustomize-(devel)"}
+_ANNOTATIONS = Setter("AnnotationsTransformer", "buildMetadata")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,14 @@ class Options:
 
     reorder: "none" keeps the input order, "legacy" or "unspecified" sort by kind; a kustomization's
     `sortOptions` always win.  adds_schemas: an OpenAPI document of a kustomization adds to the
-    built-in one, as in Flux, and does not take its place.
+    built-in one, as in Flux, and does not take its place.  trace: follows every field.
     """
 
     reach: Reach = field(default_factory=Reach)
     reorder: str = "none"
     managed_by_label: bool = False
     adds_schemas: bool = False
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,8 @@ def build(tree: Tree, path: str, options: Options) -> Built:
     be fetched first.
     """
     recorder = tree if isinstance(tree, Recorder) else Recorder(tree)
-    shared = Build(schemas=BuildSchemas(keeps_built_in=options.adds_schemas))
+    schemas = BuildSchemas(keeps_built_in=options.adds_schemas)
+    shared = Build(trace=options.trace, schemas=schemas)
     try:
         resources = _resources(Loader(recorder, path, options.reach), shared, options)
     except Lacking as lacking:
@@ -101,16 +106,24 @@ def _resources(loader: Loader, shared: Build, options: Options) -> ResMap:
     shared.origins = bool(metadata)
     shared.schemas.use(target.kustomization.openapi, loader)
     gathered = target.accumulate()
-    add_hashes(gathered.resources)
-    fix_references(gathered.resources, gathered.config.name_reference)
+    resources, trace = gathered.resources, shared.trace
+    add_hashes(resources)
+    if trace is not None:
+        trace.hashed(resources)
+    fix_references(resources, gathered.config.name_reference)
+    if trace is not None:
+        trace.referred(resources)
     resolve_variables(gathered)
-    resources = gathered.resources
+    if trace is not None:
+        trace.resolved(resources)
     resources.keep(resource for resource in resources if not _is_local(resource))
     _sort(resources, target, options)
     if options.managed_by_label or MANAGED_BY in metadata:
         set_entries(resources, _MANAGED_BY_LABEL, (METADATA_LABELS,))
     for resource in resources:
         _finish(resource, metadata)
+    if trace is not None:
+        trace.after(resources, by(_ANNOTATIONS))
     return resources
 
 

@@ -10,6 +10,7 @@ from engine.render.kustomize.errors import KustomizeError, Needs
 from engine.render.kustomize.loader import Loader
 from engine.render.kustomize.model.reading import read_one
 from engine.render.kustomize.model.schemas import BuiltInSchemas, OpenApiSchemas, Schemas, Shape
+from engine.render.kustomize.provenance import Trace
 
 _OPENAPI = "v1.21.2"
 """The only version of Kubernetes' OpenAPI that kustomize carries."""
@@ -59,9 +60,11 @@ class Build:
 
     origins: True if origin annotations are kept while building.  needs: what was found lacking.
     entered: how many kustomizations were read, each as often as it is named.
+    trace: what follows each field, None unless the build is to explain itself.
     """
 
     origins: bool = False
+    trace: Trace | None = None
     schemas: BuildSchemas = field(default_factory=BuildSchemas)
     bases: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)

@@ -27,6 +27,7 @@ from engine.render.kustomize.model.origins import Origin
 from engine.render.kustomize.model.reading import read_one
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Position, Resource
+from engine.render.kustomize.provenance_entries import Entries
 from engine.render.kustomize.repository import is_http, parse_repository
 from engine.render.kustomize.state import Build
 from engine.render.kustomize.transform.generators import absorb, generate, with_global_options
@@ -47,6 +48,9 @@ class Target:
         self._declared = loader.kustomization()
         self.file = self._declared.called(loader.root)
         self.kustomization: Kustomization = decode_kustomization(self._declared.content, self.file)
+        self._entries: Entries | None = None  # only for a build that explains itself
+        if build.trace is not None:
+            self._entries = Entries(loader, self._declared, self.kustomization, build.trace)
 
     def accumulate(self, into: Accumulator | None = None) -> Accumulator:
         """Everything that the kustomization makes.
@@ -65,6 +69,8 @@ class Target:
             self._transform(gathered)
             self._validate(gathered)
             gathered.declare(kustomization.vars)
+            if self._entries is not None:
+                self._entries.declared()
         except LocatedError:
             raise
         except KustomizeError as error:
@@ -80,7 +86,10 @@ class Target:
         problems: list[str] = []
         for index, path in enumerate(paths):
             try:
-                add(path)
+                if self._entries is None:
+                    add(path)
+                else:
+                    self._entries.lead(field_name, index, partial(add, path))
             except Lacking as lacking:
                 self._build.lack(lacking.needs)
             except KustomizeError as error:
@@ -112,6 +121,8 @@ class Target:
     def _resources_in(self, path: str) -> list[Resource]:
         resources = resources_of(self._loader.documents(path), self._build.schemas)
         self._place(resources, path)
+        if self._entries is not None:
+            self._entries.read(resources, path)
         return resources
 
     def _place(self, resources: list[Resource], path: str) -> None:
@@ -159,13 +170,23 @@ class Target:
             ("ConfigMap", kustomization.config_map_generator),
             ("Secret", kustomization.secret_generator),
         ):
-            for generator in generators:
+            for index, generator in enumerate(generators):
+                before = self._traced(gathered)
                 made = self._made(kind, generator)
                 self._absorb(gathered, [made], self._configured(f"{kind}Generator"))
+                if self._entries is not None:
+                    self._entries.generated(before, gathered.resources, kind, index)
         if kustomization.helm_charts or kustomization.helm_chart_inflation_generator:
             raise KustomizeError("helmCharts are not supported by a build; use a HelmRelease")
         for plugin in self._plugins("generators", kustomization.generators):
+            before = self._traced(gathered)
             self._absorb(gathered, generated_by(plugin), self._plugin_origin(plugin))
+            if self._entries is not None:
+                self._entries.plugged(before, gathered.resources, plugin.resource)
+
+    def _traced(self, gathered: Accumulator) -> Sequence[Resource]:
+        """What is there before a generator; nothing if nobody will ask."""
+        return () if self._entries is None else tuple(gathered.resources)
 
     def _made(self, kind: str, generator: Generator) -> Resource:
         options = with_global_options(generator.options, self.kustomization.generator_options)
@@ -187,10 +208,20 @@ class Target:
             self._run(gathered.resources, step, self._configured(step.kind))
         for plugin in self._plugins("transformers", self.kustomization.transformers):
             step = Step(plugin.resource.kind, transformer_of(plugin))
-            self._run(gathered.resources, step, self._plugin_origin(plugin))
+            self._run(gathered.resources, step, self._plugin_origin(plugin), plugin.resource)
 
-    def _run(self, resources: ResMap, step: Step, origin: Origin | None) -> None:
-        step.transform(resources)
+    def _run(
+        self,
+        resources: ResMap,
+        step: Step,
+        origin: Origin | None,
+        configuration: Resource | None = None,
+    ) -> None:
+        """configuration: the object that asks for the step, None if a field does."""
+        if self._entries is None:
+            step.transform(resources)
+        else:
+            self._entries.run(step, resources, configuration)
         if origin is not None:
             for resource in resources:
                 if resource.origin is None:  # then the transformer must have made it

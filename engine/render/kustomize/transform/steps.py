@@ -31,12 +31,21 @@ from engine.render.kustomize.transform.selectors import select
 Transform = Callable[[ResMap], None]
 
 
+Entry = tuple[str | int, ...]
+"""The path of what asks for a step in the kustomization: `("patches", 0)`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A transformer by the name that kustomize has for it."""
+    """A transformer by the name that kustomize has for it.
+
+    parts: the same one entry after the other, for who must know which of them did what.
+    """
 
     kind: str
     transform: Transform
+    entry: Entry = ()
+    parts: Callable[[], Iterable[tuple[Entry, Transform]]] | None = None
 
 
 def steps_of(
@@ -53,19 +62,27 @@ def steps_of(
     return [
         *_merges(kustomization, loader, schemas),
         *(
-            Step("PatchTransformer", PatchStep(p, loader, schemas, name_of(i)))
+            Step("PatchTransformer", PatchStep(p, loader, schemas, name_of(i)), ("patches", i))
             for i, p in enumerate(kustomization.patches)
         ),
         *_renames(kustomization, config),
         *_entries(kustomization, config),
         *(
             Step(
-                "PatchJson6902Transformer", json_patch_transform(p, loader, f"patchesJson6902[{i}]")
+                "PatchJson6902Transformer",
+                json_patch_transform(p, loader, f"patchesJson6902[{i}]"),
+                ("patchesJson6902", i),
             )
             for i, p in enumerate(kustomization.patches_json6902)
         ),
-        *(Step("ReplicaCountTransformer", _replicas(r, config)) for r in kustomization.replicas),
-        *(Step("ImageTagTransformer", _image(image, config)) for image in kustomization.images),
+        *(
+            Step("ReplicaCountTransformer", _replicas(r, config), ("replicas", i))
+            for i, r in enumerate(kustomization.replicas)
+        ),
+        *(
+            Step("ImageTagTransformer", _image(image, config), ("images", i))
+            for i, image in enumerate(kustomization.images)
+        ),
         *_replacements(kustomization, loader),
     ]
 
@@ -73,14 +90,20 @@ def steps_of(
 def _merges(kustomization: Kustomization, loader: Loader, schemas: Schemas) -> Iterable[Step]:
     paths = kustomization.patches_strategic_merge
     if paths:
-        patches = [
-            patch
+        name = "patchesStrategicMerge"
+        each = [
+            ((name, i), merge_patches(path, loader, schemas, f"{name}[{i}]"))
             for i, path in enumerate(paths)
-            for patch in merge_patches(path, loader, schemas, f"patchesStrategicMerge[{i}]")
         ]
+        patches = [patch for _, those in each for patch in those]
         if not patches:
             raise KustomizeError("patchesStrategicMerge: patch appears to be empty")
-        yield Step("PatchStrategicMergeTransformer", partial(merge_each_by_id, patches=patches))
+        yield Step(
+            "PatchStrategicMergeTransformer",
+            partial(merge_each_by_id, patches=patches),
+            (name,),
+            lambda: ((entry, partial(merge_each_by_id, patches=those)) for entry, those in each),
+        )
 
 
 def merge_patches(text: str, loader: Loader, schemas: Schemas, name: str) -> list[Resource]:
@@ -97,25 +120,31 @@ def _renames(kustomization: Kustomization, config: Config) -> Iterable[Step]:
     if kustomization.namespace:
         change = NamespaceChange(kustomization.namespace)
         specs = config.namespace
-        yield Step("NamespaceTransformer", partial(set_namespace, change=change, specs=specs))
+        transform = partial(set_namespace, change=change, specs=specs)
+        yield Step("NamespaceTransformer", transform, ("namespace",))
     if kustomization.name_prefix:
         prefix, specs = kustomization.name_prefix, config.name_prefix
-        yield Step("PrefixTransformer", partial(add_prefix, prefix=prefix, specs=specs))
+        transform = partial(add_prefix, prefix=prefix, specs=specs)
+        yield Step("PrefixTransformer", transform, ("namePrefix",))
     if kustomization.name_suffix:
         suffix, specs = kustomization.name_suffix, config.name_suffix
-        yield Step("SuffixTransformer", partial(add_suffix, suffix=suffix, specs=specs))
+        transform = partial(add_suffix, suffix=suffix, specs=specs)
+        yield Step("SuffixTransformer", transform, ("nameSuffix",))
 
 
 def _entries(kustomization: Kustomization, config: Config) -> Iterable[Step]:
-    for label in kustomization.labels:
+    for i, label in enumerate(kustomization.labels):
         specs = label_specs(label, config)
-        yield Step("LabelTransformer", partial(set_entries, entries=label.pairs, specs=specs))
+        transform = partial(set_entries, entries=label.pairs, specs=specs)
+        yield Step("LabelTransformer", transform, ("labels", i))
     if kustomization.labels or kustomization.common_labels:
         entries, specs = kustomization.common_labels, config.common_labels
-        yield Step("LabelTransformer", partial(set_entries, entries=entries, specs=specs))
+        transform = partial(set_entries, entries=entries, specs=specs)
+        yield Step("LabelTransformer", transform, ("commonLabels",))
     if kustomization.common_annotations:
         entries, specs = kustomization.common_annotations, config.common_annotations
-        yield Step("AnnotationsTransformer", partial(set_entries, entries=entries, specs=specs))
+        transform = partial(set_entries, entries=entries, specs=specs)
+        yield Step("AnnotationsTransformer", transform, ("commonAnnotations",))
 
 
 def json_patch_transform(patch: Patch, loader: Loader, name: str) -> Transform:
@@ -148,6 +177,14 @@ def _image(image: Image, config: Config) -> Transform:
 
 
 def _replacements(kustomization: Kustomization, loader: Loader) -> Iterable[Step]:
-    if kustomization.replacements:
-        transform = ReplacementStep(kustomization.replacements, loader)
-        yield Step("ReplacementTransformer", transform)
+    entries = kustomization.replacements
+    if entries:
+        yield Step(
+            "ReplacementTransformer",
+            ReplacementStep(entries, loader),
+            ("replacements",),
+            lambda: (
+                (("replacements", i), ReplacementStep((entry,), loader))
+                for i, entry in enumerate(entries)
+            ),
+        )
