@@ -12,7 +12,7 @@ import anyio
 
 from engine.cluster.client import Client
 from engine.cluster.errors import ApiError
-from engine.cluster.resource import Resource
+from engine.cluster.resource import Resource, is_name
 from engine.objects.ref import Ref
 from engine.runtime.clock import Clock
 
@@ -76,7 +76,8 @@ class Census:
                     return list(refs)
                 kind.since, kind.is_exact = now, is_lost
         names = kind.names
-        return [ref for ref in refs if (ref.namespace, ref.name) in names]
+        # What cannot be a name is refused when it is read, before an inventory holds it.
+        return [ref for ref in refs if (ref.namespace, ref.name) in names or not is_name(ref.name)]
 
     async def _names(self, resource: Resource, version: str) -> frozenset[tuple[str, str]]:
         """version: "": as of now, "0": as of what the API server has in memory."""

@@ -65,11 +65,16 @@ def resource_of(kind: Kind) -> Resource:
     return Resource(kind.group, kind.version, kind.name, kind.plural, namespaced=True)
 
 
-def _segment(name: str) -> str:
-    """The name as part of a path; those of RBAC hold almost anything.
+def is_name(name: str) -> bool:
+    """Whether an object of some kind may have that name; those of RBAC hold almost anything.
 
     Source: apimachinery api/validation/path, IsValidPathSegmentName.
     """
-    if name in (".", "..") or "/" in name or "%" in name:
+    return name not in (".", "..") and "/" not in name and "%" not in name
+
+
+def _segment(name: str) -> str:
+    """The name as part of a path."""
+    if not is_name(name):
         raise Invalid(0, "Invalid", f"{name!r} is no name: it may not hold '/' or '%', nor be dots")
     return quote(name, safe="")

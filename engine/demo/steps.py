@@ -93,6 +93,8 @@ async def removal(world: World, show: Show) -> Told:
     await _push(world, show)
     await world.until(f"{_REPORTS} to be pruned", lambda: _REPORTS not in world.objects)
     seconds = await _applied(world, mark, commit, KUSTOMIZATIONS, {"apps"})
+    # By its text: an event of the step before may be written only now.
+    await world.until("its event", lambda: world.has_said(f"{_REPORTS} deleted"))
     left = [each for each in _inventory(world.kustomization("apps")) if "reports" in each]
     _expect(not left, f"the inventory of apps should not name reports any more, but has {left}")
     return Told(seconds, "nothing of reports is left")

@@ -120,6 +120,11 @@ class World:
         """Whether an event with that reason was written since then."""
         return self.told[name, reason] > mark.told[name, reason]
 
+    def has_said(self, text: str) -> bool:
+        """Whether an event with that text was written."""
+        events = (obj for ref, obj in self.objects.items() if ref.kind == "Event")
+        return any(text in event["message"] for event in events)
+
     def live(self, ref: Ref) -> Object:
         """The object.  Raises NotAsTold if there is none."""
         if ref not in self.objects:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import anyio
 
 _HELD = (
     "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/{}/kustomizations",
@@ -73,16 +74,26 @@ async def _release(session: aiohttp.ClientSession, namespace: str) -> None:
     """
     for pattern in _HELD:
         path = pattern.format(namespace)
-        async with session.get(path) as response:
-            if response.status == 404:  # the test had no use for Flux's definitions
-                continue
-            response.raise_for_status()
-            items = (await response.json())["items"]
+        items = await _listed(session, path)
         held = [item["metadata"]["name"] for item in items if item["metadata"].get("finalizers")]
         patch = {"metadata": {"finalizers": None}}
         for name in held:
             async with session.patch(f"{path}/{name}", json=patch, headers=_MERGE) as response:
                 assert response.status in (200, 404), await response.text()
+
+
+async def _listed(session: aiohttp.ClientSession, path: str) -> list[dict[str, Any]]:
+    """The objects below a path; none where the kind is not served."""
+    while True:
+        async with session.get(path) as response:
+            if response.status == 429:  # a definition was changed: its storage begins anew
+                await anyio.sleep(float(response.headers.get("Retry-After", "1")))
+                continue
+            if response.status == 404:  # the test had no use for Flux's definitions
+                return []
+            response.raise_for_status()
+            found: list[dict[str, Any]] = (await response.json())["items"]
+            return found
 
 
 def api_server_of(name: str, content: Mapping[str, Any], folder: Path) -> ApiServer:

@@ -100,3 +100,13 @@ async def test_who_asks_for_nothing_costs_nothing() -> None:
     assert await Census(client.as_client(), ManualClock()).perhaps(CONFIGS, []) == []
     assert await Census(client.as_client(), ManualClock()).perhaps(CONFIGS, [], is_lost=True) == []
     assert client.calls == []
+
+
+async def test_what_can_be_no_name_is_read_so_that_it_is_refused_before_an_inventory_holds_it() -> (
+    None
+):
+    census = Census(MemoryClient().as_client(), ManualClock())
+
+    found = await census.perhaps(CONFIGS, refs("a", "b/c", ".."), is_crowded=True)
+
+    assert found == refs("b/c", "..")
