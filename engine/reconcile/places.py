@@ -1,0 +1,33 @@
+"""Where Git has the fields that had drifted: the build is made again, and explains itself.
+
+Corrections are rare, so no build remembers the lines of its fields.  The bounds of a build hold;
+without an answer the event has the object's line.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from engine.apply.changes import Done
+from engine.reconcile.run import Run
+from engine.render.explanation import Places
+from engine.runtime import Priority
+from engine.telemetry import because, logger, span
+
+
+async def places_in_git(corrected: Iterable[Done], most: int, run: Run) -> Places:
+    """`file:line` of fields that differed, `most` of an object; what is not known is missing."""
+    wanted = {
+        done.ref: tuple(each.path for each in done.differences[:most])
+        for done in corrected
+        if done.differences
+    }
+    if not wanted or run.built is None:
+        return {}
+    try:
+        with span("explain", objects=len(wanted)):
+            job = replace(run.built, wanted=wanted)
+            return await run.engine.builders.places(job, Priority.DRIFT)
+    except Exception as error:  # whatever it is, the correction is done and must be told
+        name = type(error).__name__  # its text may hold what a log must not
+        logger.debug("%s: no lines of corrected fields", run.turn.key, extra=because(name))
+        return {}
