@@ -20,6 +20,7 @@ from engine.objects.ref import Ref
 from engine.settings import Settings
 from engine.source import archive, git
 from engine.source.artifact import Artifact
+from engine.source.bases import Bases
 from engine.source.download import DownloadPolicy, download
 from engine.source.failures import ArchiveOperationFailed, of_disk
 from engine.source.git import Fetched, GitRequest, Tools
@@ -38,13 +39,23 @@ class Depot:
     """The sources' side of one engine."""
 
     def __init__(
-        self, stores: Stores, storage: ArtifactStorage, tools: Tools, policy: DownloadPolicy
+        self,
+        stores: Stores,
+        storage: ArtifactStorage,
+        tools: Tools,
+        policy: DownloadPolicy,
+        limits: Limits | None = None,
     ) -> None:
-        """stores: Git objects.  storage: artifacts as files.  tools: connections and threads."""
+        """stores: Git objects.  storage: artifacts as files.  tools: connections and threads.
+
+        limits: of the fetch of a base.
+        """
         self._stores = stores
         self.storage = storage
         self._tools = tools
         self._policy = policy
+        self.bases = Bases(self._store_of, tools, limits or Limits())
+        """What kustomizations name by URL."""
 
     def __repr__(self) -> str:
         return f"Depot({self.storage!r})"
@@ -139,7 +150,7 @@ async def open_depot(folder: Path, settings: Settings) -> AsyncIterator[Depot]:
     workers = anyio.CapacityLimiter(settings.concurrent_fetches)
     with _opened(folder, settings) as (stores, storage):
         async with open_session() as session:
-            yield Depot(stores, storage, Tools(session, workers), policy)
+            yield Depot(stores, storage, Tools(session, workers), policy, limits_of(settings))
 
 
 @contextmanager

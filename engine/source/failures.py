@@ -51,3 +51,7 @@ class GitError(Exception):
 
 class RemoteError(GitError):
     """The server itself said, in Git's protocol, that it will not do what was asked."""
+
+
+class FileError(GitError):
+    """A web server does not give the file that it was asked for."""

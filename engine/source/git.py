@@ -26,7 +26,7 @@ from engine.source.failures import (
 )
 from engine.source.git_commit import Commit, parse_commit
 from engine.source.git_compact import compact_if_worth
-from engine.source.git_filter import filtered
+from engine.source.git_filter import filtered, whole
 from engine.source.git_pack import Limits, MiB
 from engine.source.git_protocol import (
     Advertisement,
@@ -50,7 +50,10 @@ _BATCH_BYTES = MiB  # written to disk at a time
 
 @dataclass(frozen=True, slots=True)
 class GitRequest:
-    """What to fetch; ignore: `spec.ignore`, None if it is not given."""
+    """What to fetch; ignore: `spec.ignore`, None if it is not given.
+
+    is_whole: no file is ignored, whatever any rule says.
+    """
 
     url: str
     reference: Reference = field(default_factory=Reference)
@@ -58,6 +61,7 @@ class GitRequest:
     ignore: str | None = None
     proxy: Proxy | None = None
     limits: Limits = field(default_factory=Limits)
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +95,34 @@ async def fetch(request: GitRequest, store: Store, tools: Tools) -> Fetched:
     ArchiveOperationFailed if the disk is at fault.  Has no deadline of its own.
     """
     try:
-        remote = _Remote(request, store, tools)
+        return await fetch_plainly(request, store, tools)
+    except GitError as error:
+        raise _failure(request, error) from error
+
+
+async def fetch_plainly(request: GitRequest, store: Store, tools: Tools) -> Fetched:
+    """As `fetch`; raises GitError without the words that a source's status has around it."""
+    remote = _Remote(request, store, tools)
+    try:
         found = candidates(request.reference, await remote.refs())
         for candidate in found:
             if not await to_thread.run_sync(_is_held, store, candidate):
                 await _download_once(remote, request, store, candidate.object_id, tools.in_flight)
         return await to_thread.run_sync(_newest, request, store, found, limiter=tools.workers)
-    except GitError as error:
-        raise _failure(request, error) from error
     except OSError as error:  # not of the network: `transport` has words for these
         problem = of_disk("what was fetched cannot be stored", error)
-        raise _failure(request, GitError(problem, ArchiveOperationFailed)) from error
+        raise GitError(problem, ArchiveOperationFailed) from error
+
+
+async def held_already(request: GitRequest, store: Store, tools: Tools) -> Fetched | None:
+    """The commit that `reference.commit` names, None unless all of it is here: nobody is asked."""
+    try:
+        found = candidates(request.reference, {})
+        if not await to_thread.run_sync(_is_held, store, found[0]):
+            return None
+        return await to_thread.run_sync(_newest, request, store, found, limiter=tools.workers)
+    except (GitError, OSError):
+        return None  # something of it was lost: fetching it says what is wrong, if anything
 
 
 async def _download_once(
@@ -219,7 +240,10 @@ def _held(request: GitRequest, store: Store, found: Sequence[Candidate]) -> Fetc
     commit = commits[chosen.commit]
     check = from_thread.check_cancelled
     try:
-        tree_id = filtered(store, commit.tree, request.ignore, request.limits, check)
+        if request.is_whole:
+            tree_id = whole(store, commit.tree, request.limits, check)
+        else:
+            tree_id = filtered(store, commit.tree, request.ignore, request.limits, check)
     except GitError:
         store.forget(commit.id)
         raise

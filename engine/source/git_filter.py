@@ -46,6 +46,21 @@ def filtered(
     return new_id
 
 
+def whole(
+    store: Store,
+    tree_id: str,
+    limits: Limits | None = None,
+    check_cancelled: Callable[[], None] = lambda: None,
+) -> str:
+    """The id of the tree with all of its files; see `filtered`."""
+    walk = _Walk(store, limits or Limits(), check_cancelled)
+    try:
+        new_id, _ = walk.folder(tree_id, (), Rules(()))
+    except KeyError as error:
+        raise GitError(f"the object {error.args[0]!r} of the tree {tree_id} is missing") from error
+    return new_id
+
+
 class _Walk:
     def __init__(self, store: Store, limits: Limits, check_cancelled: Callable[[], None]) -> None:
         self._store = store

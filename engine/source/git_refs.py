@@ -12,18 +12,23 @@ from engine.source.git_protocol import RemoteRef
 from engine.source.semver import Constraint
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_ABBREVIATED = re.compile(r"[0-9a-fA-F]{4,40}")
 _DEFAULT_BRANCH = "master"
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`spec.ref`; empty where it is not given."""
+    """`spec.ref`; empty where it is not given.
+
+    short: a name as the git command takes one: a tag, a branch, or a full name such as HEAD.
+    """
 
     branch: str = ""
     tag: str = ""
     semver: str = ""
     name: str = ""
     commit: str = ""
+    short: str = ""
 
     @property
     def full_name(self) -> str:
@@ -41,6 +46,8 @@ class Reference:
         """Below which names the remote is to be listed; HEAD tells an empty repository."""
         if self.commit:
             return ["refs/heads/", "HEAD"]
+        if self.short:
+            return [*_meanings(self.short), "HEAD"]
         return [self.full_name or "refs/tags/", "HEAD"]
 
 
@@ -76,6 +83,8 @@ def candidates(reference: Reference, refs: Mapping[str, RemoteRef]) -> list[Cand
         return [Candidate(reference.branch, reference.commit, reference.commit)]
     if reference.name:
         return [_candidate(reference.name, _found(refs, reference.name))]
+    if reference.short:
+        return [_candidate(reference.short, _meant(refs, reference.short))]
     if reference.tag:
         return [_candidate(reference.tag, _found(refs, reference.full_name))]
     if reference.semver:
@@ -105,6 +114,19 @@ def _newest(text: str, refs: Mapping[str, RemoteRef]) -> list[Candidate]:
             "of which none is a version in this range"
         )
     return [_candidate(tag, tags[tag]) for tag in found]
+
+
+def _meanings(short: str) -> list[str]:
+    """The full names that a short one may stand for, the first that exists wins (git rev-parse)."""
+    return [short, f"refs/{short}", f"refs/tags/{short}", f"refs/heads/{short}"]
+
+
+def _meant(refs: Mapping[str, RemoteRef], short: str) -> RemoteRef:
+    for name in _meanings(short):
+        if name in refs:
+            return refs[name]
+    hint = "; a commit is named by all of its 40 digits" if _ABBREVIATED.fullmatch(short) else ""
+    raise GitError(f'couldn\'t find remote ref "{short}": no tag and no branch is called so{hint}')
 
 
 def _found(refs: Mapping[str, RemoteRef], name: str) -> RemoteRef:

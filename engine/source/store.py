@@ -23,6 +23,7 @@ from dulwich.pack import FilePackIndex, Pack
 
 from engine.source.failures import GitError
 from engine.source.git_pack import Incoming
+from engine.source.kept_files import KeptFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,9 +82,13 @@ class InUse(Protocol):
 class Store:
     """The objects of one repository.  May be used from several threads, and be pickled."""
 
-    def __init__(self, folder: Path) -> None:
-        """folder: the bare repository; made if it is not there."""
+    def __init__(self, folder: Path, kept_bytes: int = 0) -> None:
+        """folder: the bare repository; made if it is not there.
+
+        kept_bytes: of small files, so that what is read again and again is unpacked once.
+        """
         self.folder = folder
+        self._blobs = KeptFiles(kept_bytes)
         self._path = folder / "objects"
         if not (folder / "config").exists():
             _initialise(folder)
@@ -142,7 +147,11 @@ class Store:
 
     def blob(self, blob_id: str) -> bytes:
         """A file's content.  Raises KeyError if it is absent."""
-        return self.raw(blob_id, _BLOB)
+        content = self._blobs.get(blob_id)
+        if content is None:
+            content = self.raw(blob_id, _BLOB)
+            self._blobs.keep(blob_id, content)
+        return content
 
     def tag(self, tag_id: str) -> bytes:
         """An annotated tag's raw text.  Raises KeyError if it is absent."""

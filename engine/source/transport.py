@@ -5,7 +5,7 @@ redirect from https to http, or reads more bytes than allowed.
 """
 
 import base64
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from yarl import URL
 
 from engine.source.connection import CONNECT_TIMEOUT, explained
 from engine.source.credentials import ANONYMOUS, Credentials
-from engine.source.failures import AuthenticationFailed, GitError, URLInvalid
+from engine.source.failures import AuthenticationFailed, FileError, GitError, URLInvalid
 from engine.source.tls import tls_context
 from engine.telemetry import carried
 
@@ -105,6 +105,13 @@ class GitHttp:
         self._credentials = credentials
         self._authorization = _authorization(url, credentials)
 
+    async def file(self, url: URL, limit_bytes: int) -> bytes:
+        """The content of a file on the server; URL: with its query.  Raises GitError."""
+        headers = {"User-Agent": "lockstep"}  # to one named git/ some hosts show no files
+        plain = url.with_user(None)
+        async with self._request("GET", plain, headers, None, _check_file) as response:
+            return await _read(response, limit_bytes)
+
     async def advertisement(self, limit_bytes: int) -> bytes:
         """The answer to the first question; later requests go where it was redirected to."""
         url = _below(self._base, "info/refs").with_query(service="git-upload-pack")
@@ -141,9 +148,17 @@ class GitHttp:
 
     @asynccontextmanager
     async def _request(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        check: Callable[[aiohttp.ClientResponse], None] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The response with status 200, redirects followed (only for GET, as Git does)."""
+        """The response with status 200, redirects followed (only for GET, as Git does).
+
+        check: what raises GitError for all that is no success, of a Git server if it is not given.
+        """
         for _ in range(_MOST_REDIRECTS + 1):
             try:
                 response = await self._send(method, url, headers, body)
@@ -153,7 +168,7 @@ class GitHttp:
                 if response.status in _REDIRECTS and method == "GET":
                     url = _redirected(url, response.headers.get("Location", ""))
                     continue
-                _check_status(response)
+                (check or _check_status)(response)
                 yield response
                 return
         raise GitError(f"more than {_MOST_REDIRECTS} redirects, the last one to '{_shown(url)}'")
@@ -246,6 +261,11 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
     if status == 429 or status >= 500:
         raise GitError(f"the server is overloaded or out of order ({answered}): tried again later")
     raise GitError(f"the server refuses the request ({answered}): does a Git server serve the URL?")
+
+
+def _check_file(response: aiohttp.ClientResponse) -> None:
+    if not 200 <= response.status < 300:
+        raise FileError(f"HTTP {response.status} from '{_shown(response.url)}'")
 
 
 def _unreachable(url: URL, error: Exception) -> str:

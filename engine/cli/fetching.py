@@ -1,0 +1,73 @@
+"""Fetch what a local build names by URL, into a folder that is gone when the build is done."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+
+from engine.cli import steps
+from engine.errors import BuildFailed
+from engine.reconcile.remotes import Fetch, masked_failure
+from engine.render import Lacking, Needs, Remotes
+from engine.render.inputs import Inputs
+from engine.settings import Settings
+from engine.source.bases import Bases
+from engine.source.depot import limits_of
+from engine.source.git import Tools
+from engine.source.store import Store
+from engine.source.stores import Stores
+from engine.source.transport import open_session, without_secrets
+
+TIMEOUT = 300.0
+"""Seconds that each round of fetching may take where no Kustomization says how long."""
+
+T = TypeVar("T")
+
+
+def completed(build: Callable[[Remotes], T], timeout: float = TIMEOUT) -> T:
+    """What `build` gives once it lacks nothing.  Raises what it raises.
+
+    timeout: seconds of each round of fetching; a base that names further ones makes another.
+    """
+    got = Remotes()
+    try:
+        return build(got)
+    except Lacking as lacking:
+        needs = lacking.needs
+    with TemporaryDirectory() as folder, closing(Stores(Path(folder))) as stores:
+        try:
+            while True:
+                got = anyio.run(_fetched, needs, got, stores, timeout)
+                try:
+                    return build(got)
+                except Lacking as lacking:
+                    needs = lacking.needs
+        except BuildFailed as failure:
+            raise masked_failure(failure, got) from None
+
+
+async def _fetched(needs: Needs, got: Remotes, stores: Stores, timeout: float) -> Remotes:  # noqa: ASYNC109 - of the fetch, not of this call
+    settings = Settings()
+
+    async def store_of(url: str) -> Store:
+        return await to_thread.run_sync(stores.of, url)
+
+    async with open_session() as session:
+        tools = Tools(session, anyio.CapacityLimiter(settings.concurrent_fetches))
+        bases = Bases(store_of, tools, limits_of(settings))
+        fetch = Fetch(bases, timeout, "the limit of this command", got)
+        await fetch.bring(needs)
+    return fetch.got
+
+
+def warn_of_moving(inputs: Inputs) -> None:
+    """Say which URLs name no commit: the next build may be another one."""
+    for url in sorted(frozenset().union(*inputs.moving)):
+        steps.warning(
+            f"{without_secrets(url)} may be something else the next time: name a commit (?ref=) "
+            "to keep it, and to have it looked up once only"
+        )
