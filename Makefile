@@ -10,7 +10,7 @@ PYTEST = $(if $(filter 1,$(PARTS)),$(BIN)/pytest,$(BIN)/python -m tests.support.
 # Tests start Python some hundred times, which would compile the engine anew each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test setup check quick tools bench bench-large fix lock crds golden walk soak clean
+.PHONY: demo test setup check quick tools bench bench-large fix lock crds golden walk soak differential fuzz clean
 
 demo: setup ## the main job on the embedded API server; needs Python 3.11+ and a package index
 	@$(BIN)/lockstep demo $(ARGS)
@@ -71,6 +71,13 @@ walk: setup tools ## tests with the real flux CLI; FLUX_BIN names it
 MINUTES ?= 60
 soak: setup tools ## laws tried again and again, and engines killed at every await, for an hour
 	LOCKSTEP_SOAK=$(MINUTES) $(PYTEST) -q tests/cluster/test_crash.py tests/property $(ARGS)
+
+differential: setup tools ## 5,000 random fleets built by the engine and by kustomize 5.8.1
+	$(BIN)/python -m tests.support.differential --fleets 5000 $(ARGS)
+
+SECONDS ?= 600
+fuzz: setup ## hostile input to the readers and builds; prints its seed
+	$(BIN)/python -m tests.fuzz $(or $(TARGET),all) --seconds $(SECONDS) $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
