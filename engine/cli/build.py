@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -15,19 +15,23 @@ from engine.api.duration import format_duration
 from engine.api.kustomize import Kustomization
 from engine.api.meta import KUSTOMIZE_GROUP
 from engine.cli import steps
+from engine.cli.explain import explanation
+from engine.cli.fetching import TIMEOUT, completed, warn_of_moving
 from engine.cli.flags import DURATION
 from engine.cli.help import examples
 from engine.cli.problems import Problem
 from engine.errors import ArtifactFailed
-from engine.objects.manifests import dump, parse
+from engine.objects.manifests import Document, dump, parse
 from engine.objects.redact import masked
 from engine.objects.ref import Object
 from engine.plan.policy import Owner, labelled
-from engine.render import Lacking, Rendered, Request, render
+from engine.render import Remotes, Rendered, Request, render
+from engine.render.explanation import Explainer, explain
 from engine.settings import Settings
 from engine.source.folder import FolderTree
 
 _SHOWN = 3  # names of files in a message
+_Made = TypeVar("_Made")
 
 
 @click.command(
@@ -36,6 +40,7 @@ _SHOWN = 3  # names of files in a message
         "lockstep build ./apps/production",
         "lockstep build ./apps --kustomization-file clusters/prod/apps.yaml",
         "lockstep build ./apps --kustomization-file apps.yaml --set region=eu-1",
+        "lockstep build ./apps --explain Deployment/web.spec.replicas",
     ),
 )
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -66,6 +71,9 @@ _SHOWN = 3  # names of files in a message
     help="An undefined variable without default fails the build.",
 )
 @click.option(
+    "--no-remote-bases", is_flag=True, help="Refuse bases and files that are named by URL."
+)
+@click.option(
     "--build-timeout",
     "seconds",
     type=DURATION,
@@ -75,6 +83,23 @@ _SHOWN = 3  # names of files in a message
     help="How long it may take, as in the engine; 0s: any time.",
 )
 @click.option("--show-secrets", is_flag=True, help="Print the values of Secrets, too.")
+@click.option(
+    "--explain",
+    "target",
+    metavar="OBJECT[.FIELD]",
+    default="",
+    help="Print where an object, or one field of it, comes from, instead of the objects.  OBJECT "
+    "is KIND/NAME, or KIND.GROUP/NAMESPACE/NAME.  Values of Secrets are always masked.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="The form of --explain.",
+)
 def command(
     path: Path, kustomization_file: Path | None, name: str, root: Path | None, **how: Any
 ) -> None:
@@ -82,19 +107,34 @@ def command(
 
     The objects are printed as YAML; the values of Secrets are masked.
     """
+    if how["form"] != "text" and not how["target"]:
+        raise click.UsageError("--output is for --explain")
     root = (root or _work_tree(path)).resolve()
-    request = Request(path=_below(root, path), strict=how["strict_substitutions"])
-    ks = _kustomization(kustomization_file, name) if kustomization_file else None
+    request = Request(
+        path=_below(root, path),
+        strict=how["strict_substitutions"],
+        no_remote_bases=how["no_remote_bases"],
+    )
+    found = _kustomization(kustomization_file, name) if kustomization_file else None
+    ks = decode(Kustomization, found.obj) if found is not None else None
     variables = _variables(how["settings"], ks)
     if ks is not None:
-        request = replace(Request.of(ks, variables, strict=request.strict), path=request.path)
+        same = {"strict": request.strict, "no_remote_bases": request.no_remote_bases}
+        request = replace(Request.of(ks, variables, **same), path=request.path)
     elif variables:
         request = replace(request, variables=variables)
-    rendered = _in_time(partial(_render, FolderTree(root), request), how["seconds"])
+    if how["target"]:
+        explainer = _explainer(found, ks, how["settings"])
+        work = partial(explain, FolderTree(root), request, how=explainer)
+        explained = _completed(work, request, ks, how["seconds"])
+        click.echo(explanation(explained, how["target"], how["form"]), nl=False)
+        return
+    build = partial(render, FolderTree(root), request)
+    rendered = _completed(build, request, ks, how["seconds"])
+    warn_of_moving(rendered.inputs)
     if not rendered.objects:
         steps.warning(f"no objects: {_read(rendered, path)}")
-    owner = Owner(ks.metadata.name, ks.metadata.namespace) if ks is not None else None
-    click.echo(_text(rendered, owner, how["show_secrets"]), nl=False)
+    click.echo(_text(rendered, _owner(ks), how["show_secrets"]), nl=False)
 
 
 def _work_tree(path: Path) -> Path:
@@ -110,18 +150,16 @@ def _below(root: Path, path: Path) -> str:
         raise click.UsageError(f"'{path}' is not below the root '{root}'") from None
 
 
-def _kustomization(file: Path, name: str) -> Kustomization:
+def _kustomization(file: Path, name: str) -> Document:
     """The Kustomization of that name in the file, the only one without a name.
 
-    Raises Problem, ManifestError or Undecodable.
+    Raises Problem or ManifestError.
     """
-    found = [
-        each.obj for each in parse(file.read_bytes(), str(file)) if _is_kustomization(each.obj)
-    ]
-    names = [str((obj.get("metadata") or {}).get("name")) for obj in found]
-    wanted = [obj for obj, each in zip(found, names, strict=True) if name in ("", each)]
+    found = [each for each in parse(file.read_bytes(), str(file)) if _is_kustomization(each.obj)]
+    names = [str((each.obj.get("metadata") or {}).get("name")) for each in found]
+    wanted = [document for document, each in zip(found, names, strict=True) if name in ("", each)]
     if len(wanted) == 1:
-        return decode(Kustomization, wanted[0])
+        return wanted[0]
     if not found:
         raise Problem(f"'{file}' holds no Kustomization of {KUSTOMIZE_GROUP}")
     listed = ", ".join(names)
@@ -158,9 +196,31 @@ def _variables(settings: Sequence[str], ks: Kustomization | None) -> dict[str, s
     return variables | own
 
 
-def _in_time(build: Callable[[], Rendered], seconds: float) -> Rendered:
+def _owner(ks: Kustomization | None) -> Owner | None:
+    return Owner(ks.metadata.name, ks.metadata.namespace) if ks is not None else None
+
+
+def _explainer(
+    found: Document | None, ks: Kustomization | None, settings: Sequence[str]
+) -> Explainer:
+    if found is None:
+        return Explainer()
+    content, owner = Path(found.file).read_bytes(), _owner(ks)
+    labels = labelled({"metadata": {}}, owner)["metadata"]["labels"] if owner is not None else {}
+    return Explainer(found, content, _hidden(settings, ks), labels)
+
+
+def _hidden(settings: Sequence[str], ks: Kustomization | None) -> frozenset[str]:
+    """Variables of `--set` that may stand in for those of a Secret: their values are not shown."""
+    post_build = ks.spec.post_build if ks is not None else None
+    if post_build is None or all(each.kind != "Secret" for each in post_build.substitute_from):
+        return frozenset()
+    return frozenset(setting.partition("=")[0] for setting in settings) - set(post_build.substitute)
+
+
+def _in_time(build: Callable[[], _Made], seconds: float) -> _Made:
     """The build, by a thread that ends with the process.  Raises what it raises, and Problem."""
-    results: SimpleQueue[Rendered | Exception] = SimpleQueue()
+    results: SimpleQueue[_Made | Exception] = SimpleQueue()
 
     def work() -> None:
         try:
@@ -181,20 +241,26 @@ def _in_time(build: Callable[[], Rendered], seconds: float) -> Rendered:
     return result
 
 
-def _render(tree: FolderTree, request: Request) -> Rendered:
-    """The build.  Raises BuildFailed, Problem."""
+def _completed(
+    build: Callable[[Remotes], _Made], request: Request, ks: Kustomization | None, seconds: float
+) -> _Made:
+    """What is built of all that it needs.  seconds: of a build, without fetching what it names."""
+
+    def attempt(remotes: Remotes) -> _Made:
+        return _in_time(partial(_built, partial(build, remotes), request), seconds)
+
+    return completed(attempt, ks.timeout if ks is not None else TIMEOUT)
+
+
+def _built(build: Callable[[], _Made], request: Request) -> _Made:
+    """What is built.  Raises BuildFailed, Lacking, Problem."""
     try:
-        return render(tree, request)
+        return build()
     except ArtifactFailed as error:  # it is there: click has seen it
         raise Problem(
             f"folder '{request.path}' is no part of the source: .sourceignore, or one of Flux's "
             "default rules, leaves it out"
         ) from error
-    except Lacking as lacking:
-        raise Problem(
-            f"the build needs {lacking}, which this command does not fetch; "
-            "copy it into the repository"
-        ) from lacking
 
 
 def _read(rendered: Rendered, path: Path) -> str:

@@ -1,23 +1,26 @@
 """Patches of JSON values: merge patch (RFC 7386) and JSON patch (RFC 6902); inputs stay as are."""
 
-import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final
 
-import jsonpatch
-import jsonpointer
-
-_OBJECT: Final = re.compile(r" in [{\[].*", re.DOTALL)
-"""Where a message of the library goes on to quote an object, which may be secret."""
-
+from engine.objects.operations import Inapplicable, operate
+from engine.objects.operations import is_same as is_same
 
 MAX_NODES: Final = 100_000
 """Values in the target that copies may lead to: each copy can double it."""
 
 
 class PatchError(ValueError):
-    """A patch that does not fit what it is applied to; the text holds no value of either."""
+    """A patch that does not fit what it is applied to; the text holds no value of either.
+
+    number: which of the operations cannot be done, from 0.
+    """
+
+    def __init__(self, text: str, number: int) -> None:
+        """text: what str gives."""
+        super().__init__(text)
+        self.number = number
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -54,15 +57,6 @@ def diff_merge_patch(old: Any, new: Any) -> Any:
     return patch
 
 
-def is_same(left: Any, right: Any) -> bool:
-    """Whether two JSON values are the same; unlike Python's `==`, True is not 1."""
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return left.keys() == right.keys() and all(is_same(left[k], right[k]) for k in left)
-    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
-        return len(left) == len(right) and all(map(is_same, left, right))
-    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
-
-
 def size_of(value: Any) -> int:
     """How many values it is, itself and all inside of it."""
     if isinstance(value, dict):
@@ -79,29 +73,14 @@ def json_patch(target: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
     """
     result = deepcopy(target)
     for number, operation in enumerate(operations):
+        what = f"operation {number} ({_shown(operation)})"
         try:
-            result = jsonpatch.JsonPatch([deepcopy(operation)]).apply(result, in_place=True)
-            if operation["op"] == "copy" and size_of(result) > MAX_NODES:
-                raise jsonpatch.JsonPatchConflict(f"more than {MAX_NODES} values")
-        except (
-            jsonpatch.JsonPatchException,
-            jsonpointer.JsonPointerException,
-            TypeError,  # a path into a scalar
-            KeyError,
-            IndexError,
-            AttributeError,  # an operation that is no mapping
-        ) as error:
-            raise PatchError(
-                f"operation {number} ({_shown(operation)}): {_reason(error)}"
-            ) from error
+            result = operate(result, operation)
+        except Inapplicable as error:
+            raise PatchError(f"{what}: {error}", number) from error
+        if operation["op"] == "copy" and size_of(result) > MAX_NODES:
+            raise PatchError(f"{what}: more than {MAX_NODES} values", number)
     return result
-
-
-def _reason(error: Exception) -> str:
-    """Why it cannot be done, without the values that the library quotes."""
-    if isinstance(error, jsonpatch.JsonPatchTestFailed):
-        return "what stands there is not what the test asks for"
-    return _OBJECT.sub("", str(error))
 
 
 def _shown(operation: Any) -> str:

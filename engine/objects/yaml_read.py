@@ -59,6 +59,8 @@ class Reader:
 
     merge_overrides: True lets a key override one that `<<` brings, as YAML's merge says and
     kustomize reads; False makes that a duplicate key, as the API server does.
+    last_wins: whatever comes later in a mapping, keys and what `<<` brings alike, takes the place
+    of what was there, as sigs.k8s.io/yaml reads where it is not asked to be strict.
     """
 
     __slots__ = (
@@ -67,6 +69,7 @@ class Reader:
         "_deepest",
         "_depth",
         "_file",
+        "_last_wins",
         "_merge_overrides",
         "_next",
         "_nodes",
@@ -74,10 +77,18 @@ class Reader:
     )
     _next: Callable[[], _Event]
 
-    def __init__(self, text: bytes | str, file: str, merge_overrides: bool = False) -> None:
+    def __init__(
+        self,
+        text: bytes | str,
+        file: str,
+        merge_overrides: bool = False,
+        *,
+        last_wins: bool = False,
+    ) -> None:
         """Keep the text; nothing is read yet."""
         self._text = text
         self._file = file
+        self._last_wins = last_wins
         self._merge_overrides = merge_overrides
         self._anchors: dict[str, _Anchored] = {}
         self._depth = self._deepest = self._nodes = self._aliased = 0
@@ -160,7 +171,7 @@ class Reader:
                     merged.clear()
                 continue
             key = self._key(event)
-            if key in obj:
+            if key in obj and not self._last_wins:
                 self._refuse(event, f"key {key!r} already set in map")
             line = event.start_mark.line + 1
             value_event = following()
@@ -200,6 +211,11 @@ class Reader:
         refuse_at: _Event | None,
     ) -> None:
         """Add what `<<` brings; a key that is there already is kept, or refused at the event."""
+        if self._last_wins:
+            for mapping, places in reversed(merged):
+                obj.update(mapping)
+                lines.update(places)
+            return
         for mapping, places in merged:
             for key, value in mapping.items():
                 if key not in obj:

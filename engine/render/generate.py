@@ -129,6 +129,8 @@ _GIVES_OBJECTS = (
     "helmCharts",
 )
 """Fields without which a kustomization builds nothing."""
+_FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(Kustomization))
+"""All that a kustomization may have."""
 
 
 def kustomization_of(tree: Tree, folder: str, request: Request) -> Declared:
@@ -142,14 +144,15 @@ def kustomization_of(tree: Tree, folder: str, request: Request) -> Declared:
         content = _generated(tree, folder)
     elif not content.get("resources"):
         content["buildMetadata"] = ["originAnnotations"]  # or else it may count as empty
-    for field_name, value in (
-        ("namespace", request.target_namespace),
-        ("namePrefix", request.name_prefix),
-        ("nameSuffix", request.name_suffix),
-        ("buildMetadata", list(request.build_metadata)),
+    given: dict[str, str] = {}
+    for field_name, spec_name, value in (
+        ("namespace", "targetNamespace", request.target_namespace),
+        ("namePrefix", "namePrefix", request.name_prefix),
+        ("nameSuffix", "nameSuffix", request.name_suffix),
+        ("buildMetadata", "buildMetadata", list(request.build_metadata)),
     ):
         if value:
-            content[field_name] = value
+            content[field_name], given[field_name] = value, spec_name
     patches = [msgspec.to_builtins(patch) for patch in request.patches]
     components = list(_components(tree, folder, request))
     _extend(content, "patches", patches)
@@ -157,7 +160,7 @@ def kustomization_of(tree: Tree, folder: str, request: Request) -> Declared:
     for image in request.images:
         _set_image(content, image)
     added = {"patches": len(patches), "components": len(components)}
-    return Declared(content, name or FILE_NAMES[0], is_generated=not name, added=added)
+    return Declared(content, name or FILE_NAMES[0], is_generated=not name, added=added, given=given)
 
 
 def _check_namespace(namespace: str) -> None:
@@ -201,11 +204,10 @@ def _known(content: dict[str, Any], file: str) -> dict[str, Any]:
     Raises BuildFailed if nothing that gives an object is among them but an unknown field is: a
     misspelt `resources` would otherwise mean that everything is to be pruned.
     """
-    fields = {field.encode_name for field in msgspec.structs.fields(Kustomization)}
-    known = {key: value for key, value in content.items() if key in fields}
-    unknown = [key for key in content if key not in fields]
+    known = {key: value for key, value in content.items() if key in _FIELDS}
+    unknown = [key for key in content if key not in _FIELDS]
     if unknown and not any(known.get(key) for key in _GIVES_OBJECTS):
-        near = difflib.get_close_matches(unknown[0], sorted(fields), 1)
+        near = difflib.get_close_matches(unknown[0], sorted(_FIELDS), 1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         raise BuildFailed(f"kustomize build failed: {file}: unknown field '{unknown[0]}'{hint}")
     return known

@@ -23,7 +23,8 @@ class Inputs:
     listings: of each folder that was listed, a digest of the names and forms in it.
     probes: of each path that was looked at, its form, "" if nothing stood there.
     folders: the id of each folder above one of those: equal id, all below it equal.
-    remotes: the URLs that were used.
+    bases: what was read of each repository that was fetched, by URL.  downloads: the digest of each
+    file that was, by URL.  is_pinned: of a repository, that its URL names a commit.
     """
 
     tree: str = ""
@@ -31,7 +32,20 @@ class Inputs:
     listings: Mapping[str, str] = field(default_factory=dict)
     probes: Mapping[str, str] = field(default_factory=dict)
     folders: Mapping[str, str] = field(default_factory=dict)
-    remotes: frozenset[str] = frozenset()
+    bases: Mapping[str, "Inputs"] = field(default_factory=dict)
+    downloads: Mapping[str, str] = field(default_factory=dict)
+    is_pinned: bool = False
+
+    @property
+    def remotes(self) -> frozenset[str]:
+        """The URLs that were used."""
+        return frozenset((*self.bases, *self.downloads))
+
+    @property
+    def moving(self) -> tuple[frozenset[str], frozenset[str]]:
+        """(repositories, files): the URLs that may stand for something else the next time."""
+        bases = (url for url, inputs in self.bases.items() if not inputs.is_pinned)
+        return frozenset(bases), frozenset(self.downloads)
 
     def places(self) -> frozenset[str]:
         """Where another tree must differ for a build to find something else there: few paths.
@@ -42,10 +56,7 @@ class Inputs:
         return frozenset(folders | {p for p in self.probes if _parent(p) not in folders})
 
     def hold_in(self, tree: Tree) -> bool:
-        """True if a build would find the same in `tree`.
-
-        Remotes are not compared: their commits belong into the caller's key.
-        """
+        """True if a build would find the same in `tree`; what was fetched is not compared."""
         if tree.id == self.tree:
             return True
         same: set[str] = set()
@@ -64,6 +75,19 @@ class Inputs:
             )
         )
 
+    def hold_remotely(self, bases: Mapping[str, Tree], files: Mapping[str, bytes]) -> bool:
+        """True if a build would find the same in what the URLs stand for now.
+
+        bases, files: by URL, at least those that are `moving`.
+        """
+        moving_bases, moving_files = self.moving
+        return all(
+            url in bases and self.bases[url].hold_in(bases[url]) for url in moving_bases
+        ) and all(
+            url in files and url not in bases and _digest(files[url]) == self.downloads[url]
+            for url in moving_files
+        )
+
 
 class Recorder:
     """A Tree that notes what it is asked for."""
@@ -76,7 +100,10 @@ class Recorder:
         self._files: dict[str, str] = {}
         self._listings: dict[str, str] = {}
         self._probes: dict[str, str] = {}
-        self.remotes: set[str] = set()
+        self._found: dict[str, Entry | None] = {}  # what stands where, noted or not
+        self._bases: dict[str, Recorder] = {}
+        self._downloads: dict[str, str] = {}
+        self._is_base = self._is_pinned = False
 
     @property
     def id(self) -> str:
@@ -94,14 +121,17 @@ class Recorder:
             dict(self._files),
             dict(self._listings),
             dict(self._probes),
-            {path: id_ for path in folders if (id_ := _id(self._tree, path)) is not None},
-            frozenset(self.remotes),
+            {path: entry.id for path in folders if (entry := self._at(path)) is not None},
+            {} if self._is_base else {url: base.inputs for url, base in self._bases.items()},
+            {} if self._is_base else dict(self._downloads),
+            self._is_pinned,
         )
 
     def entry(self, path: str) -> Entry | None:
         """What stands at `path`, None if nothing does."""
-        self._probes[path] = _form(self._tree, path)
-        return self._tree.entry(path)
+        entry = self._at(path)
+        self._probes[path] = entry.form.value if entry else ""
+        return entry
 
     def names(self, path: str) -> Mapping[str, Entry]:
         """The folder's entries by name, sorted; KeyError if `path` is no folder."""
@@ -113,7 +143,7 @@ class Recorder:
         """The file's content; KeyError if `path` is no file.  May raise TooManyFiles."""
         content = self._tree.read(path)
         if path not in self._files:
-            entry = self._tree.entry(path)
+            entry = self._at(path)
             self._files[path] = entry.id if entry else ""
             if next(self._count) > self._max_files:
                 raise TooManyFiles(
@@ -122,11 +152,28 @@ class Recorder:
                 )
         return content
 
-    def beside(self, tree: Tree) -> "Recorder":
-        """A recorder of a tree that belongs to the same build: what both read counts together."""
-        other = Recorder(tree, self._max_files)
-        other.remotes, other._count = self.remotes, self._count
-        return other
+    def _at(self, path: str) -> Entry | None:
+        """What stands there; the same place is asked for again and again."""
+        if path not in self._found:
+            self._found[path] = self._tree.entry(path)
+        return self._found[path]
+
+    def fetched(self, url: str, tree: Tree, *, is_pinned: bool) -> "Recorder":
+        """The recorder of a repository that the build uses, too: what both read counts together."""
+        if url not in self._bases:
+            other = self._bases[url] = Recorder(tree, self._max_files)
+            other._bases, other._downloads = self._bases, self._downloads
+            other._count, other._is_base, other._is_pinned = self._count, True, is_pinned
+        return self._bases[url]
+
+    def downloaded(self, url: str, content: bytes) -> bytes:
+        """The content of a file that was fetched; noted as an input."""
+        self._downloads[url] = _digest(content)
+        return content
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _parent(path: str) -> str:

@@ -34,10 +34,14 @@ _REFERENCE = re.compile(r"\$\{\w+")
 
 @dataclass(frozen=True, slots=True)
 class Remotes:
-    """What was fetched for a build, by the URL that its kustomizations write."""
+    """What was fetched for a build, by the URL that its kustomizations write.
+
+    failures: why a URL was not fetched, though the build asked for it.
+    """
 
     bases: Mapping[str, Tree] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,9 @@ def render(
 ) -> Rendered:
     """The objects of the request, in the build's order, no two with the same Ref.
 
-    parse: see `Reach`.  stories: is told where everything comes from, object by object.  Raises ArtifactFailed if the path is missing, BuildFailed, or Lacking with
-    all that is to be fetched before the next try.
+    parse: see `Reach`.  stories: is told where everything comes from, object by object.
+    Raises ArtifactFailed if the path is missing, BuildFailed, or Lacking with all that is to be
+    fetched before the next try.
     """
     recorder = Recorder(tree)
     folder = folder_of(recorder, request.path)
@@ -130,6 +135,7 @@ def _built(
             allow_remote=not request.no_remote_bases,
             bases=remotes.bases,
             files=remotes.files,
+            failures=remotes.failures,
             parse=parse,
         )
         return build(recorder, folder, Options(reach, adds_schemas=True, trace=trace)).resources

@@ -12,7 +12,7 @@ from engine.render import Request, render
 from engine.source.git_filter import filtered
 from engine.source.git_tree import GitTree
 from engine.source.git_write import StoredFile, write_tree
-from engine.source.store import Store
+from engine.source.store import Child, Store, tree_object
 from engine.source.tree import MemoryTree, Tree
 from tests.support.kustomized import FILES
 
@@ -111,6 +111,28 @@ def test_a_change_of_an_ignore_file_that_changes_the_result_changes_what_was_rea
         assert outcome(first, path) == outcome(second, path)
 
 
+LINKS = st.dictionaries(
+    st.sampled_from([path for path in PLACES if path]),
+    st.sampled_from(["../base/deployment.yaml", "../base", "/etc/passwd", "kustomization.yaml"]),
+    max_size=2,
+)
+
+
+@given(before=LINKS, after=LINKS, ignore=IGNORES, path=st.sampled_from(sorted(REQUESTS)))
+def test_a_link_and_the_sources_own_rules_change_the_result_only_with_what_was_read(
+    store: Store, before: dict[str, str], after: dict[str, str], ignore: dict[str, str], path: str
+) -> None:
+    rules = "".join(ignore.values())
+    first, second = linked(store, before, None), linked(store, after, rules or None)
+    try:
+        inputs = render(first, REQUESTS[path]).inputs
+    except Failure:
+        return
+
+    if inputs.hold_in(second):
+        assert outcome(first, path) == outcome(second, path)
+
+
 @given(st.sampled_from(sorted(FILES)), st.sampled_from(sorted(REQUESTS)))
 def test_each_file_that_the_result_depends_on_is_an_input(changed_path: str, path: str) -> None:
     others = {**FILES, changed_path: FILES[changed_path] + b"\n# changed\n"}
@@ -129,3 +151,27 @@ def as_artifact(store: Store, files: dict[str, bytes]) -> GitTree:
     """The files as a source's artifact has them: ignore files obeyed."""
     stored = {path: StoredFile(store.add_blob(content)) for path, content in files.items()}
     return GitTree(store, filtered(store, write_tree(store, stored)))
+
+
+def linked(store: Store, links: dict[str, str], spec_ignore: str | None) -> GitTree:
+    """The files as an artifact, some of them links in Git."""
+    files = {path: StoredFile(store.add_blob(content)) for path, content in FILES.items()}
+    tree_id = write_tree(store, files)
+    for path, target in links.items():
+        tree_id = with_link(store, tree_id, path.split("/"), store.add_blob(target.encode()))
+    return GitTree(store, filtered(store, tree_id, spec_ignore))
+
+
+def with_link(store: Store, tree_id: str, names: list[str], blob: str) -> str:
+    """The tree with a link in place of what stands at that path."""
+    children = dict(store.children(tree_id))
+    name, *below = names
+    if below:
+        inner = children.get(name)
+        inner_id = inner.id if inner is not None and inner.is_folder else write_tree(store, {})
+        children[name] = Child(0o40000, with_link(store, inner_id, below, blob))
+    else:
+        children[name] = Child(0o120000, blob)
+    tree = tree_object(children)
+    store.add([tree])
+    return tree.id.decode()

@@ -14,8 +14,8 @@ from engine.source.tree import MemoryTree
 from tests.support.kustomized import FILES
 
 ENTRIES = (
-    "- {target: {kind: Deployment}, patch: '[{op: replace, path: /spec/replicas, value: 7}]'}",
-    "- {target: {kind: Widget}, patch: '[{op: copy, from: /spec/parts/0, path: /spec/p}]'}",
+    "- {target: {kind: Deployment}, patch: '- {op: replace, path: /spec/replicas, value: 7}'}",
+    "- {target: {kind: Widget}, patch: '- {op: copy, from: /spec/parts/0, path: /spec/p}'}",
     "- {target: {kind: Deployment}, patch: '{kind: x, metadata: {name: x}, spec: {x: y}}'}",
     "- {target: {kind: ServiceAccount}, patch: '{kind: x, metadata: {name: x}, $patch: delete}'}",
 )

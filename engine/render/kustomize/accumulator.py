@@ -28,11 +28,21 @@ class Accumulator:
         self.add_config(other.config)
         self._add_variables(other.variables.values())
 
+    def settle(self) -> None:
+        """What kustomize does after a component: an empty accumulator absorbs this one.
+
+        Of two field specifications one of which covers the other, the later one is lost there.
+        Raises KustomizeError on conflicts.
+        """
+        settled = Accumulator()
+        settled.absorb(self)
+        self.config = settled.config
+
     def declare(self, variables: Iterable[Var]) -> None:
         """Tie each var to the resource that it reads today.  Raises KustomizeError."""
         variables = list(variables)
         for variable in variables:
-            matches = self.resources.having(_matcher(variable))
+            matches = self.resources.having(variable.objref.name, _matcher(variable))
             if len(matches) > 1:
                 raise KustomizeError(
                     f"found {len(matches)} resId matches for var {variable.name!r} "
@@ -59,13 +69,10 @@ def variable_gvk(variable: Var) -> Gvk:
 
 
 def _matcher(variable: Var) -> Callable[[Id], bool]:
-    """Whether an id is the one that the var names; without a namespace any will do."""
-    gvk, name = variable_gvk(variable), variable.objref.name
-    namespace = variable.objref.namespace
+    """Whether an id of its name is the one that the var names; without a namespace any will do."""
+    gvk, namespace = variable_gvk(variable), variable.objref.namespace
 
     def matches(id_: Id) -> bool:
-        if id_.gvk != gvk or id_.name != name:
-            return False
-        return not namespace or namespace == id_.effective_namespace
+        return id_.gvk == gvk and (not namespace or namespace == id_.effective_namespace)
 
     return matches

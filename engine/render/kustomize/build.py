@@ -10,6 +10,7 @@ from engine.render.inputs import Inputs, Recorder, TooManyFiles
 from engine.render.kustomize.config.kustomization import MANAGED_BY, ORIGINS, TRANSFORMERS
 from engine.render.kustomize.errors import KustomizeError, Lacking
 from engine.render.kustomize.loader import Loader, Reach
+from engine.render.kustomize.model.factory import check_whole
 from engine.render.kustomize.model.fields import fresh_key
 from engine.render.kustomize.model.origins import ORIGIN, TRANSFORMATIONS, Origin, listed
 from engine.render.kustomize.model.resmap import ResMap
@@ -116,7 +117,10 @@ def _resources(loader: Loader, shared: Build, options: Options) -> ResMap:
     resolve_variables(gathered)
     if trace is not None:
         trace.resolved(resources)
+    for resource in resources:
+        check_whole(resource)
     resources.keep(resource for resource in resources if not _is_local(resource))
+    resources.check_ids()
     _sort(resources, target, options)
     if options.managed_by_label or MANAGED_BY in metadata:
         set_entries(resources, _MANAGED_BY_LABEL, (METADATA_LABELS,))
@@ -133,7 +137,10 @@ def _is_local(resource: Resource) -> bool:
 
 def _sort(resources: ResMap, target: Target, options: Options) -> None:
     if target.kustomization.sort_options is not None:
-        sort_resources(resources, target.kustomization.sort_options)
+        try:
+            sort_resources(resources, target.kustomization.sort_options)
+        except KustomizeError as error:
+            raise KustomizeError(f"{target.file}: {error}") from error
     elif options.reorder != "none":
         sort_resources(resources, LEGACY)
 

@@ -1,14 +1,91 @@
 """What a kustomization can be wrong about, and what a build may lack."""
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
+from typing import TypeAlias, TypeVar
 
 MAX_PROBLEMS = 20
 """How many problems of one build a message lists: enough to work on, short enough for a status."""
+MAX_LINE = 2_000
+"""Characters of one problem: a chain of a dozen kustomizations has fewer."""
+MAX_TEXT = 8 * 1024 * 1024
+"""Characters of one text that replacements, vars or prefixes make; objects may have 1.5 MiB."""
+_LONGEST = 255
+"""Characters of a name that is compared with others: what file systems take."""
+_COMPARED = 1_000
+"""With how many names a name is compared."""
+
+
+Entry: TypeAlias = tuple[str | int, ...]
+"""The path of a field in a kustomization: `("patches", 2, "target")`."""
+
+T = TypeVar("T")
 
 
 class KustomizeError(ValueError):
     """A build that cannot be finished; the text says what, where and why."""
+
+
+class EntryError(KustomizeError):
+    """What is wrong with entries of one file, which is not named; `str` has one a line."""
+
+    def __init__(self, found: Iterable[tuple[Entry, str]]) -> None:
+        """found: (where in the file, what) of each."""
+        self.found = tuple(found)
+        super().__init__("\n".join(f"{called(e)}: {text}" if e else text for e, text in self.found))
+
+
+class at:  # noqa: N801 (a verb: `with at("patches", 0):`)
+    """What goes wrong inside of the block is wrong with this entry of the kustomization."""
+
+    __slots__ = ("_entry",)
+
+    def __init__(self, *entry: str | int) -> None:
+        self._entry = entry
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, KustomizeError) and not isinstance(error, LocatedError):
+            raise EntryError(_found(self._entry, error)) from error
+
+
+def collected(makers: Iterable[tuple[Entry, Callable[[], T]]]) -> list[T]:
+    """What each of them makes.  Raises EntryError with all that goes wrong, not only the first."""
+    made: list[T] = []
+    found: list[tuple[Entry, str]] = []
+    for entry, make in makers:
+        try:
+            made.append(make())
+        except KustomizeError as error:
+            found += _found(entry, error)
+    if found:
+        raise EntryError(found)
+    return made
+
+
+def _found(entry: Entry, error: KustomizeError) -> Iterable[tuple[Entry, str]]:
+    if isinstance(error, EntryError):
+        return [((*entry, *path), text) for path, text in error.found]
+    return [(entry, str(error))]
+
+
+def called(entry: Entry) -> str:
+    """`patches[2].target`."""
+    parts = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in entry)
+    return "".join(parts).removeprefix(".")
+
+
+def nearest(name: str, names: Iterable[str], say: str = "; there is {!r}") -> str:
+    """What to add to an error about a name that is not there: the one that comes nearest, or ""."""
+    if len(name) > _LONGEST:  # comparing takes the product of lengths
+        return ""
+    known = islice((each for each in names if len(each) <= _LONGEST), _COMPARED)
+    near = difflib.get_close_matches(name, list(known), 1)
+    return say.format(near[0]) if near else ""
 
 
 class LocatedError(KustomizeError):
@@ -24,7 +101,26 @@ def listed(problems: Iterable[str]) -> str:
     """The first problems, one a line, each once."""
     lines = list(dict.fromkeys(problems))
     more = ["and more like these"] if len(lines) > MAX_PROBLEMS else []
-    return "\n".join([*lines[:MAX_PROBLEMS], *more])
+    return "\n".join([*map(_cut, lines[:MAX_PROBLEMS]), *more])
+
+
+def _cut(line: str) -> str:
+    """The line without its middle if it is very long."""
+    if len(line) <= MAX_LINE:
+        return line
+    return f"{line[: MAX_LINE // 2]} [...] {line[-MAX_LINE // 2 :]}"
+
+
+def bounded(text: str) -> str:
+    """The text.  Raises KustomizeError if replacing made it longer than any cluster takes."""
+    check_length(len(text))
+    return text
+
+
+def check_length(length: int) -> None:
+    """Raises KustomizeError for the length of a text that no cluster would take."""
+    if length > MAX_TEXT:
+        raise KustomizeError(f"a text becomes longer than {MAX_TEXT:,} characters")
 
 
 @dataclass(frozen=True, slots=True)

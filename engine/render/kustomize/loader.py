@@ -3,7 +3,6 @@
 Source: kustomize api/internal/loader.
 """
 
-import difflib
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
@@ -12,11 +11,13 @@ from dataclasses import dataclass, field
 from engine.render.inputs import Recorder
 from engine.render.kustomize.config.kustomization import FILE_NAMES
 from engine.render.kustomize.declared import Declared
-from engine.render.kustomize.errors import KustomizeError, Lacking, Needs
+from engine.render.kustomize.errors import KustomizeError, Lacking, Needs, nearest
 from engine.render.kustomize.model.reading import Document, MalformedYaml, Parse, read, read_one
 from engine.render.kustomize.repository import Repository, is_http, parse_repository
 from engine.source.tree import Form, Tree
 
+MAX_PATH = 4_096
+"""Characters of a path: what operating systems take."""
 MAX_DEPTH = 100
 """Kustomizations inside of each other."""
 
@@ -32,7 +33,7 @@ class Reach:
     root_only: files must be in or below the folder of the kustomization that names them.
     mount: the absolute path that the tree's root stands for, for absolute paths in kustomizations.
     overrides: kustomizations in place of what the tree holds; by folder.
-    bases, files: what was fetched for a build before, by URL.
+    bases, files: what was fetched for a build before, by URL.  failures: why a URL was not.
     parse: reads a file of manifests; one that remembers may give the same documents to any number
     of builds, as none changes them.
     """
@@ -43,6 +44,7 @@ class Reach:
     allow_remote: bool = True
     bases: Mapping[str, Tree] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
     parse: Parse = read
 
 
@@ -106,7 +108,10 @@ class Loader:
             return override
         if not names:
             wanted = "', '".join(FILE_NAMES)
-            raise KustomizeError(f"unable to find one of '{wanted}' in folder {self.root or '.'!r}")
+            raise KustomizeError(
+                f"unable to find one of '{wanted}' in folder {self.root or '.'!r}"
+                + self._what_is_there()
+            )
         if len(names) > 1:
             raise KustomizeError(
                 f"multiple kustomization files in folder {self.root or '.'!r}: {', '.join(names)}"
@@ -155,8 +160,10 @@ class Loader:
 
     def _resolved(self, path: str) -> str:
         """A path of the tree.  Raises KustomizeError if it leads out of it."""
+        if len(path) > MAX_PATH:
+            raise KustomizeError(f"path {path[:40]!r}... is longer than {MAX_PATH:,} characters")
         if path.startswith("/"):
-            mount = self.reach.mount.rstrip("/")
+            mount = "" if self.is_remote else self.reach.mount.rstrip("/")
             if not mount or not _is_in(posixpath.normpath(path), mount):
                 raise KustomizeError(f"path {path!r} is absolute: it is outside of the source")
             return posixpath.normpath(path).removeprefix(mount).strip("/")
@@ -166,12 +173,28 @@ class Loader:
         return "" if target == "." else target
 
     def _hint(self, target: str) -> str:
+        """The nearest name where the path first goes wrong."""
         parent, _, name = target.rpartition("/")
-        entry = self.tree.entry(parent)
-        if entry is None or entry.form is not Form.FOLDER:
-            return ""
-        near = difflib.get_close_matches(name, list(self.tree.names(parent)), 1)
-        return f"; there is {near[0]!r}" if near else ""
+        before = ""
+        while (entry := self.tree.entry(parent)) is None:
+            before = f": no such folder {parent!r}"
+            parent, _, name = parent.rpartition("/")
+        if entry.form is not Form.FOLDER:
+            return f"{before}: {parent!r} is a file"
+        names = self.tree.names(parent)
+        words = name.split()
+        if len(words) > 1 and words[0] in names:
+            return f"{before}: is there a '-' missing after {words[0]!r}?"
+        return before + nearest(name, names)
+
+    def _what_is_there(self) -> str:
+        """What a folder without a kustomization has in its place."""
+        names = self.tree.names(self.root)
+        near = nearest("kustomization.yaml", names)
+        manifests = [name for name in names if name.endswith((".yaml", ".yml"))]
+        if near or not manifests:
+            return near
+        return f"; list its manifests one by one, such as {manifests[0]!r}"
 
     def _check_cycle(self, target: str) -> None:
         loader: Loader | None = self
@@ -188,14 +211,21 @@ class Loader:
             raise KustomizeError(f"kustomizations are nested deeper than {MAX_DEPTH}: {target!r}")
 
     def _download(self, url: str) -> bytes:
-        if url in self.reach.files:
-            self.tree.remotes.add(url)
-            return self.reach.files[url]
-        if url in self.reach.bases:
-            raise NotFound(f"{url!r} is a repository, not a file")
         if not self.reach.allow_remote:
             raise KustomizeError(f"remote file {url!r} is not allowed (--no-remote-bases)")
+        if url in self.reach.files:
+            return self.tree.downloaded(url, self.reach.files[url])
+        if url in self.reach.bases:
+            raise NotFound(f"{url!r} is a repository, not a file")
+        if url in self.reach.failures:
+            raise KustomizeError(f"cannot fetch {url!r}: {self.reach.failures[url]}")
         raise Lacking(Needs(files=frozenset({url})))
+
+    def check_no_repository(self, url: str) -> None:
+        """Raises Lacking if a file that was fetched may be the web page of a repository."""
+        reach = self.reach
+        if url in reach.files and url not in reach.failures and parse_repository(url) is not None:
+            raise Lacking(Needs(bases=frozenset({url})))
 
     def _remote(self, url: str, repository: Repository) -> "Loader":
         if not self.reach.allow_remote:
@@ -203,11 +233,12 @@ class Loader:
         if len(self.chain) > MAX_DEPTH:
             raise KustomizeError(f"kustomizations are nested deeper than {MAX_DEPTH}: {url!r}")
         self._check_repository_cycle(url, repository)
+        if url in self.reach.failures:
+            raise KustomizeError(f"cannot fetch {url!r}: {self.reach.failures[url]}")
         if url not in self.reach.bases:
             raise Lacking(Needs(bases=frozenset({url})))
-        self.tree.remotes.add(url)
-        tree = self.tree.beside(self.reach.bases[url])
-        folder = posixpath.normpath(repository.folder) if repository.folder else "."
+        tree = self.tree.fetched(url, self.reach.bases[url], is_pinned=repository.is_pinned)
+        folder = posixpath.normpath(repository.folder.strip("/"))
         root = "" if folder == "." else folder
         entry = tree.entry(root)
         if entry is None or entry.form is not Form.FOLDER:

@@ -5,11 +5,16 @@ Source: kustomize api/internal/git/repospec.go.
 
 import posixpath
 import re
-from dataclasses import dataclass
-from urllib.parse import parse_qs
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from engine.api.duration import parse_duration
 
 _SCHEMES = ("ssh://", "https://", "http://", "file://")
 _USER = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*@")
+_BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
+_COMMIT = re.compile(r"[0-9a-fA-F]{40}")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _SEGMENTS = 2
 """A repository's path is `owner/name` where nothing marks its end."""
 
@@ -19,12 +24,18 @@ class Repository:
     """A folder of a remote repository.
 
     clone: what Git clones, host and path.  folder: inside of it.  ref: branch, tag or commit, "" if
-    none is given.
+    none is given.  timeout: seconds that fetching may take, None if the URL does not say.
     """
 
     clone: str
     folder: str
     ref: str
+    timeout: float | None = field(default=None, compare=False)
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the URL names a commit: it can never stand for another one."""
+        return _COMMIT.fullmatch(self.ref) is not None
 
 
 def parse_repository(url: str) -> Repository | None:
@@ -36,9 +47,12 @@ def parse_repository(url: str) -> Repository | None:
     if host is None:
         return None
     repository, folder = _split(path, is_local=host.startswith("file://"))
-    if not repository or posixpath.normpath(folder.removeprefix("/")).startswith(".."):
+    if not repository or posixpath.normpath(folder.removeprefix("/")).split("/")[0] == "..":
         return None
-    return Repository(host + repository, folder.removeprefix("/"), _ref(query))
+    values = _values(query)
+    ref = values.get("ref") or values.get("version", "")
+    timeout = _timeout(values.get("timeout", ""))
+    return Repository(host + repository, folder.removeprefix("/"), ref, timeout)
 
 
 def is_http(path: str) -> bool:
@@ -46,10 +60,23 @@ def is_http(path: str) -> bool:
     return path.lower().startswith(("http://", "https://"))
 
 
-def _ref(query: str) -> str:
-    values = parse_qs(query)
-    found = values.get("ref") or values.get("version") or [""]
-    return found[0]
+def _values(query: str) -> dict[str, str]:
+    """The first value of each key; none at all if Go could not read the query."""
+    if ";" in query or _BAD_ESCAPE.search(query):
+        return {}
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return dict(reversed(pairs))
+
+
+def _timeout(text: str) -> float | None:
+    """Whole seconds, or a duration as Go writes it."""
+    if _INTEGER.fullmatch(text):
+        return float(text) if int(text) > 0 else None
+    try:
+        seconds = parse_duration(text)
+    except ValueError:
+        return None
+    return seconds if seconds > 0 else None
 
 
 def _host(address: str) -> tuple[str | None, str]:

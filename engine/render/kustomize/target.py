@@ -3,9 +3,11 @@
 Source: kustomize api/internal/target/kusttarget.go.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from engine.render.kustomize.accumulator import Accumulator
 from engine.render.kustomize.config.crds import config_from_crds
@@ -14,12 +16,14 @@ from engine.render.kustomize.config.kustomization import (
     Kustomization,
     decode_kustomization,
 )
-from engine.render.kustomize.config.specs import DEFAULTS, decode_config, merge_configs
+from engine.render.kustomize.config.specs import DEFAULTS, Config, decode_config, merge_configs
 from engine.render.kustomize.errors import (
     MAX_PROBLEMS,
     KustomizeError,
     Lacking,
     LocatedError,
+    at,
+    collected,
 )
 from engine.render.kustomize.loader import Loader
 from engine.render.kustomize.model.factory import is_inline, resources_from, resources_of
@@ -27,6 +31,7 @@ from engine.render.kustomize.model.origins import Origin
 from engine.render.kustomize.model.reading import read_one
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Position, Resource
+from engine.render.kustomize.places import Places
 from engine.render.kustomize.provenance_entries import Entries
 from engine.render.kustomize.repository import is_http, parse_repository
 from engine.render.kustomize.state import Build
@@ -46,8 +51,12 @@ class Target:
         self._build = build
         self._origin = origin
         self._declared = loader.kustomization()
-        self.file = self._declared.called(loader.root)
-        self.kustomization: Kustomization = decode_kustomization(self._declared.content, self.file)
+        self._places = Places(loader, self._declared)
+        self.file = self._places.file
+        try:
+            self.kustomization: Kustomization = decode_kustomization(self._declared.content)
+        except KustomizeError as error:
+            raise LocatedError(self._places.problems(error)) from error
         self._entries: Entries | None = None  # only for a build that explains itself
         if build.trace is not None:
             self._entries = Entries(loader, self._declared, self.kustomization, build.trace)
@@ -64,24 +73,45 @@ class Target:
             self._add_configs(gathered)
             self._generate(gathered)
             self._each(
-                "components", kustomization.components, partial(self._add_component, gathered)
+                "components",
+                kustomization.components,
+                partial(self._add_component, gathered),
+                is_independent=False,
             )
             self._transform(gathered)
             self._validate(gathered)
-            gathered.declare(kustomization.vars)
+            with at("vars"):
+                gathered.declare(kustomization.vars)
             if self._entries is not None:
                 self._entries.declared()
-        except LocatedError:
-            raise
         except KustomizeError as error:
-            raise LocatedError([f"{self.file}: {error}"]) from error
+            problems = [*self._places.problems(error), *self._places.problems_of(self._checks())]
+            raise LocatedError(dict.fromkeys(problems)) from error
         return gathered
 
-    def _each(self, field_name: str, paths: Sequence[str], add: Callable[[str], None]) -> None:
+    def _checks(self) -> Iterator[Callable[[], object]]:
+        """What can be checked of this kustomization even if its resources are wrong."""
+        yield partial(self._add_configs, Accumulator())
+        yield lambda: collected(
+            ((*entry[:2],), partial(self._made, *entry[2:])) for entry in self._generators()
+        )
+        yield lambda: self._each(
+            "components", self.kustomization.components, partial(self._child, is_component=True)
+        )
+        yield lambda: self._steps(DEFAULTS)
+
+    def _each(
+        self,
+        field_name: str,
+        paths: Sequence[str],
+        add: Callable[[str], object],
+        *,
+        is_independent: bool = True,
+    ) -> None:
         """Add one entry after the other; the entry stands in front of what goes wrong with it.
 
         What an entry lacks is noted and the rest still looked at, so that all is fetched at once;
-        so it is with what is wrong, but for components, which work on what came before.
+        so it is with what is wrong, unless entries work on what came before.
         """
         problems: list[str] = []
         for index, path in enumerate(paths):
@@ -93,10 +123,12 @@ class Target:
             except Lacking as lacking:
                 self._build.lack(lacking.needs)
             except KustomizeError as error:
-                found = error.problems if isinstance(error, LocatedError) else [str(error)]
+                found = (
+                    error.problems if isinstance(error, LocatedError) else str(error).splitlines()
+                )
                 before = self._before(field_name, paths, index)
                 problems += [before + problem for problem in found]
-                if field_name == "components" or len(problems) > MAX_PROBLEMS:
+                if not is_independent or len(problems) > MAX_PROBLEMS:
                     break
         if problems:
             raise LocatedError(problems)
@@ -108,14 +140,20 @@ class Target:
             return f"spec.{field_name}: {path!r}: "
         if self._declared.is_generated:
             return ""
-        place = self._loader.place(self._declared.name, path)
+        place = self._loader.place(self._declared.name, path) if path else self.file
+        if place == self.file:
+            place = self._places.place((field_name, index))
         return f"{place}: {field_name.removesuffix('s')} {path!r}: "
 
     def _add_resource(self, gathered: Accumulator, path: str) -> None:
         if self._is_folder(path):
             gathered.absorb(self._child(path, is_component=False).accumulate())
             return
-        resources = self._resources_in(path)
+        try:
+            resources = self._resources_in(path)
+        except KustomizeError:
+            self._loader.check_no_repository(path)
+            raise
         gathered.resources.append_all(resources)
 
     def _resources_in(self, path: str) -> list[Resource]:
@@ -143,46 +181,56 @@ class Target:
         child = Target(loader, self._build, self._origin.below(path))
         if child.kustomization.is_component is not is_component:
             wanted = "Component" if is_component else "Kustomization"
+            field_name = "components" if child.kustomization.is_component else "resources"
             raise KustomizeError(
-                f"{child.file}: expected kind {wanted!r} but got {child.kustomization.kind!r}"
+                f"{child.file}: expected kind {wanted!r} but got {child.kustomization.kind!r}; "
+                f"list it under `{field_name}`"
             )
         self._build.schemas.use(child.kustomization.openapi, loader)
         return child
 
     def _add_component(self, gathered: Accumulator, path: str) -> None:
         self._child(path, is_component=True).accumulate(gathered)
+        gathered.settle()
 
     def _add_configs(self, gathered: Accumulator) -> None:
         config = DEFAULTS
         for path in self.kustomization.configurations:
             file = self._loader.join(path)
-            config = merge_configs(config, decode_config(self._content(path), file))
+            with at("configurations"):
+                config = merge_configs(config, decode_config(self._content(path), file))
         gathered.add_config(config)
         for path in self.kustomization.crds:
-            gathered.add_config(config_from_crds(self._content(path), self._loader.join(path)))
+            with at("crds"):
+                gathered.add_config(config_from_crds(self._content(path), self._loader.join(path)))
 
     def _content(self, path: str) -> Any:
         return read_one(self._loader.read(path), self._loader.join(path))
 
     def _generate(self, gathered: Accumulator) -> None:
         kustomization = self.kustomization
-        for kind, generators in (
-            ("ConfigMap", kustomization.config_map_generator),
-            ("Secret", kustomization.secret_generator),
-        ):
-            for index, generator in enumerate(generators):
-                before = self._traced(gathered)
+        for name, index, kind, generator in self._generators():
+            before = self._traced(gathered)
+            with at(name, index):
                 made = self._made(kind, generator)
                 self._absorb(gathered, [made], self._configured(f"{kind}Generator"))
-                if self._entries is not None:
-                    self._entries.generated(before, gathered.resources, kind, index)
+            if self._entries is not None:
+                self._entries.generated(before, gathered.resources, kind, index)
         if kustomization.helm_charts or kustomization.helm_chart_inflation_generator:
-            raise KustomizeError("helmCharts are not supported by a build; use a HelmRelease")
+            with at("helmCharts"):
+                raise KustomizeError("helmCharts are not supported by a build; use a HelmRelease")
         for plugin in self._plugins("generators", kustomization.generators):
             before = self._traced(gathered)
             self._absorb(gathered, generated_by(plugin), self._plugin_origin(plugin))
             if self._entries is not None:
                 self._entries.plugged(before, gathered.resources, plugin.resource)
+
+    def _generators(self) -> Iterator[tuple[str, int, str, Generator]]:
+        """(field, index, the kind that it makes, the entry)."""
+        for index, generator in enumerate(self.kustomization.config_map_generator):
+            yield "configMapGenerator", index, "ConfigMap", generator
+        for index, generator in enumerate(self.kustomization.secret_generator):
+            yield "secretGenerator", index, "Secret", generator
 
     def _traced(self, gathered: Accumulator) -> Sequence[Resource]:
         """What is there before a generator; nothing if nobody will ask."""
@@ -190,8 +238,7 @@ class Target:
 
     def _made(self, kind: str, generator: Generator) -> Resource:
         options = with_global_options(generator.options, self.kustomization.generator_options)
-        fields = {name: getattr(generator, name) for name in generator.__struct_fields__}
-        entry = Generator(**{**fields, "options": options})
+        entry = msgspec.structs.replace(generator, options=options)
         return generate(kind, entry, self._loader, self._build.schemas, Position(self.file))
 
     def _absorb(self, gathered: Accumulator, made: list[Resource], origin: Origin | None) -> None:
@@ -200,15 +247,24 @@ class Target:
         absorb(gathered.resources, made)
 
     def _transform(self, gathered: Accumulator) -> None:
-        name_of = partial(self._declared.entry, "patches", total=len(self.kustomization.patches))
-        steps = steps_of(
-            self.kustomization, gathered.config, self._loader, self._build.schemas, name_of
-        )
-        for step in steps:
-            self._run(gathered.resources, step, self._configured(step.kind))
+        problems: list[str] = []
+        for step in self._steps(gathered.config):
+            if problems and not step.is_independent:
+                continue
+            try:
+                with at(*step.entry):
+                    self._run(gathered.resources, step, self._configured(step.kind))
+            except KustomizeError as error:
+                problems += self._places.problems(error)
+        if problems:
+            raise LocatedError(problems)
         for plugin in self._plugins("transformers", self.kustomization.transformers):
             step = Step(plugin.resource.kind, transformer_of(plugin))
             self._run(gathered.resources, step, self._plugin_origin(plugin), plugin.resource)
+
+    def _steps(self, config: Config) -> list[Step]:
+        name_of = partial(self._declared.entry, "patches", total=len(self.kustomization.patches))
+        return steps_of(self.kustomization, config, self._loader, self._build.schemas, name_of)
 
     def _run(
         self,

@@ -166,13 +166,16 @@ def test_a_folder_that_is_ignored_is_not_said_to_be_missing(call: Call, reposito
     assert ended.err.startswith("Error: folder 'apps' is no part of the source: .sourceignore, or ")
 
 
-def test_a_base_from_a_url_is_named_but_not_fetched(call: Call, tmp_path: Path) -> None:
-    url = "https://example.com/org/repo//base?ref=v1"
+def test_a_base_that_cannot_be_fetched_is_named_with_its_line_and_cause(
+    call: Call, tmp_path: Path
+) -> None:
+    url = "http://127.0.0.1:9/org/repo//base?ref=v1"
     (tmp_path / "kustomization.yaml").write_text(f"resources: ['{url}']\n")
     ended = call("build", str(tmp_path))
 
     assert ended.status == 1
-    assert ended.err.startswith("Error: the build needs https://example.com/org/repo")
+    assert f"kustomization.yaml:1: resource '{url}': cannot fetch" in ended.err
+    assert "cannot reach '127.0.0.1:9': connection refused" in ended.err
 
 
 @pytest.mark.parametrize(

@@ -279,7 +279,8 @@ def test_all_files_that_are_wrong_are_reported_and_no_file_that_is_not_there() -
 
     assert str(caught.value).splitlines() == [
         "kustomize build failed: apps/a.yaml:1: malformed YAML: "
-        "mapping values are not allowed in this context",
+        "mapping values are not allowed in this context; is it indented as the lines around it, "
+        "and is text with ': ' in quotes?",
         "apps/c.yaml:1: missing metadata.name in object of kind 'X'",
     ]
 
@@ -311,7 +312,9 @@ def test_an_error_of_the_specs_patch_names_it_and_the_users_own_file_or_folder(
             Request(path="apps", patches=(PATCH,)),
         )
 
-    assert str(caught.value).startswith(f"kustomize build failed: {where}: no resource matches")
+    assert str(caught.value).startswith(
+        f"kustomize build failed: {where}: spec.patches[0]: no resource matches"
+    )
     assert "gone.[noNs] (spec.patches[0]:1)" in str(caught.value)
 
 

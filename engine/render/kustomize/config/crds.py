@@ -3,7 +3,8 @@
 Source: kustomize api/internal/accumulator/loadconfigfromcrds.go.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any
 
 from engine.render.kustomize.config.references import NameReference
@@ -13,6 +14,8 @@ from engine.render.kustomize.model.fields import FieldSpec
 from engine.render.kustomize.model.ids import Gvk
 
 _DEPTH = 100
+_FIELDS = 100_000
+"""Fields of one file, each counted as often as types lead to it."""
 
 
 def config_from_crds(content: Any, file: str) -> Config:
@@ -20,11 +23,12 @@ def config_from_crds(content: Any, file: str) -> Config:
     if not isinstance(content, dict):
         raise KustomizeError(f"{file}: unable to parse open API definition: a map was expected")
     config = Config()
+    fields = count(1)
     for name in sorted(content):
         properties = _properties(content, name)
         if {"kind", "apiVersion", "metadata"} <= properties.keys():
             gvk = Gvk(kind=name.rpartition(".")[2])
-            for spec in _walk(content, name, gvk, ()):
+            for spec in _walk(content, name, gvk, (), fields):
                 config = merge_configs(config, spec)
     return config
 
@@ -37,17 +41,24 @@ def _properties(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return properties if isinstance(properties, dict) else {}
 
 
-def _walk(content: Mapping[str, Any], name: str, gvk: Gvk, path: tuple[str, ...]) -> list[Config]:
+def _walk(
+    content: Mapping[str, Any], name: str, gvk: Gvk, path: tuple[str, ...], fields: Iterator[int]
+) -> list[Config]:
+    """fields: counts them."""
     if len(path) > _DEPTH:
         raise KustomizeError(f"open API definition {name!r} refers to itself")
     found = []
     for key, field in _properties(content, name).items():
         if not isinstance(field, dict):
             continue
+        if next(fields) > _FIELDS:
+            raise KustomizeError(
+                f"open API definition {name!r} leads to more than {_FIELDS} fields"
+            )
         here = (*path, key)
         found += _declared(field, gvk, here)
         if isinstance(reference := field.get("$ref"), str):
-            found += _walk(content, reference, gvk, here)
+            found += _walk(content, reference, gvk, here, fields)
     return found
 
 

@@ -10,11 +10,15 @@ import msgspec
 from msgspec import field
 
 from engine.render.kustomize.config.typed import Lenient, Strict, decode
-from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.errors import EntryError, KustomizeError
 
 API_VERSION = "kustomize.config.k8s.io/v1beta1"
 COMPONENT_API_VERSION = "kustomize.config.k8s.io/v1alpha1"
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_FLUX = (
+    "this is a Kustomization of Flux, which says what to build: give its file another name and "
+    "list it under `resources`"
+)
 ORIGINS, TRANSFORMERS, MANAGED_BY = "originAnnotations", "transformerAnnotations", "managedByLabel"
 
 
@@ -93,7 +97,7 @@ class GeneratorOptions(Lenient, frozen=True):
 
 
 class Generator(Lenient, frozen=True):
-    """A ConfigMap or Secret to make; `type` is a Secret's."""
+    """A ConfigMap or Secret to make."""
 
     name: str = ""
     namespace: str = ""
@@ -103,6 +107,11 @@ class Generator(Lenient, frozen=True):
     envs: tuple[str, ...] = ()
     env: str = ""
     options: GeneratorOptions | None = None
+
+
+class SecretGenerator(Generator, frozen=True):
+    """A Secret to make."""
+
     type: str = ""
 
 
@@ -184,12 +193,28 @@ class SortOptions(Lenient, frozen=True):
     legacy_sort_options: LegacySortOptions | None = None
 
 
+class Metadata(Lenient, frozen=True):
+    """What the kustomization itself is called; nothing is made of it."""
+
+    name: str = ""
+    namespace: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+class HelmGlobals(Lenient, frozen=True):
+    """Where charts would be."""
+
+    chart_home: str = ""
+    config_home: str = ""
+
+
 class Kustomization(Strict, frozen=True):
     """The whole file.  Fields that only exist to be refused are kept untyped."""
 
     api_version: str = ""
     kind: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Metadata | None = None
     openapi: Mapping[str, str] = field(default_factory=dict)
     name_prefix: str = ""
     name_suffix: str = ""
@@ -211,8 +236,8 @@ class Kustomization(Strict, frozen=True):
     crds: tuple[str, ...] = ()
     bases: tuple[str, ...] = ()
     config_map_generator: tuple[Generator, ...] = ()
-    secret_generator: tuple[Generator, ...] = ()
-    helm_globals: Mapping[str, Any] | None = None
+    secret_generator: tuple[SecretGenerator, ...] = ()
+    helm_globals: HelmGlobals | None = None
     helm_charts: tuple[dict[str, Any], ...] = ()
     helm_chart_inflation_generator: tuple[dict[str, Any], ...] = ()
     generator_options: GeneratorOptions | None = None
@@ -228,24 +253,25 @@ class Kustomization(Strict, frozen=True):
         return self.kind == "Component"
 
 
-def decode_kustomization(obj: Any, file: str) -> Kustomization:
+def decode_kustomization(obj: Any) -> Kustomization:
     """The file's content, deprecated fields moved to where they belong now.
 
-    Raises KustomizeError, with the path of the field that is wrong.
+    Raises EntryError with the path of each field that is wrong.
     """
-    kustomization = decode(Kustomization, obj, f"{file}: invalid Kustomization")
-    if not {key.lower() for key in obj or {}} - {"apiversion", "kind"}:
-        raise KustomizeError(
-            f"{file}: the kustomization is empty; list what it builds under `resources`"
-        )
+    version = (obj or {}).get("apiVersion")
+    if isinstance(version, str) and version.startswith("kustomize.toolkit.fluxcd.io/"):
+        raise EntryError([(("apiVersion",), _FLUX)])
+    kustomization = decode(Kustomization, obj, "")
+    if _is_empty(obj or {}):
+        raise KustomizeError("the kustomization is empty; list what it builds under `resources`")
     kind = kustomization.kind or "Kustomization"
     wanted = COMPONENT_API_VERSION if kind == "Component" else API_VERSION
     if kind not in ("Kustomization", "Component"):
-        raise KustomizeError(f"{file}: kind should be Kustomization or Component, got {kind!r}")
+        problem = f"kind should be Kustomization or Component, got {kind!r}"
+        raise EntryError([(("kind",), problem)])
     if kustomization.api_version not in ("", wanted):
-        raise KustomizeError(
-            f"{file}: apiVersion for {kind} should be {wanted}, got {kustomization.api_version!r}"
-        )
+        problem = f"apiVersion for {kind} should be {wanted}, got {kustomization.api_version!r}"
+        raise EntryError([(("apiVersion",), problem)])
     return msgspec.structs.replace(
         kustomization,
         kind=kind,
@@ -254,4 +280,17 @@ def decode_kustomization(obj: Any, file: str) -> Kustomization:
         bases=(),
         images=kustomization.images + kustomization.image_tags,
         image_tags=(),
+    )
+
+
+def _is_empty(obj: Mapping[str, Any]) -> bool:
+    """Whether the file says nothing: a list or map without entries does say something.
+
+    Those of the fields that have a new name are moved there first, and nothing is left of them.
+    """
+    typed = {"apiversion", "kind"}
+    moved = {"bases", "imagetags", "helmchartinflationgenerator"}
+    return all(
+        key.lower() in typed or value in (None, "") or (value == [] and key.lower() in moved)
+        for key, value in obj.items()
     )

@@ -6,22 +6,24 @@ sigs.k8s.io/yaml (which also takes numbers and booleans where text is wanted).
 
 from collections.abc import Mapping
 from functools import cache
+from itertools import islice
 from threading import Lock
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.config.mismatch import mismatches
+from engine.render.kustomize.errors import MAX_PROBLEMS, EntryError, called
 from engine.render.kustomize.model.scalars import text_of
 
 
 class Strict(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A part of the kustomization file: unknown fields are errors."""
+    """A whole file: unknown fields are errors, also in its parts."""
 
 
 class Lenient(msgspec.Struct, frozen=True, rename="camel"):
-    """A part of a plugin's configuration: unknown fields are ignored, as kustomize does there."""
+    """A plugin's configuration, where unknown fields are ignored, or a part of any file."""
 
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -30,15 +32,30 @@ _LEARNING = Lock()
 
 
 def decode(cls: type[T], obj: Any, where: str, *, any_scalar: bool = False) -> T:
-    """A typed view of `obj`.  Raises KustomizeError that starts with `where` and has the path.
+    """A typed view of `obj`.  Raises EntryError with everything that does not fit.
 
+    where: what stands in front of each problem.
     any_scalar: numbers and booleans become text where text is wanted.
     """
     _learn(cls)
+    exact = issubclass(cls, Strict)
+    fitted = _Fitting(any_scalar)
+    value = fitted(obj or {}, cls)
+    if exact and fitted.has_unknown:
+        raise _misfits(value, cls, where, "unknown field")
     try:
-        return msgspec.convert(_fitted(obj or {}, cls, any_scalar=any_scalar), cls)
+        return msgspec.convert(value, cls)
     except msgspec.ValidationError as error:
-        raise KustomizeError(f"{where}: {error}") from error
+        raise _misfits(value, cls, where, str(error)) from error
+
+
+def _misfits(value: Any, cls: type[msgspec.Struct], where: str, otherwise: str) -> EntryError:
+    """All that is wrong with the value; otherwise: what to say if nothing else is found."""
+    every = mismatches(value, cls, _fields, exact=issubclass(cls, Strict))
+    found = list(islice(every, MAX_PROBLEMS + 1)) or [((), otherwise)]
+    if not where:
+        return EntryError(found)
+    return EntryError([((), f"{where}: {called(path)}: {text}") for path, text in found])
 
 
 @cache
@@ -52,28 +69,43 @@ def _learn(cls: type[Any]) -> None:
         msgspec.json.Decoder(cls)
 
 
-def _fitted(value: Any, form: Any, *, any_scalar: bool) -> Any:
-    """The value with the names of `form`'s fields, without nulls."""
-    form = _without_none(form)
-    if isinstance(value, Mapping):
-        return _fitted_map(value, form, any_scalar=any_scalar)
-    if isinstance(value, list):
-        item = get_args(form)[0] if get_origin(form) is tuple else Any
-        return [_fitted(element, item, any_scalar=any_scalar) for element in value]
-    if any_scalar and form is str and not isinstance(value, str):
-        return text_of(value)
-    return value
+class _Fitting:
+    """Gives a value the names of a type's fields, and nulls the meaning that they have in Go."""
 
+    def __init__(self, any_scalar: bool) -> None:
+        self._any_scalar = any_scalar
+        self.has_unknown = False
 
-def _fitted_map(value: Mapping[str, Any], form: Any, *, any_scalar: bool) -> dict[str, Any]:
-    entry = get_args(form)[1] if get_origin(form) is Mapping else Any
-    fields = _fields(form) if isinstance(form, type) and issubclass(form, msgspec.Struct) else {}
-    fitted = {}
-    for key, item in value.items():
-        name, kind = fields.get(key.lower(), (key, entry))
-        if item is not None:
-            fitted[name] = _fitted(item, kind, any_scalar=any_scalar)
-    return fitted
+    def __call__(self, value: Any, form: Any) -> Any:
+        """The value, as msgspec can convert it to `form`."""
+        form = _without_none(form)
+        if isinstance(value, Mapping):
+            return self._map(value, form)
+        if isinstance(value, list):
+            item = get_args(form)[0] if get_origin(form) is tuple else Any
+            return [self._item(element, item) for element in value]
+        if self._any_scalar and form is str and not isinstance(value, str):
+            return text_of(value)
+        return value
+
+    def _item(self, value: Any, form: Any) -> Any:
+        """An item of a list or map: a null is there, but empty."""
+        if value is not None or not isinstance(form, type):
+            return self(value, form)
+        return form() if form is str else {} if issubclass(form, msgspec.Struct) else None
+
+    def _map(self, value: Mapping[str, Any], form: Any) -> dict[str, Any]:
+        if not (isinstance(form, type) and issubclass(form, msgspec.Struct)):
+            entry = get_args(form)[1] if get_origin(form) is Mapping else Any
+            return {key: self._item(item, entry) for key, item in value.items()}
+        fields = _fields(form)
+        fitted = {}
+        for key, item in value.items():
+            name, kind = fields.get(key.lower(), ("", Any))
+            self.has_unknown |= not name
+            if item is not None or not name:
+                fitted[name or key] = self(item, kind)
+        return fitted
 
 
 @cache

@@ -5,12 +5,13 @@ Source: kustomize api/resource/factory.go.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.render.kustomize.errors import KustomizeError
 from engine.render.kustomize.model.reading import Document, read
 from engine.render.kustomize.model.resource import Position, Resource
-from engine.render.kustomize.model.scalars import copied, described, text_of
+from engine.render.kustomize.model.scalars import copied, described, requoted, text_of
 from engine.render.kustomize.model.schemas import Schemas
 
 
@@ -19,18 +20,29 @@ def resources_from(content: bytes, file: str, schemas: Schemas) -> list[Resource
     return resources_of(read(content, file), schemas)
 
 
+def patches_from(content: bytes, file: str, schemas: Schemas) -> list[Resource]:
+    """The strategic merge patches of a file.  Raises KustomizeError for a document that is none."""
+    return resources_of(read(content, file, strict=False), schemas)
+
+
 def resources_of(documents: Sequence[Document], schemas: Schemas) -> list[Resource]:
     """The resources in documents, which stay as they are: another build may have them as well.
 
     Raises KustomizeError for a document that is none.
     """
     items = [item for item in _unwrapped(documents) if item.value not in ({}, [])]
-    for item in items:
-        _check(item)
+    if problems := [problem for item in items if (problem := _problem(item))]:
+        raise KustomizeError("\n".join(problems))
     return [
         Resource(copied(item.value), Position(item.file, item.line), schemas)
         for item in _lists_expanded(items)
     ]
+
+
+def check_whole(resource: Resource) -> None:
+    """Raise KustomizeError if the build has left no kind or no name."""
+    if problem := _problem(Document(resource.obj, resource.position.file, resource.position.line)):
+        raise KustomizeError(f"{problem}: a patch or replacement has removed it")
 
 
 def is_inline(entry: str) -> bool:
@@ -71,21 +83,24 @@ def _lists_expanded(documents: Iterable[Document]) -> list[Document]:
             continue
         items = _items(document, document.value["items"])
         expanded = [item for item in items if item.value != {}]
-        for item in expanded:
-            _check(item)
-        waiting.extend(expanded)
+        if problems := [problem for item in expanded if (problem := _problem(item))]:
+            raise KustomizeError("\n".join(problems))
+        waiting.extend(replace(item, value=requoted(item.value)) for item in expanded)
     return result
 
 
-def _check(document: Document) -> None:
+def _problem(document: Document) -> str:
+    """Why the document is no resource, "" if it is one."""
     where = f"{document.file}:{document.line}"
     obj = document.value
     if not isinstance(obj, dict):
-        raise KustomizeError(f"{where}: not a Kubernetes object but {described(obj)}")
+        return f"{where}: not a Kubernetes object but {described(obj)}"
     kind = text_of(obj.get("kind") or "")
     if not kind:
-        raise KustomizeError(f"{where}: missing kind in object")
+        hint = "; a kustomization is listed by its folder" if "resources" in obj else ""
+        return f"{where}: missing kind in object{hint}"
     metadata = obj.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if not kind.endswith("List") and (name is None or text_of(name) == ""):
-        raise KustomizeError(f"{where}: missing metadata.name in object of kind {kind!r}")
+        return f"{where}: missing metadata.name in object of kind {kind!r}"
+    return ""

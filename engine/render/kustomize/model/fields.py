@@ -5,20 +5,21 @@ inside of a key.  Source: kustomize api/types/fieldspec.go, api/filters/fieldspe
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from engine.render.kustomize.errors import KustomizeError
 from engine.render.kustomize.model.ids import ANY, Gvk
 from engine.render.kustomize.model.resource import Resource
-from engine.render.kustomize.model.scalars import Key, described, is_text
+from engine.render.kustomize.model.scalars import Key, Shared, described, is_text, placed
+from engine.render.kustomize.model.shared import Replacements
 
 Change = Callable[[Any], Any]
 """From the value of a field to its new value; both are owned by the build."""
+_FEW = 2  # specifications that are looked through faster than looked up
 
 
-@dataclass(frozen=True, slots=True)
-class FieldSpec:
+class FieldSpec(NamedTuple):
     """A field of the kinds that `gvk` selects; create: make it if it is missing."""
 
     path: str
@@ -70,12 +71,9 @@ def change_fields(
     new: dict, list or str, what a field that must be created starts as; None: nothing is created.
     Raises KustomizeError if the path goes through a scalar.
     """
-    gvk = resource.gvk
-    for spec in specs:
-        if not gvk.is_selected_by(spec.gvk):
-            continue
+    for spec in _selected(tuple(specs), resource.gvk):
         try:
-            _walk(resource.obj, split_path(spec.path), change, new if spec.create else None)
+            _walk(resource.obj, _parts(spec.path), change, new if spec.create else None)
         except KustomizeError as error:
             raise KustomizeError(
                 f"considering field {spec.path!r} of object {resource.id} "
@@ -83,7 +81,24 @@ def change_fields(
             ) from error
 
 
-def _walk(node: Any, path: list[str], change: Change, new: type | None) -> Any:
+def _selected(specs: tuple[FieldSpec, ...], gvk: Gvk) -> tuple[FieldSpec, ...]:
+    """Those that are about the kind."""
+    if len(specs) > _FEW:
+        return _selected_once(specs, gvk)
+    return tuple(spec for spec in specs if gvk.is_selected_by(spec.gvk))
+
+
+@lru_cache(maxsize=1000)
+def _selected_once(specs: tuple[FieldSpec, ...], gvk: Gvk) -> tuple[FieldSpec, ...]:
+    return tuple(spec for spec in specs if gvk.is_selected_by(spec.gvk))
+
+
+@lru_cache(maxsize=1000)
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(split_path(path))
+
+
+def _walk(node: Any, path: tuple[str, ...], change: Change, new: type | None) -> Any:
     if not path:
         return change(node)
     if isinstance(node, list):
@@ -95,7 +110,9 @@ def _walk(node: Any, path: list[str], change: Change, new: type | None) -> Any:
     return node
 
 
-def _walk_map(node: dict[str, Any], path: list[str], change: Change, new: type | None) -> None:
+def _walk_map(
+    node: dict[str, Any], path: tuple[str, ...], change: Change, new: type | None
+) -> None:
     name = path[0].removesuffix("[]")
     if not name:
         raise KustomizeError("cannot set or create an empty field name")
@@ -114,15 +131,19 @@ def _walk_map(node: dict[str, Any], path: list[str], change: Change, new: type |
     node[name] = _walk(node[name], path[1:], change, new)
 
 
-def put_entry(key: str, value: str) -> Change:
-    """A change that sets one key of a map."""
+def put_entry(key: str, value: str, replaced: Replacements) -> Change:
+    """A change that sets one key of a map.
+
+    value: the places where there was none share it.  replaced: told what there was.
+    """
+    shared = Shared(value)
 
     def change(node: Any) -> Any:
         if node is None:
             node = {}
         if not isinstance(node, dict):
             raise KustomizeError(f"a map was expected to set {key!r} in, got {described(node)}")
-        node[fresh_key(key)] = value
+        node[fresh_key(key)] = replaced.put(node[key], value) if key in node else shared
         return node
 
     return change
@@ -141,6 +162,6 @@ def put_scalar(value: Any) -> Change:
             raise KustomizeError(
                 f"a scalar was expected to be replaced by {value!r}, got {described(node)}"
             )
-        return value
+        return placed(node, value)
 
     return change

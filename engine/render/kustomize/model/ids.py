@@ -3,26 +3,26 @@
 Source: kyaml resid/gvk.go, resid/resid.go.
 """
 
-from dataclasses import dataclass
-from typing import Self
+from functools import lru_cache
+from typing import NamedTuple
 
 CLUSTER = "_non_namespaceable_"
 """The namespace of what certainly has none; no real namespace can be called so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gvk:
+class Gvk(NamedTuple):
     """Group, version and kind; as a selector, an empty part matches all."""
 
     group: str = ""
     version: str = ""
     kind: str = ""
 
-    @classmethod
-    def of(cls, api_version: str, kind: str) -> Self:
+    @staticmethod
+    @lru_cache(maxsize=1000, typed=True)  # a text may remember more than it says
+    def of(api_version: str, kind: str) -> "Gvk":
         """From an `apiVersion` and a `kind`."""
         group, slash, version = api_version.partition("/")
-        return cls(group, version, kind) if slash else cls("", api_version, kind)
+        return Gvk(group, version, kind) if slash else Gvk("", api_version, kind)
 
     @property
     def api_version(self) -> str:
@@ -46,8 +46,7 @@ ANY = Gvk()
 """Selects every kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Id:
+class Id(NamedTuple):
     """A resource's identity at one moment of the build.
 
     is_cluster: True if the kind is known to have no namespace.

@@ -8,8 +8,9 @@ anchors and merges while it reads.  Source: kyaml kio/byteio_reader.go, yaml/rno
 import binascii
 import re
 from base64 import b64decode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, TypeAlias
 
 import yaml
@@ -25,8 +26,17 @@ from yaml.events import (
 )
 
 from engine.objects.patch import size_of
+from engine.objects.yaml_error import ManifestError, explained, undecodable
+from engine.objects.yaml_read import Reader
 from engine.render.kustomize.errors import KustomizeError
-from engine.render.kustomize.model.scalars import Key, copied, is_text, resolve
+from engine.render.kustomize.model.scalars import (
+    Key,
+    Quoted,
+    SpelledText,
+    copied,
+    is_text,
+    resolve,
+)
 
 _SEPARATOR = re.compile(r"\n---.*\n")
 _TAG = "tag:yaml.org,2002:"
@@ -51,11 +61,17 @@ Parse: TypeAlias = Callable[[bytes, str], Sequence[Document]]
 """`read`, or what remembers; the documents are never changed.  Raises MalformedYaml."""
 
 
-def read(content: bytes, file: str) -> list[Document]:
-    """The documents that are not empty, in order.  Raises MalformedYaml."""
+def read(content: bytes, file: str, *, strict: bool = True) -> list[Document]:
+    """The documents that are not empty, in order.  Raises MalformedYaml.
+
+    strict: a key that is there twice is an error; else the first of them counts, as in a patch.
+    """
     documents = []
-    for text, first_line in _parts(_decoded(content, file), file):
-        reader = _Reader(text, file, first_line)
+    parts = _parts(_decoded(content, file), file)
+    if len(parts) > NODES:
+        raise MalformedYaml(f"{file}: more than {NODES} documents")
+    for text, first_line in parts:
+        reader = _Reader(text, file, first_line, strict=strict)
         value = reader.document()
         if value is not None:
             documents.append(Document(value, file, reader.first_content))
@@ -65,16 +81,39 @@ def read(content: bytes, file: str) -> list[Document]:
 def read_one(content: bytes, file: str) -> Any:
     """The first document, None if there is none; the last of duplicate keys wins.
 
-    For configuration files, which kustomize reads with another, more lenient decoder.
+    For kustomizations, JSON patches and other configuration, which kustomize reads with
+    sigs.k8s.io/yaml: `yes` is true there.  Raises MalformedYaml.
     """
-    return _Reader(_decoded(content, file), file, 1, strict=False).document()
+    documents = Reader(content, file, last_wins=True).documents()
+    try:
+        return next((value for value, *_ in documents), None)
+    except ManifestError as error:
+        line, problem = _reason(error, _decoded(content, file))
+        raise MalformedYaml(f"{file}:{line}: malformed YAML: {problem}") from error
+
+
+def _reason(error: ManifestError, text: str) -> tuple[int, str]:
+    """The line and what is wrong there, explained where only the parser has said it."""
+    cause = error.__cause__
+    if isinstance(cause, yaml.YAMLError):
+        return explained(cause, text)
+    return error.line, error.problem
+
+
+def read_text(text: str, file: str) -> Any:
+    """The document that a text holds, read as resources are; the first of duplicate keys wins.
+
+    Raises MalformedYaml.
+    """
+    return _Reader(text, file, 1, strict=False).document()
 
 
 def _decoded(content: bytes, file: str) -> str:
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise MalformedYaml(f"{file}: not UTF-8 at byte {error.start}") from error
+        line, problem = undecodable(content, error)
+        raise MalformedYaml(f"{file}:{line}: {problem}") from error
 
 
 def _parts(text: str, file: str) -> list[tuple[str, int]]:
@@ -157,7 +196,7 @@ class _Reader:
             if event.implicit[0]:
                 return resolve(event.value)
             if event.tag is None or event.implicit[1]:
-                return event.value
+                return Quoted(event.value)
             return _tagged(event.tag, event.value)
         except (ValueError, binascii.Error) as error:
             raise self._failed(event, str(error)) from error
@@ -177,10 +216,10 @@ class _Reader:
             value = self._node(following, depth + 1)
             if key == "<<" and isinstance(event, ScalarEvent) and event.implicit[0]:
                 merges += self._merged(event, value)
-            elif key in fields and self._strict:
-                raise self._failed(event, f"mapping key {key!r} is already defined")
-            else:
+            elif key not in fields:
                 fields[key] = value
+            elif self._strict:
+                raise self._failed(event, f"mapping key {key!r} is already defined")
         for merge in merges:
             for key, value in merge.items():
                 fields.setdefault(key, value)
@@ -193,7 +232,8 @@ class _Reader:
             if isinstance(key, str):
                 return key
         if not isinstance(event, ScalarEvent):
-            raise self._failed(event, "a mapping key must be a scalar")
+            problem = "a mapping key must be a scalar; the '{{' of a template needs quotes"
+            raise self._failed(event, problem)
         if event.anchor is not None:
             self._anchors[event.anchor] = event.value
         is_bare = depth > 0 and event.implicit[0] and not is_text(event.value)
@@ -217,10 +257,9 @@ def _events(text: str, file: str, first_line: int) -> Callable[[], Event]:
         try:
             event = parser.get_event()
         except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = first_line + (mark.line if mark else 0)
-            problem = getattr(error, "problem", None) or str(error)
-            raise MalformedYaml(f"{file}:{line}: malformed YAML: {problem}") from error
+            line, problem = explained(error, text)
+            where = f"{file}:{first_line + line - 1}"
+            raise MalformedYaml(f"{where}: malformed YAML: {problem}") from error
         if event is None:
             raise MalformedYaml(f"{file}: malformed YAML: it ends too early")
         return event
@@ -232,9 +271,22 @@ def _tagged(tag: str, text: str) -> Any:
     kind = tag.removeprefix(_TAG)
     if kind == "binary":
         return b64decode(text, validate=False).decode("utf-8", "replace")
-    if kind in ("int", "float", "bool", "null"):
-        return resolve(text)
-    return text
+    wanted = _TAGGED.get(kind)
+    if wanted is None:
+        return text
+    value = resolve(text)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "bool"):
+        raise ValueError(f"cannot decode the text as a !!{kind}")
+    return value
+
+
+_TAGGED: Mapping[str, type | tuple[type, ...]] = {
+    "int": int,
+    "float": (int, float),
+    "bool": bool,
+    "null": NoneType,
+    "timestamp": SpelledText,
+}
 
 
 def _height(value: Any) -> int:

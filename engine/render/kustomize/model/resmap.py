@@ -59,23 +59,27 @@ class ResMap:
         if not all(resource.obj for resource in self._resources):
             self.keep(resource for resource in self._resources if resource.obj)
 
-    def having(self, matches: Callable[[Id], bool]) -> list[Resource]:
-        """The resources of which any id, today's or an earlier one, matches."""
+    def having(self, name: str, matches: Callable[[Id], bool]) -> list[Resource]:
+        """The resources of which an id with that name, today's or an earlier one, matches."""
         return [
             resource
-            for resource in self._resources
-            if resource.obj and any(map(matches, resource.ids))
+            for resource in self._called(name)
+            if any(id_.name == name and matches(id_) for id_ in resource.ids)
         ]
 
     def with_id(self, wanted: Id) -> list[Resource]:
         """The resources that are or were called so."""
         return [
             resource
-            for resource in self._resources
-            if resource.obj
-            and (resource.name == wanted.name or wanted.name in resource.previous_names)
-            and any(candidate.key == wanted.key for candidate in resource.ids)
+            for resource in self._called(wanted.name)
+            if any(candidate.key == wanted.key for candidate in resource.ids)
         ]
+
+    def _called(self, name: str) -> Iterator[Resource]:
+        """Those that have the name or had it, found without making their ids."""
+        for resource in self._resources:
+            if resource.obj and (resource.name == name or name in resource.previous_names):
+                yield resource
 
     def check_ids(self) -> None:
         """Raise KustomizeError if two resources have come to the same id."""

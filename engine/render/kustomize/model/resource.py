@@ -47,7 +47,8 @@ class Resource:
     @property
     def gvk(self) -> Gvk:
         """What the object says now."""
-        return Gvk.of(text_of(self.obj.get("apiVersion", "")), self.kind)
+        obj = self.obj
+        return Gvk.of(text_of(obj.get("apiVersion") or ""), text_of(obj.get("kind", "")))
 
     @property
     def kind(self) -> str:
@@ -83,16 +84,16 @@ class Resource:
     @property
     def id(self) -> Id:
         """The identity now."""
-        return self._id(self.gvk, self.name, self.namespace)
+        metadata = self.metadata
+        return self._id(self.gvk, _text_at(metadata, "name"), _text_at(metadata, "namespace"))
 
     @property
     def previous_ids(self) -> list[Id]:
         """The identities that the resource had, oldest first; with today's group and version."""
+        if not self.history:
+            return []
         gvk = self.gvk
-        return [
-            self._id(Gvk(gvk.group, gvk.version, kind), name, namespace)
-            for kind, name, namespace in self.history
-        ]
+        return [self._previous_id(gvk, *names) for names in self.history]
 
     @property
     def previous_names(self) -> list[str]:
@@ -102,17 +103,25 @@ class Resource:
     @property
     def original_id(self) -> Id:
         """The first identity."""
-        previous = self.previous_ids
-        return previous[0] if previous else self.id
+        return self._previous_id(self.gvk, *self.history[0]) if self.history else self.id
 
     @property
     def ids(self) -> list[Id]:
         """Every identity, today's last."""
         return [*self.previous_ids, self.id]
 
+    def _previous_id(self, gvk: Gvk, kind: str, name: str, namespace: str) -> Id:
+        return self._id(Gvk(gvk.group, gvk.version, kind), name, namespace)
+
     def _id(self, gvk: Gvk, name: str, namespace: str) -> Id:
         is_cluster = self.schemas.is_cluster_scoped(gvk.api_version, gvk.kind)
         return Id(gvk, name, namespace, is_cluster)
+
+    @property
+    def has_books(self) -> bool:
+        """Whether kustomize would keep books on the resource by now, in annotations of it."""
+        said = self.behavior or self.origin or self.transformations
+        return bool(self.history or self.prefixes or self.suffixes or self.wants_hash or said)
 
     def remember_id(self) -> None:
         """Keep today's identity, because it is about to change."""

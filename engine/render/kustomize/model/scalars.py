@@ -8,9 +8,11 @@ Source: go.yaml.in/yaml/v3 resolve.go.
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
+from types import NoneType
 from typing import Any, Self
 
-from engine.objects.scalars import NUMERIC
+from engine.objects.scalars import NUMERIC, float_text
 from engine.objects.scalars import resolve as number_of
 from engine.render.kustomize.errors import KustomizeError
 
@@ -24,6 +26,7 @@ _TIME = re.compile(
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
     r"(?:([Tt ])([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:\.([0-9]+))?(Z|[-+][0-9]{2}:[0-9]{2})?)?"
 )
+_SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _INTEGRAL = 1e21
 """From here on JSON writes a float with an exponent (encoding/json)."""
 
@@ -52,6 +55,28 @@ class SpelledText(str):
         made = cls(value)
         made.text = text
         return made
+
+
+class Quoted(str):
+    """A text that stands in quotes or on lines of its own: a field keeps them, see `placed`."""
+
+    __slots__ = ()
+
+
+class Untyped(str):
+    """A scalar that was only just made: what is put there is read for its type."""
+
+    __slots__ = ()
+
+
+class Misfit(KustomizeError):  # noqa: N818 (says what the text is)
+    """A text that is no value of the type that its field has."""
+
+
+class Shared(str):
+    """A text that one transformer put at several places; see `model/shared.py`."""
+
+    __slots__ = ()
 
 
 class Key(str):
@@ -100,10 +125,12 @@ def is_text(plain_text: str) -> bool:
 
 def text_of(value: Any) -> str:
     """The text of a scalar, "" for anything that is none."""
+    if value.__class__ is str:  # nearly all are
+        return value
     if isinstance(value, (SpelledInt, SpelledFloat, SpelledText)):
         return value.text
     if isinstance(value, str):
-        return value
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:
@@ -121,8 +148,55 @@ def described(value: Any) -> str:
 
 
 def like(old: Any, text: str) -> Any:
-    """`text` in the place of `old`: a string stays a string, other types are read anew."""
-    return text if isinstance(old, str) and not isinstance(old, SpelledText) else resolve(text)
+    """`text` in the place of `old`, which keeps its type.
+
+    Raises Misfit if the text is no value of that type: an integer may take a float's place.
+    """
+    if isinstance(old, Untyped):
+        return resolve(text)
+    if isinstance(old, str) and not isinstance(old, SpelledText):
+        return Quoted(text) if isinstance(old, Quoted) else text
+    wanted, given = _type_of(text_of(old)), _type_of(text)
+    if wanted is not given and (wanted, given) != (float, int):
+        names = _TYPE_NAMES
+        raise Misfit(f"the field holds {names[wanted]}, and what is put there is {names[given]}")
+    return resolve(text)
+
+
+def retyped(old: Any, text: str) -> Any:
+    """`text` in the place of `old`: text in quotes, without them whatever it reads as."""
+    return Quoted(text) if isinstance(old, Quoted) else resolve(text)
+
+
+_TYPE_NAMES: dict[type, str] = {
+    NoneType: "nothing",
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    str: "text",
+    SpelledText: "a time",
+}
+
+
+def _type_of(text: str) -> type:
+    """What kind of scalar the text is without quotes."""
+    if text in _WORDS:
+        return type(_WORDS[text])
+    if text[0] not in NUMERIC:
+        return str
+    return SpelledText if _timestamp(text) is not None else type(number_of(text))
+
+
+def placed(old: Any, new: Any) -> Any:
+    """What a field holds after `new` came into the place of `old`: it keeps its quotes.
+
+    A number in the place of a quoted text becomes text; a plain text forgets its quotes.
+    """
+    if isinstance(new, (dict, list)) or new is None:
+        return new
+    if isinstance(old, Quoted):
+        return Quoted(text_of(new))
+    return str(new) if isinstance(new, Quoted) else new
 
 
 def texts_of(value: Any) -> dict[str, str]:
@@ -139,14 +213,31 @@ def unspelled(value: Any) -> Any:
 
     Raises KustomizeError for a key that reads as something else than text.
     """
+    if value.__class__ in _PLAIN:
+        return value
     if isinstance(value, dict):
-        return {_plain_key(key): unspelled(item) for key, item in value.items()}
+        return {
+            key if key.__class__ is str else _plain_key(key): unspelled(item)
+            for key, item in value.items()
+        }
     if isinstance(value, list):
         return [unspelled(item) for item in value]
-    for spelled, plain in ((SpelledText, str), (SpelledInt, int), (SpelledFloat, float)):
+    for spelled, plain in _SPELLED:
         if isinstance(value, spelled):
             return plain(value)
     return value
+
+
+_PLAIN = frozenset({str, int, bool, float, type(None)})
+"""Types of scalars that remember no spelling."""
+_SPELLED: tuple[tuple[type, type], ...] = (
+    (SpelledText, str),
+    (Quoted, str),
+    (Untyped, str),
+    (Shared, str),
+    (SpelledInt, int),
+    (SpelledFloat, float),
+)
 
 
 def _plain_key(key: str) -> str:
@@ -158,23 +249,78 @@ def _plain_key(key: str) -> str:
 
 
 def copied(value: Any) -> Any:
-    """A copy of the maps and lists; scalars are shared."""
+    """A copy of the maps and lists; scalars are the same, but change for themselves."""
+    if value.__class__ in _PLAIN:
+        return value
     if isinstance(value, dict):
         return {key: copied(item) for key, item in value.items()}
     if isinstance(value, list):
         return [copied(item) for item in value]
-    return value
+    return str(value) if isinstance(value, Shared) else value
+
+
+def refloated(value: Any) -> Any:
+    """A JSON value after a JSON patch, which is all that kustomize sends through Go's floats.
+
+    Integers from 2^53 on lose their last digits, and those from a million on are spelled `1e+06`.
+    Texts only keep the quotes that they need.
+    """
+    if isinstance(value, dict):
+        return {key: refloated(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [refloated(item) for item in value]
+    if isinstance(value, str):
+        return Quoted(value) if _needs_quotes(value) else value
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    number = float(value)
+    text = float_text(number)
+    return _spelled(_integral(number) if number.is_integer() else number, text)
+
+
+def requoted(value: Any) -> Any:
+    """A value as it comes out of JSON: numbers in their usual spelling, every text in quotes.
+
+    Raises KustomizeError for a key that reads as something else than text.
+    """
+    if isinstance(value, dict):
+        return {_plain_key(key): requoted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [requoted(item) for item in value]
+    plain = unspelled(value)
+    return Quoted(plain) if isinstance(plain, str) else plain
+
+
+def _needs_quotes(text: str) -> bool:
+    """True if YAML 1.1 or 1.2 would read the unquoted text as something else, or not at all."""
+    if not text or "\n" in text or _SEXAGESIMAL.fullmatch(text):
+        return True
+    if not is_text(text) or not isinstance(number_of(text), str):
+        return True
+    is_indicated = text[0] in "-?:" and text[1:2] in ("", " ")
+    is_indicated |= text[0] in ",[]{}#&*!|>'\"%@` "
+    return is_indicated or ": " in text or " #" in text or text[-1] in ": "
+
+
+def _integral(number: float) -> int | float:
+    """A whole number as JSON has it: the shortest digits, and an exponent if it is very large."""
+    return int(Decimal(repr(number))) if abs(number) < _INTEGRAL else number
 
 
 def _number(text: str) -> Any:
     """The number that the text is, with its spelling if JSON would write it otherwise."""
     number = number_of(text)
-    if isinstance(number, float) and number.is_integer() and abs(number) < _INTEGRAL:
-        number = int(number)
-    if isinstance(number, str) or str(number) == text:
+    if isinstance(number, float) and number.is_integer():
+        number = _integral(number)
+    return number if isinstance(number, str) else _spelled(number or 0, text)
+
+
+def _spelled(number: int | float, text: str) -> int | float:
+    """The number, remembering its text if that is not how Python would write it."""
+    if str(number) == text:
         return number
     spelled: SpelledInt | SpelledFloat = (
-        SpelledInt(number) if isinstance(number, int) else SpelledFloat(number or 0)
+        SpelledInt(number) if isinstance(number, int) else SpelledFloat(number)
     )
     spelled.text = text
     return spelled

@@ -206,8 +206,12 @@ class _Node:
         return self._resolved(known.get(name, self.node.get("additionalProperties")))
 
     def _resolved(self, node: Any) -> "_Node | None":
-        while isinstance(node, dict) and "$ref" in node:
+        for _ in range(len(self.definitions) + 1):
+            if not isinstance(node, dict) or "$ref" not in node:
+                break
             node = self.definitions.get(str(node["$ref"]).removeprefix("#/definitions/"))
+        else:  # it refers to itself
+            return None
         return _Node(node, self.definitions) if isinstance(node, dict) else None
 
 

@@ -6,15 +6,23 @@ Source: kustomize api/internal/generators, api/kv, api/resmap/reswrangler.go.
 import posixpath
 from base64 import b64encode
 from collections.abc import Iterable
+from functools import partial
+from itertools import chain
 from typing import Any
 
-from engine.render.kustomize.config.kustomization import Generator, GeneratorOptions
-from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.config.kustomization import (
+    Generator,
+    GeneratorOptions,
+    SecretGenerator,
+)
+from engine.render.kustomize.errors import KustomizeError, collected
 from engine.render.kustomize.loader import Loader
+from engine.render.kustomize.model.fields import fresh_key
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Position, Resource
 from engine.render.kustomize.model.scalars import text_of
 from engine.render.kustomize.model.schemas import Schemas
+from engine.render.kustomize.transform.nearby import near_resource
 
 _LINE = 70
 """kustomize breaks base64 text after so many characters."""
@@ -32,19 +40,20 @@ def generate(
     obj: dict[str, Any] = {"apiVersion": "v1", "kind": kind, "metadata": metadata}
     pairs = _pairs(generator, loader)
     if kind == "Secret":
-        obj["type"] = generator.type or "Opaque"
-        obj["data"] = {key: _base64(value) for key, value in pairs.items()}
+        wanted = generator.type if isinstance(generator, SecretGenerator) else ""
+        obj["type"] = wanted or "Opaque"
+        obj["data"] = {fresh_key(key): _base64(value) for key, value in pairs.items()}
     else:
         for key, value in pairs.items():
             field, text = _text_or_base64(value)
-            obj.setdefault(field, {})[key] = text
+            obj.setdefault(field, {})[fresh_key(key)] = text
     options = generator.options or GeneratorOptions()
     _apply_options(obj, options)
     return Resource(
         obj,
         position,
         schemas,
-        behavior=generator.behavior,
+        behavior=generator.behavior or "unspecified",
         wants_hash=not options.disable_name_suffix_hash,
     )
 
@@ -78,6 +87,7 @@ def absorb(resources: ResMap, generated: Iterable[Resource]) -> None:
         elif resource.behavior in ("merge", "replace"):
             raise KustomizeError(
                 f"id {resource.id} does not exist; cannot merge or replace ({resource.position})"
+                + near_resource(resource.id, resources)
             )
         else:
             resources.append_all([resource])
@@ -86,7 +96,7 @@ def absorb(resources: ResMap, generated: Iterable[Resource]) -> None:
 def _absorb_one(resources: ResMap, old: Resource, new: Resource) -> None:
     if new.behavior not in ("merge", "replace"):
         raise KustomizeError(
-            f"id {new.id} exists; can not use behavior: {new.behavior or 'unspecified'!r}, "
+            f"id {new.id} exists; can not use behavior: {new.behavior!r}, "
             f"behavior must be merge or replace ({new.position} and {old.position})"
         )
     if new.behavior == "merge":
@@ -99,8 +109,8 @@ def _absorb_one(resources: ResMap, old: Resource, new: Resource) -> None:
 
 def take_identity(new: Resource, old: Resource) -> None:
     """Make `new` the successor of `old`: its name, history, labels and annotations."""
-    new.set_metadata("labels", {**old.labels, **new.labels})
-    new.set_metadata("annotations", {**old.annotations, **new.annotations})
+    new.set_metadata("labels", _fresh({**old.labels, **new.labels}))
+    new.set_metadata("annotations", _fresh({**old.annotations, **new.annotations}))
     new.set_metadata("name", old.name)
     new.set_metadata("namespace", old.namespace)
     new.history, new.prefixes, new.suffixes = old.history, old.prefixes, old.suffixes
@@ -117,7 +127,12 @@ def _merge_texts(obj: dict[str, Any], old: dict[str, Any], field: str) -> None:
     }
     obj.pop(field, None)
     if merged:
-        obj[field] = merged
+        obj[field] = _fresh(merged)
+
+
+def _fresh(texts: dict[str, str]) -> dict[str, str]:
+    """With the keys as kustomize writes them where it makes a map anew."""
+    return {fresh_key(key): text for key, text in texts.items()}
 
 
 def _apply_options(obj: dict[str, Any], options: GeneratorOptions) -> None:
@@ -131,27 +146,38 @@ def _apply_options(obj: dict[str, Any], options: GeneratorOptions) -> None:
 def _pairs(generator: Generator, loader: Loader) -> dict[str, bytes]:
     """The data by key.  Raises KustomizeError if a key comes twice."""
     envs = [*generator.envs, *([generator.env] if generator.env else [])]
-    sources: list[tuple[str, bytes]] = []
-    for env in envs:
-        sources += _environment(loader.read(env), env)
-    sources += [_literal(source, generator.name) for source in generator.literals]
-    for source in generator.files:
-        key, path = _file_source(source)
-        sources.append((key, loader.read(path)))
+    sources = collected(
+        (
+            *((("envs", i), partial(_environment, env, loader)) for i, env in enumerate(envs)),
+            *(
+                (("literals", i), partial(_literal, source, generator.name))
+                for i, source in enumerate(generator.literals)
+            ),
+            *(
+                (("files", i), partial(_file, source, loader))
+                for i, source in enumerate(generator.files)
+            ),
+        )
+    )
     pairs: dict[str, bytes] = {}
-    for key, value in sources:
+    for key, value in chain.from_iterable(sources):
         if key in pairs:
             raise KustomizeError(f"generator {generator.name!r} illegally repeats the key {key!r}")
         pairs[key] = value
     return pairs
 
 
-def _literal(source: str, name: str) -> tuple[str, bytes]:
+def _file(source: str, loader: Loader) -> list[tuple[str, bytes]]:
+    key, path = _file_source(source)
+    return [(key, loader.read(path))]
+
+
+def _literal(source: str, name: str) -> list[tuple[str, bytes]]:
     key, equals, value = source.partition("=")
     if not equals or not key:
         raise KustomizeError(f"invalid literal source of generator {name!r}, expected key=value")
     is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
-    return key, (value[1:-1] if is_quoted else value).encode()
+    return [(key, (value[1:-1] if is_quoted else value).encode())]
 
 
 def _file_source(source: str) -> tuple[str, str]:
@@ -167,9 +193,9 @@ def _file_source(source: str) -> tuple[str, str]:
     return key, path
 
 
-def _environment(content: bytes, file: str) -> list[tuple[str, bytes]]:
+def _environment(file: str, loader: Loader) -> list[tuple[str, bytes]]:
     pairs = []
-    for number, raw in enumerate(content.split(b"\n"), 1):
+    for number, raw in enumerate(loader.read(file).split(b"\n"), 1):
         try:
             line = raw.removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8").lstrip()
         except UnicodeDecodeError as error:

@@ -8,10 +8,11 @@ from typing import Any
 from engine.objects.regex import InvalidExpression, compiled
 from engine.render.kustomize.config.kustomization import Image, Replica
 from engine.render.kustomize.config.specs import Specs
-from engine.render.kustomize.errors import KustomizeError
-from engine.render.kustomize.model.fields import change_fields, put_scalar
+from engine.render.kustomize.errors import KustomizeError, nearest
+from engine.render.kustomize.model.fields import FieldSpec, change_fields, put_scalar
 from engine.render.kustomize.model.resmap import ResMap
-from engine.render.kustomize.model.scalars import described, text_of
+from engine.render.kustomize.model.resource import Resource
+from engine.render.kustomize.model.scalars import described, retyped, text_of
 
 _TAG = r"(:[a-zA-Z0-9_.{}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{}-]*)?"
 _CONTAINERS = ("containers", "initContainers")
@@ -30,7 +31,7 @@ def set_image(resources: ResMap, image: Image, specs: Specs) -> None:
         if isinstance(value, (dict, list)):
             raise KustomizeError(f"an image must be a scalar, got {described(value)}")
         text = text_of(value)
-        return _renamed(text, image) if pattern.search(text) else value
+        return retyped(value, _renamed(text, image)) if pattern.search(text) else value
 
     for resource in resources:
         if resource.kind != "CustomResourceDefinition":
@@ -84,7 +85,8 @@ def set_replicas(resources: ResMap, replica: Replica, specs: Specs) -> None:
     is_found = False
     for spec in specs:
         matches = resources.having(
-            lambda id_, spec=spec: id_.name == replica.name and id_.gvk.is_selected_by(spec.gvk)  # type: ignore[misc]  # bound now
+            replica.name,
+            lambda id_, spec=spec: id_.gvk.is_selected_by(spec.gvk),  # type: ignore[misc]  # bound now
         )
         is_found |= bool(matches)
         for resource in matches:
@@ -93,4 +95,9 @@ def set_replicas(resources: ResMap, replica: Replica, specs: Specs) -> None:
         kinds = ", ".join(str(spec.gvk) for spec in specs)
         raise KustomizeError(
             f"resource with name {replica.name!r} does not match a config with any of {kinds}"
+            + nearest(replica.name, (item.name for spec in specs for item in _of(resources, spec)))
         )
+
+
+def _of(resources: ResMap, spec: FieldSpec) -> list[Resource]:
+    return [item for item in resources if item.gvk.is_selected_by(spec.gvk)]

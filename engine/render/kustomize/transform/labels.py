@@ -10,6 +10,7 @@ from engine.render.kustomize.config.kustomization import Label
 from engine.render.kustomize.config.specs import Config, Specs, field_specs
 from engine.render.kustomize.model.fields import FieldSpec, change_fields, merge_specs, put_entry
 from engine.render.kustomize.model.resmap import ResMap
+from engine.render.kustomize.model.shared import Replacements
 
 METADATA_LABELS = FieldSpec("metadata/labels", create=True)
 
@@ -18,7 +19,9 @@ def set_entries(resources: ResMap, entries: Mapping[str, str], specs: Specs) -> 
     """Set each entry in every map that `specs` names."""
     for resource in resources:
         for key, value in sorted(entries.items()):
-            change_fields(resource, specs, put_entry(key, value), dict)
+            replaced = Replacements()
+            change_fields(resource, specs, put_entry(key, value, replaced), dict)
+            replaced.spread(resource.obj)
 
 
 def label_specs(label: Label, config: Config) -> Specs:

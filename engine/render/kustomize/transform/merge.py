@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from engine.objects.strategic import DIRECTIVE
 from engine.render.kustomize.errors import KustomizeError
-from engine.render.kustomize.model.scalars import copied, described, is_blank
+from engine.render.kustomize.model.scalars import copied, described, is_blank, placed
 from engine.render.kustomize.model.schemas import Shape
+from engine.render.kustomize.model.shared import Replacements
 from engine.render.kustomize.transform.keyed import Keyed
 
 SchemaOf = Callable[[Any], Shape | None]
@@ -30,13 +31,18 @@ _KEPT_NULL: Final = _Mark()
 
 def merge(target: dict[str, Any], patch: dict[str, Any], schema_of: SchemaOf) -> dict[str, Any]:
     """`target`, changed in place; empty if the patch deletes it.  Raises KustomizeError."""
-    merged = _Merge(schema_of).walk(target, copied(patch), None, ())
-    return merged if isinstance(merged, dict) else {}
+    merge_of = _Merge(schema_of)
+    merged = merge_of.walk(target, copied(patch), None, ())
+    if not isinstance(merged, dict):
+        return {}
+    merge_of.replaced.spread(target)
+    return target  # also if all of it was to be replaced: kustomize forgets that one
 
 
 class _Merge:
     def __init__(self, schema_of: SchemaOf) -> None:
         self._schema_of = schema_of
+        self.replaced = Replacements()
 
     def walk(self, dest: Any, patch: Any, schema: Shape | None, path: tuple[str, ...]) -> Any:
         """The merged value, MISSING or _KEPT_NULL."""
@@ -46,7 +52,9 @@ class _Merge:
             return self._walk_list(dest, patch, schema, path)
         if form is dict:
             return self._walk_map(dest, patch, schema, path)
-        return dest if patch is MISSING else patch
+        if patch is MISSING or patch is None:
+            return dest if patch is MISSING else None
+        return self.replaced.put(dest, patch if dest is MISSING else placed(dest, patch))
 
     def _walk_map(self, dest: Any, patch: Any, schema: Shape | None, path: tuple[str, ...]) -> Any:
         merged = _map_to_fill(dest, patch, path)
@@ -106,8 +114,8 @@ def _map_to_fill(dest: Any, patch: Any, path: tuple[str, ...]) -> Any:
     if dest is MISSING or dest is None:
         if isinstance(patch, dict) and patch.get(DIRECTIVE) == "delete":
             return MISSING
-        if isinstance(patch, dict):
-            patch.pop(DIRECTIVE, None)
+        if isinstance(patch, dict) and patch.get(DIRECTIVE) in ("merge", "replace"):
+            del patch[DIRECTIVE]
         return _KEPT_NULL if patch is MISSING and dest is None else patch
     if patch is None:
         return MISSING

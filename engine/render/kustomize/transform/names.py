@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.render.kustomize.config.specs import Specs
+from engine.render.kustomize.errors import bounded
 from engine.render.kustomize.model.fields import change_fields
 from engine.render.kustomize.model.ids import Gvk
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Resource
-from engine.render.kustomize.model.scalars import text_of
+from engine.render.kustomize.model.scalars import retyped, text_of
 
 _NEVER_RENAMED = (
     Gvk(kind="CustomResourceDefinition"),
@@ -50,7 +51,9 @@ def _rename(
         if spec.path == "metadata/name":
             kept.append(part)
             resource.remember_id()
-        change_fields(resource, (spec,), lambda old: rename(text_of(old)), str)
+        change_fields(
+            resource, (spec,), lambda old: retyped(old, bounded(rename(text_of(old)))), str
+        )
 
 
 def add_hashes(resources: ResMap) -> None:

@@ -15,6 +15,7 @@ from engine.render.kustomize.model.resource import Resource
 from engine.render.kustomize.model.scalars import described, text_of
 
 DEFAULT_ONLY, ALL_ACCOUNTS, NONE = "defaultOnly", "allServiceAccounts", "none"
+_OWN = (FieldSpec("metadata/namespace", create=True),)
 _BINDINGS = ("RoleBinding", "ClusterRoleBinding")
 
 
@@ -61,7 +62,7 @@ def set_on_resource(
 ) -> None:
     """Set it on one resource: its metadata, role binding subjects and `specs`."""
     if not resource.id.is_cluster:
-        change_fields(resource, (FieldSpec("metadata/namespace", create=True),), change, str)
+        change_fields(resource, _OWN, change, str)
     is_binding = resource.kind in _BINDINGS
     if is_binding:
         _set_subjects(resource, change)
@@ -92,5 +93,9 @@ def _set_subjects(resource: Resource, change: NamespaceChange) -> None:
     is_all = change.subjects == ALL_ACCOUNTS
     field, wanted = ("kind", "ServiceAccount") if is_all else ("name", "default")
     for subject in subjects:
-        if isinstance(subject, dict) and text_of(subject.get(field, "")) == wanted:
+        if subject is not None and not isinstance(subject, dict):
+            raise KustomizeError(
+                f"a subject of {resource.id} must be a map, got {described(subject)}"
+            )
+        if subject is not None and text_of(subject.get(field, "")) == wanted:
             subject["namespace"] = change(subject.get("namespace"))

@@ -3,21 +3,23 @@
 Source: kustomize api/internal/builtins/Patch*Transformer.go, api/resource/resource.go.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
-from engine.objects.patch import json_patch
+from engine.objects.patch import PatchError, json_patch
 from engine.render.kustomize.config.kustomization import Patch, PatchOptions, Selector
 from engine.render.kustomize.errors import KustomizeError
 from engine.render.kustomize.loader import Loader
-from engine.render.kustomize.model.factory import resources_from
+from engine.render.kustomize.model.factory import patches_from
 from engine.render.kustomize.model.reading import read_one
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Resource
-from engine.render.kustomize.model.scalars import copied, unspelled
+from engine.render.kustomize.model.scalars import refloated, unspelled
 from engine.render.kustomize.model.schemas import Schemas
 from engine.render.kustomize.transform.generators import take_identity
 from engine.render.kustomize.transform.merge import merge
+from engine.render.kustomize.transform.nearby import near_field, near_resource
 from engine.render.kustomize.transform.selectors import select
 
 
@@ -37,15 +39,15 @@ class PatchStep:
         self._target = patch.target
         self._merges, self._operations = _either(content, self._source, schemas)
         options = patch.options or PatchOptions()
+        if self._operations is not None and self._target is None:
+            raise KustomizeError(f"must specify a target for JSON patch {self._source}")
         for item in self._merges:
             item.allow_name_change = options.allow_name_change
             item.allow_kind_change = options.allow_kind_change
 
     def __call__(self, resources: ResMap) -> None:
         """Patch the resources that are meant.  Raises KustomizeError if there is none."""
-        if self._operations is not None:
-            if self._target is None:
-                raise KustomizeError(f"must specify a target for JSON patch {self._source}")
+        if self._operations is not None and self._target is not None:
             for resource in select(resources, self._target):
                 resource.remember_id()
                 apply_operations(resource, self._operations, self._source)
@@ -84,7 +86,7 @@ def _target(resources: ResMap, patch: Resource) -> Resource:
         what = "multiple resources match" if found else "no resource matches"
         raise KustomizeError(
             f"{what} strategic merge patch {patch.original_id} ({patch.position}): "
-            "failed to find unique target"
+            f"failed to find unique target{near_resource(patch.original_id, resources)}"
         )
     return found[0]
 
@@ -96,8 +98,11 @@ def _merge_into(resources: ResMap, keys: set[Any], patch: Resource) -> None:
             continue
         own = patch.copy()
         take_identity(own, patch)
-        own.obj["apiVersion"] = resource.obj.get("apiVersion", "")
+        version = resource.obj.get("apiVersion")
+        own.obj["apiVersion"] = version or ""
         merge_one(resource, own)
+        if resource.obj and not version:
+            resource.obj["apiVersion"] = None
     resources.drop_emptied()
     resources.check_ids()
 
@@ -124,25 +129,52 @@ def merge_one(resource: Resource, patch: Resource) -> None:
 
 def apply_operations(resource: Resource, operations: list[Any], source: str) -> None:
     """Run a JSON patch.  Raises KustomizeError naming the operation that fails."""
+    given = unspelled(resource.obj)
+    if resource.has_books:  # then kustomize finds annotations where the object has none
+        metadata = given.get("metadata") or {}
+        given = {
+            **given,
+            "metadata": {**metadata, "annotations": metadata.get("annotations") or {}},
+        }
     try:
-        patched = json_patch(unspelled(resource.obj), operations)
-    except ValueError as error:
+        patched = json_patch(given, operations)
+    except PatchError as error:
+        near = _near_operation(resource.obj, operations[error.number])
         raise KustomizeError(
-            f"{source}: JSON patch of {resource.id} ({resource.position}): {error}"
+            f"{source}: JSON patch of {resource.id} ({resource.position}): {error}{near}"
         ) from error
     if not isinstance(patched, dict):
         raise KustomizeError(f"{source}: JSON patch of {resource.id} leaves no object")
-    resource.obj = copied(patched)
+    resource.obj = refloated(patched)
+
+
+def _near_operation(obj: Any, operation: Any) -> str:
+    """What there is near the paths of an operation that cannot be done."""
+    path = operation.get("path") if operation.get("op") not in ("copy", "move") else None
+    if not isinstance(path, str) or not path.startswith("/"):
+        return ""
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/")]
+    if operation.get("op") == "add":
+        parts.pop()
+    return near_field(obj, parts, "/")
 
 
 def operations_from(content: bytes, source: str) -> list[Any]:
     """The operations of a JSON patch, in JSON or YAML.  Raises KustomizeError."""
-    operations = read_one(content, source)
+    operations = _json(content, source) if content[:1] == b"[" else read_one(content, source)
     if operations is None:
         return []
     if not isinstance(operations, list) or not all(isinstance(op, dict) for op in operations):
         raise KustomizeError(f"{source}: a JSON patch must be a list of operations")
-    return [unspelled(operation) for operation in operations]
+    return operations
+
+
+def _json(content: bytes, source: str) -> Any:
+    """What begins with a bracket is JSON: the same in YAML needs a `- ` for each operation."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise KustomizeError(f"{source}: a JSON patch that begins with '[': {error}") from error
 
 
 def _either(
@@ -150,7 +182,7 @@ def _either(
 ) -> tuple[list[Resource], list[Any] | None]:
     """(strategic merge patches, None) or ([], operations)."""
     try:
-        merges = resources_from(content, source, schemas)
+        merges = patches_from(content, source, schemas)
     except KustomizeError as merge_error:
         try:
             return [], operations_from(content, source)

@@ -6,13 +6,17 @@ Source: kyaml yaml/match.go (PathMatcher), yaml/fns.go (PathGetter), utils/paths
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 from engine.objects.regex import Expression, InvalidExpression, compiled
 from engine.render.kustomize.errors import KustomizeError
-from engine.render.kustomize.model.fields import split_path
-from engine.render.kustomize.model.scalars import described, text_of
+from engine.render.kustomize.model.fields import fresh_key, split_path
+from engine.render.kustomize.model.reading import read_text
+from engine.render.kustomize.model.scalars import Untyped, described, resolve, text_of
 
+_PARTS = 100
+"""Steps of a path: objects are not deeper."""
 _INDEX = re.compile(r"[+-]?[0-9]+")
 
 
@@ -25,7 +29,7 @@ class Found:
 
 
 def split_smart(path: str) -> list[str]:
-    """The parts of a dotted path; dots inside of `[...]` do not count."""
+    """The parts of a dotted path; dots inside of `[...]` do not count.  Raises KustomizeError."""
     result: list[str] = []
     parts = iter(split_path(path, "."))
     for part in parts:
@@ -39,6 +43,8 @@ def split_smart(path: str) -> list[str]:
                 break
         joined = ".".join(bracketed)
         result.append(joined if "=" in joined else joined.strip("[]"))
+    if len(result) > _PARTS:
+        raise KustomizeError(f"a path has more than {_PARTS} parts")
     return result
 
 
@@ -82,10 +88,51 @@ def _has(item: Any, key: str, value: str) -> bool:
     return isinstance(item, dict) and key in item and text_of(item[key]) == value
 
 
+def make(node: Any, path: list[str]) -> Found | None:
+    """The scalar at a path, made if it is missing; None inside of nothing and behind a list's end.
+
+    Unlike in `find`, an element is told by the very value.  Raises KustomizeError if the path does
+    not fit what is there.
+    """
+    field = Found(node, _unsettable)
+    parts = [stripped for part in path if (stripped := part.strip())]
+    for i, part in enumerate(parts):
+        following = _made(field.value, part, _form_of(parts[i + 1 :], Untyped))
+        if following is None:
+            return None
+        field = following
+    return field
+
+
+def _made(node: Any, part: str, form: type) -> Found | None:
+    """What one step of a path leads to; form: what is made where there is nothing."""
+    if _INDEX.fullmatch(part) or part == "-":
+        if _indexed(node, part) is None:
+            return None
+        return _item(node, len(node) - 1 if part == "-" else int(part))
+    if part == "*":
+        raise KustomizeError("a wildcard is not supported here")
+    if not _is_list_part(part):
+        if not isinstance(node, (dict, NoneType)):
+            raise KustomizeError(f"a map was expected for {part!r}, got {described(node)}")
+        if node is not None and part not in node:
+            node[fresh_key(part)] = form()
+        return None if node is None else _entry(node, part)
+    key, value = _key_value(part)
+    if not isinstance(node, list):
+        raise KustomizeError(f"a list was expected for {part!r}, got {described(node)}")
+    places = (i for i, item in enumerate(node) if _has(item, key, value))
+    place = next(places, len(node))
+    if place == len(node):
+        node.append({fresh_key(key): resolve(value)} if key else Untyped(value))
+    return _item(node, place)
+
+
 def find(node: Any, path: list[str], create: type | None) -> list[Found]:
     """Every field that the path matches.
 
-    create: dict, list or str: what is missing is made, the last part as this form.
+    create: dict, list or a scalar's type: what is missing is made, the last part as this form.
+    What is made inside of a null, or of the text of a scalar, is lost, as it is in kustomize.
     Raises KustomizeError if the path does not fit what is there.
     """
     return _find(Found(node, _unsettable), path, create)
@@ -111,14 +158,20 @@ def _find_field(field: Found, path: list[str], create: type | None) -> list[Foun
         if create is None:
             return []
         node = {}
-        field.set(node)
     if not isinstance(node, dict):
         raise KustomizeError(f"a map was expected for {part!r}, got {described(node)}")
     if part not in node:
         if create is None:
             return []
-        node[part] = _form_of(path[1:], create)()
-    return _find(_entry(node, part), path[1:], create)
+        node[fresh_key(part)] = _form_of(path[1:], create)()
+    field = _entry(node, part)
+    if len(path) > 1 and not isinstance(field.value, (dict, list, NoneType)):
+        text = text_of(field.value)
+        if not text.strip():
+            raise KustomizeError(f"a map was expected at {part!r}, got an empty text")
+        lost = _find(Found(read_text(text, part), _unsettable), path[1:], create)
+        return [Found(Untyped(), _forget) for _ in lost]
+    return _find(field, path[1:], create)
 
 
 def _find_index(field: Found, path: list[str], create: type | None) -> list[Found]:
@@ -145,7 +198,7 @@ def _find_elements(field: Found, path: list[str], create: type | None) -> list[F
         found = [f for i in places for f in _find(_item(items, i), path[1:], create)]
     if found or create is None:
         return found
-    items.append({key: value} if key else value)
+    items.append({fresh_key(key): resolve(value)} if key else Untyped(value))
     return _find(_item(items, len(items) - 1), path[1:] if key else [], create)
 
 
@@ -188,6 +241,10 @@ def _entry(node: dict[str, Any], key: str) -> Found:
 
 def _item(items: list[Any], index: int) -> Found:
     return Found(items[index], lambda value: items.__setitem__(index, value))
+
+
+def _forget(_: Any) -> None:
+    """What is set inside of the text of a scalar has no effect."""
 
 
 def _unsettable(_: Any) -> None:

@@ -18,13 +18,14 @@ from engine.render.kustomize.config.kustomization import (
     Patch,
     Replacement,
     Replica,
+    SecretGenerator,
     Selector,
 )
 from engine.render.kustomize.config.specs import Specs, field_specs
 from engine.render.kustomize.config.typed import Lenient, decode
-from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.errors import KustomizeError, nearest
 from engine.render.kustomize.loader import Loader
-from engine.render.kustomize.model.factory import resources_from
+from engine.render.kustomize.model.factory import patches_from
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Position, Resource
 from engine.render.kustomize.model.scalars import text_of, unspelled
@@ -116,7 +117,8 @@ def transformer_of(plugin: Plugin) -> Transform:
     """The configured transformer.  Raises KustomizeError if it is none of kustomize's own."""
     make = _TRANSFORMERS.get(_built_in_kind(plugin))
     if make is None:
-        raise KustomizeError(f"{plugin.where}: unable to load builtin transformer")
+        near = nearest(plugin.resource.kind, _TRANSFORMERS, "; did you mean {!r}?")
+        raise KustomizeError(f"{plugin.where}: unable to load builtin transformer{near}")
     try:
         return make(plugin)
     except KustomizeError as error:
@@ -130,7 +132,8 @@ def generated_by(plugin: Plugin) -> list[Resource]:
         metadata = plugin.resource
         fields = {"name": metadata.name, "namespace": metadata.namespace, **plugin.config}
         fields = {key: value for key, value in fields.items() if key not in ("kind", "metadata")}
-        generator = decode(Generator, fields, plugin.where, any_scalar=True)
+        form = SecretGenerator if kind == "SecretGenerator" else Generator
+        generator = decode(form, fields, plugin.where, any_scalar=True)
         made = kind.removesuffix("Generator")
         return [generate(made, generator, plugin.loader, plugin.schemas, metadata.position)]
     if kind == "IAMPolicyGenerator":
@@ -146,7 +149,8 @@ def _built_in_kind(plugin: Plugin) -> str:
     if plugin.resource.gvk.api_version != "builtin":
         raise KustomizeError(
             f"external plugins disabled; unable to load external plugin {plugin.resource.kind!r} "
-            f"({plugin.resource.position})"
+            f"({plugin.resource.position}): as in Flux, a build runs no containers and programs; "
+            "kustomize's own have apiVersion 'builtin'"
         )
     return plugin.resource.kind
 
@@ -161,16 +165,31 @@ def _annotations(plugin: Plugin) -> Transform:
     return partial(set_entries, entries=entries, specs=plugin.specs())
 
 
-def _affixes(plugin: Plugin) -> Transform:
+def _affixes(plugin: Plugin, *names: str) -> Transform:
+    """names: which of `prefix` and `suffix` the transformer knows."""
     affix, specs = plugin.typed(_Affix), plugin.specs()
     if "fieldSpecs" not in plugin.config:
         raise KustomizeError("fieldSpecs is not expected to be nil")
 
     def transform(resources: ResMap) -> None:
-        add_prefix(resources, affix.prefix, specs)
-        add_suffix(resources, affix.suffix, specs)
+        if "prefix" in names:
+            add_prefix(resources, affix.prefix, specs)
+        if "suffix" in names:
+            add_suffix(resources, affix.suffix, specs)
 
     return transform
+
+
+def _prefix(plugin: Plugin) -> Transform:
+    return _affixes(plugin, "prefix")
+
+
+def _suffix(plugin: Plugin) -> Transform:
+    return _affixes(plugin, "suffix")
+
+
+def _both(plugin: Plugin) -> Transform:
+    return _affixes(plugin, "prefix", "suffix")
 
 
 def _namespace(plugin: Plugin) -> Transform:
@@ -208,7 +227,7 @@ def _merge_patches(plugin: Plugin) -> Transform:
         for patch in merge_patches(path, plugin.loader, plugin.schemas, plugin.where)
     ]
     if config.patches:
-        patches += resources_from(config.patches.encode(), plugin.where, plugin.schemas)
+        patches += patches_from(config.patches.encode(), plugin.where, plugin.schemas)
     if not patches:
         raise KustomizeError("patch appears to be empty")
     return partial(merge_each_by_id, patches=patches)
@@ -220,8 +239,13 @@ def _replacement(plugin: Plugin) -> Transform:
 
 def _value_add(plugin: Plugin) -> Transform:
     config = plugin.typed(ValueAdd)
-    value = config.value.strip() or posixpath.basename(plugin.loader.root)
+    value = config.value.strip() or _name_of(plugin.loader)
     return partial(add_value, value=value, targets=config.all_targets(plugin.loader))
+
+
+def _name_of(loader: Loader) -> str:
+    """The last part of the folder's absolute path."""
+    return posixpath.basename(posixpath.join(loader.reach.mount, loader.root).rstrip("/"))
 
 
 def _hash(_: Plugin) -> Transform:
@@ -252,10 +276,10 @@ _TRANSFORMERS: Mapping[str, Make] = {
     "PatchJson6902Transformer": _json_patch,
     "PatchStrategicMergeTransformer": _merge_patches,
     "PatchTransformer": _patch,
-    "PrefixSuffixTransformer": _affixes,
-    "PrefixTransformer": _affixes,
+    "PrefixSuffixTransformer": _both,
+    "PrefixTransformer": _prefix,
     "ReplacementTransformer": _replacement,
     "ReplicaCountTransformer": _replicas,
-    "SuffixTransformer": _affixes,
+    "SuffixTransformer": _suffix,
     "ValueAddTransformer": _value_add,
 }

@@ -4,6 +4,7 @@ Source: kustomize api/filters/replacement.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,13 +18,15 @@ from engine.render.kustomize.config.kustomization import (
     Target,
 )
 from engine.render.kustomize.config.typed import decode
-from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.errors import KustomizeError, at, bounded, collected
 from engine.render.kustomize.loader import Loader
 from engine.render.kustomize.model.ids import Gvk, Id
 from engine.render.kustomize.model.reading import read_one
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Resource
-from engine.render.kustomize.model.scalars import copied, like, text_of
+from engine.render.kustomize.model.scalars import Misfit, Untyped, copied, like, text_of
+from engine.render.kustomize.model.shared import Replacements
+from engine.render.kustomize.transform.nearby import near_field, near_resource
 from engine.render.kustomize.transform.paths import Found, find, look_up, split_smart
 from engine.render.kustomize.transform.selectors import Pattern, pattern_of, selector_test
 from engine.render.kustomize.transform.structured import put_inside
@@ -36,19 +39,27 @@ class ReplacementStep:
 
     def __init__(self, replacements: Sequence[Replacement], loader: Loader) -> None:
         """Raises KustomizeError for a file that holds something else."""
-        self._replacements = [item for entry in replacements for item in _with_files(entry, loader)]
+        read = collected(
+            ((i,), partial(_with_files, entry, loader)) for i, entry in enumerate(replacements)
+        )
+        self._replacements = [((i,), item) for i, items in enumerate(read) for item in items]
 
     def __call__(self, resources: ResMap) -> None:
         """Copy all values, in order.  Raises KustomizeError if a field or resource is missing."""
-        for replacement in self._replacements:
-            if replacement.targets is None or (
-                replacement.source is None and replacement.source_value is None
-            ):
-                raise KustomizeError("replacements must specify a source and at least one target")
-            value = _value(resources, replacement)
-            for target in replacement.targets:
-                _replace(resources, target, value)
+        for entry, replacement in self._replacements:
+            with at(*entry):
+                _copy(resources, replacement)
         resources.touch()
+
+
+def _copy(resources: ResMap, replacement: Replacement) -> None:
+    if replacement.targets is None or (
+        replacement.source is None and replacement.source_value is None
+    ):
+        raise KustomizeError("replacements must specify a source and at least one target")
+    value = _value(resources, replacement)
+    for target in replacement.targets:
+        _replace(resources, target, value)
 
 
 def _with_files(entry: Replacement, loader: Loader) -> list[Replacement]:
@@ -81,7 +92,7 @@ def _value(resources: Iterable[Resource], replacement: Replacement) -> Any:
     if value is None or value in ({}, []):
         raise KustomizeError(
             f"fieldPath `{path}` is missing for replacement source {resource.id} "
-            f"({resource.position})"
+            f"({resource.position}){near_field(resource.obj, split_smart(path))}"
         )
     if size_of(value) > MAX_NODES:
         raise KustomizeError(f"fieldPath `{path}` of {resource.id} has more than {MAX_NODES} nodes")
@@ -89,13 +100,17 @@ def _value(resources: Iterable[Resource], replacement: Replacement) -> Any:
 
 
 def _source(resources: Iterable[Resource], source: Source) -> Resource:
+    resources = list(resources)
     found = [r for r in resources if any(_is_source(id_, source) for id_ in r.ids)]
     if len(found) == 1:
         return found[0]
     described = " ".join(filter(None, (source.kind, source.namespace, source.name)))
     if found:
-        raise KustomizeError(f"multiple matches for replacement source {described!r}")
-    raise KustomizeError(f"nothing selected by replacement source {described!r}")
+        ids = ", ".join(str(resource.id) for resource in found[:3])
+        raise KustomizeError(f"multiple matches for replacement source {described!r}: {ids}")
+    gvk = Gvk(source.group, source.version, source.kind)
+    near = near_resource(Id(gvk, source.name, source.namespace, False), resources)
+    raise KustomizeError(f"nothing selected by replacement source {described!r}{near}")
 
 
 def _is_source(id_: Id, source: Source) -> bool:
@@ -117,7 +132,11 @@ def _refined(value: Any, options: FieldOptions | None) -> Any:
         raise KustomizeError(
             f"options.index {options.index} is out of bounds for a value of {len(parts)} parts"
         )
-    return like(value, parts[options.index])
+    part = parts[options.index]
+    try:
+        return like(value, part)
+    except Misfit:  # it counts as text wherever there is a scalar already
+        return part
 
 
 def _replace(resources: Iterable[Resource], target: Target, value: Any) -> None:
@@ -164,8 +183,10 @@ def _tests(selector: Selector) -> Any:
 
 
 def _put(resource: Resource, path: str, value: Any, options: FieldOptions) -> None:
+    replaced = Replacements()
+
     def write(found: Found) -> None:
-        found.set(_written(found.value, value, options))
+        found.set(replaced.put(found.value, _written(found.value, value, options)))
 
     create = _form(value) if options.create else None
     parts = split_smart(path)
@@ -179,21 +200,26 @@ def _put(resource: Resource, path: str, value: Any, options: FieldOptions) -> No
         raise KustomizeError(_unfound(resource, path, create))
     for field in fields:
         write(field)
+    replaced.spread(resource.obj)
 
 
 def _unfound(resource: Resource, path: str, create: type | None) -> str:
     what = "find or create" if create else "find"
     return (
         f"unable to {what} field {path!r} in replacement target {resource.id} ({resource.position})"
+        + near_field(resource.obj, split_smart(path))
     )
 
 
 def _form(value: Any) -> type:
-    return type(value) if isinstance(value, (dict, list)) else str
+    return type(value) if isinstance(value, (dict, list)) else Untyped
 
 
 def _written(old: Any, value: Any, options: FieldOptions) -> Any:
-    """What the field is to hold: a scalar keeps its type, anything else is replaced whole."""
+    """What the field is to hold: anything but a scalar is replaced whole, a scalar keeps its type.
+
+    A map or list is no text: nothing is left of it where there is a scalar already.
+    """
     if options.delimiter:
         if isinstance(old, (dict, list)):
             raise KustomizeError("delimiter option can only be used with scalars")
@@ -205,7 +231,5 @@ def _written(old: Any, value: Any, options: FieldOptions) -> Any:
             parts.append(text)
         else:
             parts[options.index] = text
-        value = options.delimiter.join(parts)
-    if isinstance(old, (dict, list)) or isinstance(value, (dict, list)):
-        return copied(value)
-    return like(old, text_of(value))
+        value = bounded(options.delimiter.join(parts))
+    return copied(value) if isinstance(old, (dict, list)) else like(old, text_of(value))

@@ -9,9 +9,9 @@ from functools import partial
 
 from engine.render.kustomize.config.kustomization import Image, Kustomization, Patch, Replica
 from engine.render.kustomize.config.specs import Config
-from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.errors import Entry, KustomizeError, collected
 from engine.render.kustomize.loader import Loader
-from engine.render.kustomize.model.factory import is_inline, resources_from
+from engine.render.kustomize.model.factory import is_inline, patches_from
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Resource
 from engine.render.kustomize.model.schemas import Schemas
@@ -31,10 +31,6 @@ from engine.render.kustomize.transform.selectors import select
 Transform = Callable[[ResMap], None]
 
 
-Entry = tuple[str | int, ...]
-"""The path of what asks for a step in the kustomization: `("patches", 0)`."""
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
     """A transformer by the name that kustomize has for it.
@@ -47,6 +43,14 @@ class Step:
     entry: Entry = ()
     parts: Callable[[], Iterable[tuple[Entry, Transform]]] | None = None
 
+    @property
+    def is_independent(self) -> bool:
+        """True if what is wrong with it is wrong whatever the steps before did."""
+        return self.kind in _INDEPENDENT
+
+
+_INDEPENDENT = ("PatchTransformer", "PatchJson6902Transformer", "ReplicaCountTransformer")
+
 
 def steps_of(
     kustomization: Kustomization,
@@ -55,36 +59,43 @@ def steps_of(
     schemas: Schemas,
     name_of: Callable[[int], str],
 ) -> list[Step]:
-    """Everything that the file asks for, read and checked.  Raises KustomizeError.
+    """Everything that the file asks for, read and checked.  Raises EntryError with all problems.
 
     name_of: what errors call an entry of `patches`.
     """
-    return [
-        *_merges(kustomization, loader, schemas),
-        *(
-            Step("PatchTransformer", PatchStep(p, loader, schemas, name_of(i)), ("patches", i))
-            for i, p in enumerate(kustomization.patches)
-        ),
-        *_renames(kustomization, config),
-        *_entries(kustomization, config),
-        *(
-            Step(
-                "PatchJson6902Transformer",
-                json_patch_transform(p, loader, f"patchesJson6902[{i}]"),
-                ("patchesJson6902", i),
-            )
-            for i, p in enumerate(kustomization.patches_json6902)
-        ),
-        *(
-            Step("ReplicaCountTransformer", _replicas(r, config), ("replicas", i))
-            for i, r in enumerate(kustomization.replicas)
-        ),
-        *(
-            Step("ImageTagTransformer", _image(image, config), ("images", i))
-            for i, image in enumerate(kustomization.images)
-        ),
-        *_replacements(kustomization, loader),
-    ]
+
+    def patch(i: int, p: Patch) -> Step:
+        return Step("PatchTransformer", PatchStep(p, loader, schemas, name_of(i)), ("patches", i))
+
+    def json_patch(i: int, p: Patch) -> Step:
+        name = ("patchesJson6902", i)
+        transform = json_patch_transform(p, loader, f"patchesJson6902[{i}]")
+        return Step("PatchJson6902Transformer", transform, name)
+
+    made = collected(
+        [
+            (("patchesStrategicMerge",), lambda: [*_merges(kustomization, loader, schemas)]),
+            *(
+                (("patches", i), lambda i=i, p=p: [patch(i, p)])
+                for i, p in enumerate(kustomization.patches)
+            ),
+            ((), lambda: [*_renames(kustomization, config), *_entries(kustomization, config)]),
+            *(
+                (("patchesJson6902", i), lambda i=i, p=p: [json_patch(i, p)])
+                for i, p in enumerate(kustomization.patches_json6902)
+            ),
+            ((), lambda: [*_counts(kustomization, config)]),
+            (("replacements",), lambda: [*_replacements(kustomization, loader)]),
+        ]
+    )
+    return [step for steps in made for step in steps]
+
+
+def _counts(kustomization: Kustomization, config: Config) -> Iterable[Step]:
+    for i, replica in enumerate(kustomization.replicas):
+        yield Step("ReplicaCountTransformer", _replicas(replica, config), ("replicas", i))
+    for i, image in enumerate(kustomization.images):
+        yield Step("ImageTagTransformer", _image(image, config), ("images", i))
 
 
 def _merges(kustomization: Kustomization, loader: Loader, schemas: Schemas) -> Iterable[Step]:
@@ -109,11 +120,11 @@ def _merges(kustomization: Kustomization, loader: Loader, schemas: Schemas) -> I
 def merge_patches(text: str, loader: Loader, schemas: Schemas, name: str) -> list[Resource]:
     """The patches in a text that is YAML itself, and is then called `name`, or a file's path."""
     try:
-        return resources_from(text.encode(), name, schemas)
+        return patches_from(text.encode(), name, schemas)
     except KustomizeError:
         if is_inline(text):
             raise
-        return resources_from(loader.read(text), loader.join(text), schemas)
+        return patches_from(loader.read(text), loader.join(text), schemas)
 
 
 def _renames(kustomization: Kustomization, config: Config) -> Iterable[Step]:

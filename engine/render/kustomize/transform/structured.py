@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from engine.render.kustomize.errors import KustomizeError
-from engine.render.kustomize.model.reading import read_one
-from engine.render.kustomize.model.scalars import copied, text_of, unspelled
+from engine.render.kustomize.model.reading import read_text
+from engine.render.kustomize.model.scalars import Misfit, copied, text_of, unspelled
 from engine.render.kustomize.transform.paths import Found, find, look_up
 
 
@@ -42,7 +42,7 @@ def _changed(
 ) -> str | None:
     """The text after the change, None if it holds no such field."""
     try:
-        before = read_one(text.encode(), "text")
+        before = read_text(text, "text")
         after = copied(before)
         fields = find(after, path, create) if after is not None else []
         for field in fields:
@@ -50,6 +50,10 @@ def _changed(
         if not fields:
             return None
         return _json(after, text) if text.strip()[0] in "{[" else _yaml(text, before, after)
+    except Misfit:
+        if text.strip()[0] in "{[":  # kustomize changes nothing then, and says nothing
+            return None
+        raise
     except ValueError:  # neither YAML nor a path that fits: not structured after all
         return None
 
@@ -64,7 +68,7 @@ def _json(content: Any, before: str) -> str:
         sort_keys=True,
         ensure_ascii=False,
     )
-    for character in "<>&":
+    for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
 
@@ -74,14 +78,54 @@ def _yaml(text: str, before: Any, after: Any) -> str:
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     if node is None:
         return text
+    edits = _edits(node, before, after)
+    if "#" in text and edits is not None:  # to write it anew would lose the comments
+        for start, end, scalar in sorted(edits, reverse=True):
+            text = text[:start] + scalar + text[end:]
+        return text.strip()
     _sync(node, before, after)
     written = yaml.serialize(node, Dumper=yaml.SafeDumper, width=float("inf"), allow_unicode=True)
     return str(written).strip()
 
 
+def _edits(node: yaml.Node, before: Any, after: Any) -> list[tuple[int, int, str]] | None:
+    """(start, end, what to write) of each scalar that changed; None if anything else did."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        children = [(value, key.value) for key, value in node.value]
+        is_same = before.keys() == after.keys() == {key for _, key in children}
+    elif isinstance(before, list) and isinstance(after, list):
+        children = [(value, index) for index, value in enumerate(node.value)]
+        is_same = len(before) == len(after) == len(children)
+    elif type(before) is type(after) and before == after:
+        return []
+    else:
+        return _edit(node, before, after)
+    if not is_same:
+        return None
+    found = [_edits(child, before[key], after[key]) for child, key in children]
+    return None if None in found else [edit for edits in found for edit in edits or ()]
+
+
+def _edit(node: yaml.Node, before: Any, after: Any) -> list[tuple[int, int, str]] | None:
+    start, end = node.start_mark.index, node.end_mark.index
+    if not isinstance(node, yaml.ScalarNode) or isinstance(after, (dict, list)):
+        return None
+    if node.style in ("|", ">") or "\n" in text_of(after) or start == end:
+        return None
+    scalar = yaml.ScalarNode(node.tag, text_of(after), style=node.style)
+    written = yaml.serialize(scalar, Dumper=yaml.SafeDumper, width=float("inf"), allow_unicode=True)
+    return [(start, end, str(written).removesuffix("\n").removesuffix("\n..."))]
+
+
 def _sync(node: yaml.Node, before: Any, after: Any) -> None:
     """Change the node from one value to another, and nothing that is the same in both."""
-    if isinstance(node, yaml.MappingNode) and isinstance(after, dict):
+    if (
+        isinstance(before, (dict, list))
+        and isinstance(after, type(before))
+        and _lost(before, after)
+    ):
+        _replace(node, after)
+    elif isinstance(node, yaml.MappingNode) and isinstance(after, dict):
         known = {key.value: value for key, value in node.value}
         for key, value in after.items():
             if key in known and isinstance(before, dict):
@@ -95,6 +139,13 @@ def _sync(node: yaml.Node, before: Any, after: Any) -> None:
         node.value += [_node_of(item) for item in after[len(node.value) :]]
     elif before != after or type(before) is not type(after):
         _replace(node, after)
+
+
+def _lost(before: Any, after: Any) -> bool:
+    """Whether something of a map or list is gone: it was then replaced as a whole."""
+    if isinstance(before, dict):
+        return not before.keys() <= after.keys()
+    return len(after) < len(before)
 
 
 def _replace(node: yaml.Node, value: Any) -> None:

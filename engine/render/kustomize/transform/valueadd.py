@@ -4,7 +4,6 @@ Source: kustomize api/filters/valueadd, api/internal/builtins/ValueAddTransforme
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 from engine.render.kustomize.config.kustomization import Selector
 from engine.render.kustomize.config.typed import Lenient, decode
@@ -13,8 +12,10 @@ from engine.render.kustomize.loader import Loader
 from engine.render.kustomize.model.fields import split_path
 from engine.render.kustomize.model.reading import read_one
 from engine.render.kustomize.model.resmap import ResMap
-from engine.render.kustomize.model.scalars import text_of
+from engine.render.kustomize.model.resource import Resource
+from engine.render.kustomize.model.scalars import described, retyped, text_of
 from engine.render.kustomize.transform.namespace import NamespaceChange, set_on_resource
+from engine.render.kustomize.transform.paths import make
 from engine.render.kustomize.transform.selectors import select
 
 
@@ -59,21 +60,25 @@ def add_value(resources: ResMap, value: str, targets: Iterable[Place]) -> None:
             if target.field_path == "metadata/namespace":
                 set_on_resource(resource, NamespaceChange(value), ())
             else:
-                _put(resource.obj, split_path("/" + target.field_path), value, target)
+                _put(resource, value, target)
     resources.touch()
 
 
-def _put(node: Any, path: list[str], value: str, target: Place) -> None:
-    for part in path[:-1]:
-        node = node.setdefault(part, {}) if isinstance(node, dict) else None
-    if not isinstance(node, dict) or isinstance(node.get(path[-1]), (dict, list)):
-        raise KustomizeError(f"{target.field_path!r} does not lead to a scalar")
-    old = node.get(path[-1])
-    node[path[-1]] = (
-        inserted(text_of(old) if old is not None else "", target.file_path_position - 1, value)
-        if target.file_path_position
-        else value
-    )
+def _put(resource: Resource, value: str, target: Place) -> None:
+    try:
+        found = make(resource.obj, split_path("/" + target.field_path))
+    except KustomizeError as error:
+        raise KustomizeError(f"field {target.field_path!r} of {resource.id}: {error}") from error
+    if found is None:
+        return
+    if isinstance(found.value, (dict, list)):
+        raise KustomizeError(
+            f"field {target.field_path!r} of {resource.id} must be a scalar, "
+            f"got {described(found.value)}"
+        )
+    if target.file_path_position:
+        value = inserted(text_of(found.value), target.file_path_position - 1, value)
+    found.set(retyped(found.value, value))
 
 
 def inserted(path: str, index: int, part: str) -> str:

@@ -7,14 +7,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from engine.render.kustomize.accumulator import Accumulator
+from engine.render.kustomize.accumulator import Accumulator, variable_gvk
 from engine.render.kustomize.config.kustomization import Var
-from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.errors import KustomizeError, check_length
 from engine.render.kustomize.model.fields import change_fields
+from engine.render.kustomize.model.ids import Id
 from engine.render.kustomize.model.resource import Resource
-from engine.render.kustomize.model.scalars import SpelledText, text_of
+from engine.render.kustomize.model.scalars import SpelledInt, SpelledText, text_of
+from engine.render.kustomize.transform.nearby import near_field, near_resource
 from engine.render.kustomize.transform.paths import look_up, split_smart
 
+_DECIMAL = re.compile("[-+]?[0-9]+")
 _SLICE = re.compile(r"(.*)\[([0-9]+)\]")
 
 
@@ -38,8 +41,11 @@ def _value(variable: Var, gathered: Accumulator) -> Any:
     for resource in gathered.resources:
         if variable.name in resource.variables:
             return _read(variable, resource)
+    objref = variable.objref
+    wanted = Id(variable_gvk(variable), objref.name, objref.namespace, False)
     raise KustomizeError(
-        f"var {variable.name!r} cannot be mapped to a field in the set of known resources"
+        f"var {variable.name!r} cannot be mapped to a field in the set of known resources: "
+        f"no {wanted}{near_resource(wanted, gathered.resources)}"
     )
 
 
@@ -52,9 +58,16 @@ def _read(variable: Var, resource: Resource) -> Any:
     if value is None:
         raise KustomizeError(
             f"field {path!r} specified in var {variable.name!r} not found in {resource.id} "
-            f"({resource.position})"
+            f"({resource.position}){near_field(resource.obj, _split(path))}"
         )
-    return value
+    if not isinstance(value, SpelledInt):
+        return value
+    if not _DECIMAL.fullmatch(value.text):  # kustomize reads it with strconv.Atoi
+        raise KustomizeError(
+            f"field {path!r} specified in var {variable.name!r} is not a decimal number in "
+            f"{resource.id} ({resource.position})"
+        )
+    return int(value.text)
 
 
 def _split(path: str) -> list[str]:
@@ -87,7 +100,7 @@ def expand(text: str, values: Mapping[str, Any]) -> Any:
 
     A text that is nothing but one reference becomes the value itself, whatever its type.
     """
-    result, start = [], 0
+    result, start, length = [], 0, 0
     while (dollar := text.find("$", start)) >= 0 and dollar + 1 < len(text):
         result.append(text[start:dollar])
         following = text[dollar + 1]
@@ -98,6 +111,8 @@ def expand(text: str, values: Mapping[str, Any]) -> Any:
             if text == f"$({name})":
                 return value
             result.append(_printed(value))
+            length += len(result[-1])
+            check_length(length)
             start = end + 1
         else:
             result.append("$" if following == "$" else "$" + following)

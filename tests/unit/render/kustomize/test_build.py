@@ -24,10 +24,13 @@ def built(files: Mapping[str, str], path: str = "", *, root_only: bool = False) 
     ("files", "message"),
     [
         ({"kustomization.yaml": ""}, "kustomization.yaml: the kustomization is empty"),
-        ({"kustomization.yaml": "resource: [a]"}, "unknown field `resource`"),
+        (
+            {"kustomization.yaml": "resource: [a]"},
+            r"kustomization.yaml:1: resource: unknown field; did you mean `resources`\?",
+        ),
         (
             {"kustomization.yaml": "namePrefix: 5"},
-            r"Expected `str`, got `int` - at `\$.namePrefix`",
+            r"kustomization.yaml:1: namePrefix: expected text, got a number: put it in quotes",
         ),
         ({"kustomization.yaml": "kind: Foo\nnamePrefix: x"}, "kind should be .* got 'Foo'"),
         ({"kustomization.yaml": "apiVersion: v2\nnamePrefix: x"}, "should be .*v1beta1, got 'v2'"),
@@ -63,7 +66,7 @@ def built(files: Mapping[str, str], path: str = "", *, root_only: bool = False) 
         (
             {
                 "kustomization.yaml": "resources: [a.yaml]\npatches:\n"
-                "- target: {name: a}\n  patch: '[{op: remove, path: /data/x}]'",
+                "- target: {name: a}\n  patch: '- {op: remove, path: /data/x}'",
                 "a.yaml": CONFIG_MAP,
             },
             r"JSON patch of .*\(a.yaml:1\): operation 0 \(remove /data/x\)",
@@ -123,7 +126,7 @@ def test_a_generated_config_map_has_the_hash_that_kustomize_gives_it() -> None:
 def test_an_error_does_not_quote_what_may_be_secret() -> None:
     files = {
         "kustomization.yaml": "resources: [s.yaml]\npatches:\n"
-        "- target: {name: s}\n  patch: '[{op: remove, path: /stringData/x}]'",
+        "- target: {name: s}\n  patch: '- {op: remove, path: /stringData/x}'",
         "s.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: hunter2}",
     }
 
