@@ -13,7 +13,7 @@ from benchmarks.limits import FLUX, LIMITS, PACE, Limit, figures_of, objects_of
 from benchmarks.meter import by_verb, of_engine
 from benchmarks.peer import OURS
 from benchmarks.plot import log_plot
-from benchmarks.run import RATE
+from benchmarks.run import NO_SERVER, RATE
 from benchmarks.scenarios import SCENARIOS
 
 RESULTS = Path(__file__).parent / "results"
@@ -165,7 +165,8 @@ def _compared(results: Sequence[Result]) -> str:
         for name, peer in each.get("peers", {}).items()
         if "not_done" in peer
     )
-    return f"On the {server} API server:\n\n{_table(['', *titles], rows)}{not_done}"
+    where = "Without an API server" if server == NO_SERVER else f"On the {server} API server"
+    return f"{where}:\n\n{_table(['', *titles], rows)}{not_done}"
 
 
 def shown_figures(each: Mapping[str, Any]) -> dict[str, float]:
@@ -245,7 +246,9 @@ def _machines(results: Sequence[Result]) -> str:
         machine = each["machine"]
         memory = f"{machine['memory_bytes'] / 2**30:.0f} GiB"
         what = f"{machine['cpu']}, {machine['cores']} cores, {memory}, {machine['system']}"
-        software = f"Python {machine['python']}, Kubernetes {machine['kubernetes']}"
+        software = f"Python {machine['python']}"
+        if machine["kubernetes"]:
+            software += f", Kubernetes {machine['kubernetes']}"
         rows.append([each["at"], each["scenario"], _size(each), what, software, machine["load"]])
     rows.sort()
     return _table(["at", "scenario", "size", "machine", "software", "load before"], rows)

@@ -20,6 +20,8 @@ from engine.runtime import SystemClock
 
 RATE = "bare client, writes a second"
 """The figure by which those of two machines can be compared."""
+NO_SERVER = "no"
+"""In place of the API server, in the result of a scenario that needs none."""
 _HOTTEST = 15  # functions of a profile that are kept
 
 
@@ -48,7 +50,7 @@ async def measured(wish: Wish) -> dict[str, Any]:
     result: dict[str, Any] = {
         "scenario": wish.scenario,
         "at": rfc3339(started_at),
-        "server": wish.server,
+        "server": wish.server if SCENARIOS[wish.scenario].has_server else NO_SERVER,
         "arguments": list(wish.ours.arguments),
         "profiled": bool(wish.ours.profile),
         "workload": asdict(wish.workload),
@@ -79,10 +81,12 @@ async def beside(wish: Wish, peer: Peer) -> dict[str, Any]:
 
 async def _outcome(wish: Wish, arena: Arena) -> Outcome:
     """The scenario's, and what a bare client reaches just before: it tells machines apart."""
-    rate = await pace(arena, wish.workload)
+    scenario = SCENARIOS[wish.scenario]
+    rate = await pace(arena, wish.workload) if scenario.has_server else None
     with anyio.fail_after(wish.limit):
-        outcome = await SCENARIOS[wish.scenario].run(arena, wish.workload, wish.sizes)
-    outcome.figures |= paced(outcome, rate)
+        outcome = await scenario.run(arena, wish.workload, wish.sizes)
+    if rate is not None:
+        outcome.figures |= paced(outcome, rate)
     return outcome
 
 

@@ -19,7 +19,8 @@ def table_of(result: Mapping[str, Any]) -> Table:
     """The result, and how many times as much each peer needed."""
     size = "{kustomizations} x {objects}".format(**result["workload"])
     machine = result["machine"]
-    title = f"{result['scenario']}, {size}, {result['server']} API server {machine['kubernetes']}"
+    server = f"{result['server']} API server {machine['kubernetes']}".rstrip()
+    title = f"{result['scenario']}, {size}, {server}"
     caption = f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']}"
     peers = result.get("peers", {})
     engines = [result, *peers.values()]

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
+from benchmarks.overlays import Overlays
 from benchmarks.scenarios.chain import chain
 from benchmarks.scenarios.change import one_change
 from benchmarks.scenarios.drift import drift_storm
@@ -10,6 +11,7 @@ from benchmarks.scenarios.failing import failing_neighbours
 from benchmarks.scenarios.idle import steady_state
 from benchmarks.scenarios.memory import memory
 from benchmarks.scenarios.outcome import Outcome, Sizes
+from benchmarks.scenarios.render import render
 from benchmarks.scenarios.start import cold_start, flux_benchmark, restart
 from benchmarks.workload import Chain, Failing, OfFlux, Workload
 from benchmarks.world import Arena
@@ -21,10 +23,11 @@ Run = Callable[[Arena, Workload, Sizes], Awaitable[Outcome]]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A scenario and the fleet that it is meant for."""
+    """A scenario and the fleet that it is meant for; has_server: it needs an API server."""
 
     run: Run
     fleet: Workload = Workload()  # noqa: RUF009 - immutable
+    has_server: bool = True
 
     @property
     def summary(self) -> str:
@@ -51,5 +54,6 @@ SCENARIOS: Mapping[str, Scenario] = {
         Scenario(restart),
         Scenario(memory),
         Scenario(flux_benchmark, OfFlux(objects=4)),
+        Scenario(render, Overlays(kustomizations=1000), has_server=False),
     )
 }

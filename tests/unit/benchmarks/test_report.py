@@ -199,3 +199,17 @@ def test_points_that_grow_alike_lie_on_lines_that_are_parallel() -> None:
     lines = [e.attrib["points"] for e in ElementTree.fromstring(drawing) if "points" in e.attrib]
     (a, b) = ([[float(n) for n in p.split(",")] for p in line.split()] for line in lines)
     assert [a[1][i] - a[0][i] for i in (0, 1)] == pytest.approx([b[1][i] - b[0][i] for i in (0, 1)])
+
+
+def test_a_result_without_an_api_server_is_judged_and_names_none(tmp_path: Path) -> None:
+    alone = result(
+        scenario="render", server="no", figures={"ours / Go, corpus cases": 2.5}, kustomizations=3
+    )
+
+    text = report_of(tmp_path, {**alone, "machine": {**alone["machine"], "kubernetes": ""}})
+
+    assert "Without an API server:" in text
+    assert (
+        "| render | ours / Go, corpus cases | 3 | the Go library in the same run | 2.500 |" in text
+    )
+    assert "| Python 3.11 |" in text
