@@ -182,7 +182,7 @@ class Settings:
     build_cache_bytes: int = setting(
         32 * 2**20,
         "Memory of each of them for parsed files, 0: none; holds some 3,000 objects, so that "
-        "bases are parsed once.",
+        "bases are not parsed for each overlay.",
         kind="size",
     )
 

@@ -1,7 +1,7 @@
 """The program of a builder process: renders what it is asked to, one build after the other.
 
 `python -m engine.reconcile.builder MEMORY_BYTES CACHE_BYTES IDLE_SECONDS`.  In, on stdin: jobs, as
-`job_of` makes them.  Out, on stdout: to each a Rendered or an Exception, as `answer_in` reads them.
+`job_of` makes them.  Out, on stdout: to each its result or an Exception, as `answer_in` reads them.
 It ends with its stdin whatever it is doing, so none outlives its engine, however that ends; and
 when no job came for so long, to give its memory back.
 """
@@ -16,21 +16,42 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from struct import Struct
 from typing import Any, BinaryIO
 
 from engine.errors import Failure
-from engine.render import Lacking, Rendered, Request, render
+from engine.render import Lacking, Remotes, Rendered, Request, render
 from engine.render.cache import ParsedFiles
+from engine.render.explanation import Explainer, Places, Wanted, explain, places_of
+from engine.render.kustomize.model.reading import Parse
 from engine.source.store import Store
 from engine.source.tree import Tree
 
 HEADER = Struct("!Q")
 """Before each pickle: how many bytes it has."""
+_KEPT = 2 * 2**20  # bytes of small files of each store: kustomizations and bases
 _STORES = 8  # open at once; each has file handles, and some thousand parsed folders
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A build; wanted: fields of which only the places are asked for, None: the build itself."""
+
+    tree: Tree
+    request: Request
+    remotes: Remotes | None = None
+    wanted: Wanted | None = None
+
+    def done(self, parse: Parse) -> "Rendered | Places":
+        """A Rendered, or the places.  Raises what `render` raises."""
+        if self.wanted is None:
+            return render(self.tree, self.request, self.remotes, parse=parse)
+        explained = explain(self.tree, self.request, self.remotes, Explainer(parse=parse))
+        return places_of(explained, self.wanted)
 
 
 class _Pickler(pickle.Pickler):
@@ -50,20 +71,20 @@ class _Unpickler(pickle.Unpickler):
         return self._store_of(Path(pid))
 
 
-def job_of(tree: Tree, request: Request) -> bytes:
+def job_of(job: Job) -> bytes:
     """What a builder is sent."""
     buffer = io.BytesIO()
-    _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump((tree, request))
+    _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(job)
     return _framed(buffer.getvalue())
 
 
-def answer_in(content: bytes) -> Rendered:
+def answer_in(content: bytes) -> Rendered | Places:
     """What a builder sent, without its header.  Raises what the build raised, or MemoryError."""
     answer = pickle.loads(content)  # noqa: S301 - from our own child
     if isinstance(answer, Exception):
         raise answer
-    rendered: Rendered = answer
-    return rendered
+    found: Rendered | Places = answer
+    return found
 
 
 def _framed(content: bytes) -> bytes:
@@ -80,7 +101,8 @@ def serve(memory_bytes: int, cache_bytes: int, idle: float) -> None:
     os.dup2(2, 1)  # a stray print must not look like an answer
     jobs: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
-    store_of, parse = lru_cache(_STORES)(Store), ParsedFiles(cache_bytes)
+    store_of = lru_cache(_STORES)(partial(Store, kept_bytes=_KEPT if cache_bytes else 0))
+    parse = ParsedFiles(cache_bytes)
     if memory_bytes:
         _bound(memory_bytes)
     while True:
@@ -111,10 +133,9 @@ def _bound(memory_bytes: int) -> None:
 
 
 def _answer(job: bytes, store_of: Callable[[Path], Store], parse: ParsedFiles) -> bytes:
-    answer: Rendered | Exception
+    answer: Rendered | Places | Exception
     try:
-        tree, request = _Unpickler(io.BytesIO(job), store_of).load()
-        answer = render(tree, request, parse=parse)
+        answer = _Unpickler(io.BytesIO(job), store_of).load().done(parse)
     except (Failure, Lacking) as failure:
         answer = failure
     except MemoryError:

@@ -22,9 +22,10 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from engine.api.duration import format_duration
 from engine.cluster.lines import Lines
 from engine.errors import BuildStopped
-from engine.reconcile.builder import HEADER, answer_in, job_of
-from engine.render import Rendered, Request, render
+from engine.reconcile.builder import HEADER, Job, answer_in, job_of
+from engine.render import Remotes, Rendered, Request
 from engine.render.cache import ParsedFiles
+from engine.render.explanation import Places
 from engine.runtime import Priority
 from engine.settings import Settings
 from engine.source.tree import Tree
@@ -35,8 +36,14 @@ IDLE = 30.0  # seconds: what a commit concerns is built by then, and 35 MB are g
 class Builders(Protocol):
     """Renders without holding up the event loop."""
 
-    async def build(self, tree: Tree, request: Request, priority: Priority) -> Rendered:
+    async def build(
+        self, tree: Tree, request: Request, priority: Priority, remotes: Remotes | None = None
+    ) -> Rendered:
         """What `render` gives.  Raises what that raises, and BuildStopped."""
+        ...
+
+    async def places(self, job: Job, priority: Priority) -> Places:
+        """Where the fields stand that the job wants.  Raises what `build` raises."""
         ...
 
     def statistics(self) -> "Statistics":
@@ -51,10 +58,18 @@ class InThread:
         self._limiter = anyio.CapacityLimiter(1)
         self._parse = ParsedFiles(cache_bytes)
 
-    async def build(self, tree: Tree, request: Request, priority: Priority) -> Rendered:
+    async def build(
+        self, tree: Tree, request: Request, priority: Priority, remotes: Remotes | None = None
+    ) -> Rendered:
         """What `render` gives.  Raises what that raises."""
-        work = partial(render, tree, request, parse=self._parse)
-        return await to_thread.run_sync(work, limiter=self._limiter)
+        return cast("Rendered", await self._done(Job(tree, request, remotes)))
+
+    async def places(self, job: Job, priority: Priority) -> Places:
+        """Where the fields stand that the job wants.  Raises what `render` raises."""
+        return cast("Places", await self._done(job))
+
+    async def _done(self, job: Job) -> Rendered | Places:
+        return await to_thread.run_sync(partial(job.done, self._parse), limiter=self._limiter)
 
     def statistics(self) -> "Statistics":
         """Counts at this moment."""
@@ -104,17 +119,29 @@ class Processes:
         self._building = 0
         self._lines: Lines[anyio.Event] = Lines()
 
-    async def build(self, tree: Tree, request: Request, priority: Priority) -> Rendered:
+    async def build(
+        self, tree: Tree, request: Request, priority: Priority, remotes: Remotes | None = None
+    ) -> Rendered:
         """What `render` gives.  Raises what that raises, and BuildStopped.
 
         Cancelled, it kills the process.
         """
+        return cast("Rendered", await self._done(Job(tree, request, remotes), priority))
+
+    async def places(self, job: Job, priority: Priority) -> Places:
+        """Where the fields stand that the job wants, within the bounds of a build.
+
+        Raises what `build` raises.
+        """
+        return cast("Places", await self._done(job, priority))
+
+    async def _done(self, job: Job, priority: Priority) -> Rendered | Places:
         async with self._turn(priority):
             if self._idle:
                 with suppress(_Died):  # perhaps it was dead before it was asked
                     # The one that stays, as the others end sooner, or has most in memory.
-                    return await self._build(self._idle.pop(), tree, request)
-            return await self._build(await self._started(), tree, request)
+                    return await self._by(self._idle.pop(), job)
+            return await self._by(await self._started(), job)
 
     async def start(self) -> None:
         """Have a process ready before the first build; returns before it is."""
@@ -147,11 +174,12 @@ class Processes:
             self._building += 1
             called.set()
 
-    async def _build(self, process: Process, tree: Tree, request: Request) -> Rendered:
-        is_whole = False
+    async def _by(self, process: Process, job: Job) -> Rendered | Places:
+        """The job, done by that process."""
+        is_whole, request = False, job.request
         try:
             with anyio.fail_after(self._bounds.seconds or None):
-                answer = await _asked(process, job_of(tree, request))
+                answer = await _asked(process, job_of(job))
             is_whole = True
             return answer_in(answer)
         except TimeoutError:

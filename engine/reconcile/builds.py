@@ -9,28 +9,34 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from sys import intern
-from typing import Any
+from typing import Any, TypeAlias
 
 from engine.errors import BuildFailed
 from engine.objects.ref import Object, Ref, version_of
-from engine.render import Request
+from engine.render import Needs, Remotes, Request
 from engine.render.inputs import Inputs
 from engine.source.tree import Tree
 
 _LEVEL = 1  # of zlib: 6 saves 2 % more and takes half as long again, on builds of ten objects
+
+Kind: TypeAlias = tuple[str, str, str]
+"""(group, version, kind)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Desired:
     """What Git wants, with owner labels.
 
-    origins: `file:line`.  digest: of the build.  contents: `content_of` each.
+    origins: `file:line`.  digest: of the build.  contents: `content_of` each.  scopes: of kinds
+    that the cluster was asked about, whether they are namespaced: another answer makes another
+    result.
     """
 
     objects: tuple[Object, ...] = ()
     origins: Mapping[Ref, str] = field(default_factory=dict)
     digest: str = ""
     contents: Mapping[Ref, bytes] = field(default_factory=dict)
+    scopes: Mapping[Kind, bool] = field(default_factory=dict)
 
     def versions(self) -> dict[Ref, str]:
         """The API version of each object, without its group."""
@@ -42,12 +48,14 @@ class _Built:
     """A build that went well.
 
     tree: id of the tree that it was made of.  roots: folders that held all it asked for, by path,
-    with their ids; none where there are no such.  inputs, desired: packed.
+    with their ids; none where there are no such.  moving: URLs that may stand for something else
+    the next time.  inputs, desired: packed.
     """
 
     request: Request
     tree: str
     roots: tuple[tuple[str, str], ...]
+    moving: Needs
     inputs: bytes
     desired: bytes
 
@@ -55,7 +63,12 @@ class _Built:
     def of(cls, request: Request, inputs: Inputs, desired: Desired) -> "_Built":
         """A build, packed."""
         return cls(
-            request, intern(inputs.tree), _roots(inputs), _packed(inputs), _packed_desired(desired)
+            request,
+            intern(inputs.tree),
+            _roots(inputs),
+            Needs(*inputs.moving),
+            _packed(inputs),
+            _packed_desired(desired),
         )
 
     def holds_in(self, tree: Tree) -> bool:
@@ -64,6 +77,11 @@ class _Built:
             return True
         inputs: Inputs = _unpacked(self.inputs)
         return inputs.hold_in(tree)
+
+    def holds_with(self, remotes: Remotes) -> bool:
+        """Whether a build with what was fetched now would find the same."""
+        inputs: Inputs = _unpacked(self.inputs)
+        return inputs.hold_remotely(remotes.bases, remotes.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +111,20 @@ class Builds:
         self._ended: set[Ref] = set()
         self._used = self._built = self._failed = 0
 
-    def held(self, owner: Ref, request: Request, tree: Tree) -> Desired | None:
+    def moving(self, owner: Ref, request: Request, tree: Tree) -> Needs:
+        """What is to be fetched before `held` can tell: what may be another at any time."""
+        held = self._held.get(owner)
+        if not isinstance(held, _Built) or held.request != request or not held.moving:
+            return Needs()
+        return held.moving if held.holds_in(tree) else Needs()
+
+    def held(
+        self, owner: Ref, request: Request, tree: Tree, remotes: Remotes | None = None
+    ) -> Desired | None:
         """What building would give, None if that is not known.
 
-        Raises BuildFailed if it is known to fail.
+        remotes: all that is `moving`; None: it is taken for what it was.  Raises BuildFailed if it
+        is known to fail.
         """
         held = self._held.get(owner)
         if held is None or held.request != request:
@@ -108,21 +136,25 @@ class Builds:
             raise BuildFailed(held.failure.message)
         if not held.holds_in(tree):
             return None
+        if remotes is not None and held.moving and not held.holds_with(remotes):
+            return None
         self._used += 1
         return _unpacked_desired(held.desired)
 
     def keep(self, owner: Ref, request: Request, inputs: Inputs, desired: Desired) -> None:
-        """Remembers a build; one that used a remote may be another the next time."""
+        """Remembers a build."""
         self._built += 1
-        if inputs.remotes:
-            self._held.pop(owner, None)
-        else:
-            self._held[owner] = _Built.of(request, inputs, desired)
+        self._held[owner] = _Built.of(request, inputs, desired)
 
     def keep_failure(self, owner: Ref, request: Request, tree: Tree, failure: BuildFailed) -> None:
         """Remembers that a tree cannot be built."""
         self._failed += 1
         self._held[owner] = _Broken(request, tree.id, failure)
+
+    def note_failure(self, owner: Ref) -> None:
+        """A build failed that may go well the next time: other things than the tree had a say."""
+        self._failed += 1
+        self._held.pop(owner, None)
 
     def forget(self, owner: Ref) -> None:
         """The Kustomization is gone, or its build must be done anew."""
@@ -145,7 +177,7 @@ class Builds:
     def is_concerned(self, owner: Ref, tree: Tree) -> bool:
         """Whether the owner would perhaps build something else of that tree."""
         held = self._held.get(owner)
-        return not isinstance(held, _Built) or not held.holds_in(tree)
+        return not isinstance(held, _Built) or bool(held.moving) or not held.holds_in(tree)
 
     def statistics(self) -> Statistics:
         """Counts at this moment."""
@@ -198,17 +230,18 @@ def _packed_desired(desired: Desired) -> bytes:
     refs = [Ref.of(obj) for obj in desired.objects]
     origins = [desired.origins.get(ref, "") for ref in refs]
     contents = [desired.contents[ref] for ref in refs]
-    return _packed((desired.objects, origins, desired.digest, contents))
+    return _packed((desired.objects, origins, desired.digest, contents, desired.scopes))
 
 
 def _unpacked_desired(packed: bytes) -> Desired:
-    objects, origins, digest, contents = _unpacked(packed)
+    objects, origins, digest, contents, scopes = _unpacked(packed)
     refs = [Ref.of(obj) for obj in objects]
     return Desired(
         objects,
         dict(zip(refs, origins, strict=True)),
         digest,
         dict(zip(refs, contents, strict=True)),
+        scopes,
     )
 
 

@@ -44,7 +44,7 @@ async def corrected(
         live = await live_view(desired, inventory, executor, own)
         plan = make_plan(desired.objects, live, inventory, policy_of(ks, own))
         changes = await apply(plan, executor)
-    tell_applied(changes, desired, own)
+    await tell_applied(changes, desired, own)
     tell_left(changes, desired, own)
 
 
@@ -54,6 +54,7 @@ def _correction_in(run: Run) -> Run:
     turn = Turn(item, run.turn.slots, run.turn.freed)
     own = Run(run.engine, turn, run.resource, run.obj, run.controller, run.manager)
     own.told, own.secrets, own.digest = run.told, run.secrets, run.digest
+    own.built = run.built
     return own
 
 

@@ -1,6 +1,8 @@
 """The objects that a Kustomization wants: gather variables, render in a worker, label, scope."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TypeVar
 
 from engine.api.kustomize import Kustomization, SubstituteReference
 from engine.cluster import ApiError, UnknownKind
@@ -8,12 +10,18 @@ from engine.errors import BuildFailed, BuildStopped, ReconciliationFailed
 from engine.objects.ref import Object, Ref, version_of
 from engine.plan.observation import content_of
 from engine.plan.policy import Owner, labelled
-from engine.reconcile.builds import Desired
+from engine.reconcile.builder import Job
+from engine.reconcile.builds import Desired, Kind
+from engine.reconcile.remotes import Fetch, built, secrets_in_urls, urls_of
 from engine.reconcile.run import Run
 from engine.reconcile.secrets import values_of
 from engine.reconcile.sources import Outdated, source_ref
-from engine.render import Lacking, Rendered, RenderedObject, Request
+from engine.render import Needs, Rendered, Request
 from engine.source.artifact import Artifact
+from engine.source.transport import without_secrets
+from engine.telemetry import logger
+
+T = TypeVar("T")
 
 
 async def rendered(artifact: Artifact, ks: Kustomization, run: Run) -> Desired:
@@ -28,42 +36,80 @@ async def rendered(artifact: Artifact, ks: Kustomization, run: Run) -> Desired:
         strict=settings.strict_substitutions,
         no_remote_bases=settings.no_remote_bases,
     )
-    held = builds.held(owner, request, artifact.tree)
-    if held is not None:
+    moving = Needs() if run.is_correction else builds.moving(owner, request, artifact.tree)
+    run.built = Job(artifact.tree, request)
+    held = builds.held(owner, request, artifact.tree) if not moving else None
+    if held is not None and await _is_scoped_so(held, run):
         return held
+    fetch = Fetch(run.engine.depot.bases, ks.timeout, "spec.timeout")
     try:
-        built = await _built(artifact, request, run)
+        made = await _unless_superseded(partial(_built, artifact, request, moving, fetch, run), run)
     except BuildStopped:  # says nothing about the tree
         raise
     except BuildFailed as failure:
-        builds.keep_failure(owner, request, artifact.tree, failure)
+        if urls_of(fetch.got):
+            builds.note_failure(owner)
+        else:
+            builds.keep_failure(owner, request, artifact.tree, failure)
         run.engine.readers.forget(owner)
         raise
-    _check_readable(built)
+    finally:
+        run.secrets += secrets_in_urls(urls_of(fetch.got))
+    if isinstance(made, Desired):
+        return made
+    run.built = Job(artifact.tree, request, fetch.got)
+    _check_readable(made)
     marked = Owner(ks.metadata.name, ks.metadata.namespace)
-    desired, is_sure = await _scoped(built, marked, run)
+    desired, is_sure = await _scoped(made, marked, run)
     if is_sure:
-        builds.keep(owner, request, built.inputs, desired)
-        run.engine.readers.keep(owner, source_ref(ks), artifact.tree, built.inputs)
+        builds.keep(owner, request, made.inputs, desired)
+        run.engine.readers.keep(owner, source_ref(ks), artifact.tree, made.inputs)
+        _tell_moving(made, run)
     return desired
 
 
-async def _built(artifact: Artifact, request: Request, run: Run) -> Rendered:
-    """The build, unless something newer asks for another one: then Outdated is raised."""
+async def _unless_superseded(work: Callable[[], Awaitable[T]], run: Run) -> T:
+    """What the work gives, unless something newer asks for other work: then Outdated is raised."""
     builds, owner = run.engine.builds, run.turn.key
-    build = partial(run.engine.builders.build, artifact.tree, request, run.turn.priority)
-    try:
-        if not builds.may_end(owner):
-            return await build()
-        with run.turn.until_superseded():
-            return await build()
-        builds.ended(owner)
-        raise Outdated(f"{owner} was being built, and is asked for anew")
-    except Lacking as lacking:
-        raise BuildFailed(
-            f"kustomize build failed: remote resources are not fetched by this version of "
-            f"Lockstep: {lacking}; copy them into the repository"
-        ) from None
+    if not builds.may_end(owner):
+        return await work()
+    with run.turn.until_superseded():
+        return await work()
+    builds.ended(owner)
+    raise Outdated(f"{owner} was being built, and is asked for anew")
+
+
+async def _built(
+    artifact: Artifact, request: Request, moving: Needs, fetch: Fetch, run: Run
+) -> Rendered | Desired:
+    """The build; the last one if what is `moving` stands where it stood.
+
+    No slot is held while something is fetched.
+    """
+
+    async def bring(needs: Needs) -> None:
+        async with run.turn.yielded():
+            await fetch.bring(needs)
+
+    if moving:
+        await bring(moving)
+        held = run.engine.builds.held(run.turn.key, request, artifact.tree, fetch.got)
+        if held is not None and await _is_scoped_so(held, run):
+            return held
+    build = run.engine.builders.build
+    return await built(
+        lambda remotes: build(artifact.tree, request, run.turn.priority, remotes), fetch, bring
+    )
+
+
+def _tell_moving(made: Rendered, run: Run) -> None:
+    """Say that the build depends on more than its source."""
+    bases, files = made.inputs.moving
+    if bases or files:
+        urls = ", ".join(sorted(map(without_secrets, bases | files)))
+        logger.info(
+            "%s is looked up at every reconcile, as no commit is named: %s", run.turn.key, urls
+        )
 
 
 async def _scoped(built: Rendered, owner: Owner, run: Run) -> tuple[Desired, bool]:
@@ -80,29 +126,40 @@ async def _scoped(built: Rendered, owner: Owner, run: Run) -> tuple[Desired, boo
     }
     objects: list[Object] = []
     origins: dict[Ref, str] = {}
-    is_sure = True
+    scopes: dict[Kind, bool | None] = {}
     for each in built.objects:
         obj, ref = labelled(each.obj, owner), each.ref
         is_namespaced = defined.get((ref.group, ref.kind))
         if ref.namespace and is_namespaced is None:
-            is_namespaced = await _is_namespaced(each, run)
-            is_sure = is_sure and is_namespaced is not None
+            asked = ref.group, version_of(each.obj), ref.kind
+            if asked not in scopes:
+                scopes[asked] = await _is_namespaced(asked, run)
+            is_namespaced = scopes[asked]
         if ref.namespace and is_namespaced is False:
             metadata = {key: value for key, value in obj["metadata"].items() if key != "namespace"}
             obj = {**obj, "metadata": metadata}
         objects.append(obj)
         origins[Ref.of(obj)] = each.origin
     contents = {Ref.of(obj): content_of(obj) for obj in objects}
-    return Desired(tuple(objects), origins, built.digest, contents), is_sure
+    known = {kind: found for kind, found in scopes.items() if found is not None}
+    desired = Desired(tuple(objects), origins, built.digest, contents, known)
+    return desired, len(known) == len(scopes)
 
 
-async def _is_namespaced(made: RenderedObject, run: Run) -> bool | None:
+async def _is_namespaced(asked: Kind, run: Run) -> bool | None:
     """None: the kind is not served (applying says so)."""
-    ref, discovery = made.ref, run.client.discovery
     try:
-        return (await discovery.resource(ref.group, version_of(made.obj), ref.kind)).namespaced
+        return (await run.client.discovery.resource(*asked)).namespaced
     except UnknownKind:
         return None
+
+
+async def _is_scoped_so(desired: Desired, run: Run) -> bool:
+    """Whether the cluster would still give the answers that the result was made with."""
+    for asked, is_namespaced in desired.scopes.items():
+        if await _is_namespaced(asked, run) is not is_namespaced:
+            return False
+    return True
 
 
 async def variables_of(ks: Kustomization, run: Run) -> dict[str, str] | None:

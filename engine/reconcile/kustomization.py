@@ -57,7 +57,7 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
     with span("apply", objects=len(plan.applies)):
         changes = await apply(plan, executor)  # ReconciliationFailed
     reservations.applied(run.turn.key)
-    tell_applied(changes, desired, run)
+    await tell_applied(changes, desired, run)
     tell_left(changes, desired, run)
     tell_scaled(changes, desired, run)
     with span("prune", objects=len(plan.prunes)):

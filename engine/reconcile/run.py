@@ -18,6 +18,7 @@ from engine.objects.redact import mask
 from engine.objects.ref import Object, Ref
 from engine.plan.claims import Claims
 from engine.reconcile.artifacts import Artifacts
+from engine.reconcile.builder import Job
 from engine.reconcile.builders import Builders
 from engine.reconcile.builds import Builds
 from engine.reconcile.drift import Drift
@@ -88,6 +89,8 @@ class Run:
     """Whether it is cut short, as the revision changes nothing here."""
     digest: str = ""
     """Of what was built; "" before."""
+    built: Job | None = None
+    """What was built, to be asked where a field comes from; None before."""
     told: Mapping[str, str] = field(default_factory=dict)
     """Metadata of the events about what this run works on."""
     secrets: list[str] = field(default_factory=list)

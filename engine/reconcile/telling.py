@@ -1,6 +1,6 @@
 """What a Kustomization's run tells: phases, events and its final status."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -17,8 +17,10 @@ from engine.plan.contention import WINDOW
 from engine.plan.drift import Difference, writer_of
 from engine.reconcile.builds import Desired
 from engine.reconcile.outcome import Result
+from engine.reconcile.places import places_in_git
 from engine.reconcile.run import Run
 from engine.reconcile.sources import Source
+from engine.render.explanation import Places
 from engine.status.conditions import condition, with_condition
 from engine.status.history import Outcome, with_outcome
 from engine.telemetry import logger
@@ -33,15 +35,28 @@ def phase(what: str, ks: Kustomization, source: Source) -> str:
     return f"{what} for revision {source.revision} with a timeout of {format_duration(ks.timeout)}"
 
 
-def tell_applied(changes: ChangeSet, desired: Desired, run: Run) -> None:
+async def tell_applied(changes: ChangeSet, desired: Desired, run: Run) -> None:
     """One event with a line for each object that was written, and what had drifted."""
     changed = changes.changed()
     if not changed:
         return
     run.changed = True
+    corrected = [done for done in changed if done.before is not None]
+    places: Places = {}
+    try:
+        places = await places_in_git(corrected, FIELDS, run)
+    finally:  # it was written, and is told even if the run is ended meanwhile
+        _tell(changed, desired, places, run)
+
+
+def _tell(changed: Sequence[Done], desired: Desired, places: Places, run: Run) -> None:
     manager = run.engine.settings.field_manager
     lines = [f"{done}{essence(done, manager)}" for done in changed]
-    found = [explained(done, desired, manager) for done in changed if done.before is not None]
+    found = [
+        explained(done, desired, manager, places.get(done.ref, {}))
+        for done in changed
+        if done.before is not None
+    ]
     run.emit("Normal", PROGRESSING, "\n".join([*lines, *found]), run.told)
     for done in changed:
         if done.before is not None or run.is_correction:
@@ -81,12 +96,19 @@ def essence(done: Done, manager: str) -> str:
     return f" (drift: {first.path}{others}{f', by {writer.manager}' if writer else ''})"
 
 
-def explained(done: Done, desired: Desired, manager: str) -> str:
-    """What was corrected of one object: each field, its values, who wrote it, where Git has it."""
-    fields = [_field(each, done.before or {}, manager) for each in done.differences[:FIELDS]]
+def explained(done: Done, desired: Desired, manager: str, places: Mapping[str, str]) -> str:
+    """What was corrected of one object: each field, its values, who wrote it, where Git has it.
+
+    places: `file:line` by the path of a field, for those that are not where the object is.
+    """
+    origin = desired.origins.get(done.ref)
+    fields: list[str] = []
+    for each in done.differences[:FIELDS]:
+        place = places.get(each.path, origin)
+        at = f" ({place})" if place != origin else ""
+        fields.append(_field(each, done.before or {}, manager) + at)
     if len(done.differences) > FIELDS:
         fields.append(f"and {len(done.differences) - FIELDS} more fields")
-    origin = desired.origins.get(done.ref)
     where = f" ({origin})" if origin else ""
     return f"drift of {done.ref} corrected{where}: {'; '.join(fields) or 'its field owners'}"
 

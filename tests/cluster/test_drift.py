@@ -43,7 +43,7 @@ async def test_a_manual_edit_is_corrected_without_anybody_asking(fleet: Fleet) -
     assert lines[0] == f"{what} (drift: .data.color and 1 more field, by kubectl-patch)"
     assert re.sub("at [^)]*", "at TIME", lines[1]) == (
         f"drift of ConfigMap/{fleet.namespace}/web corrected (app/a.yaml:1): "
-        '.data.color was "red" (written by kubectl-patch at TIME), now "blue"; '
+        '.data.color was "red" (written by kubectl-patch at TIME), now "blue" (app/a.yaml:3); '
         '.data.size was "1" (written by kubectl-patch at TIME), now removed'
     )
 

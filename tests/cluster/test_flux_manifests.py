@@ -184,7 +184,7 @@ REPOSITORY: Files = {
     "deploy/components/banner/kustomization.yaml": (
         "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
         "patches:\n  - target: {kind: ConfigMap}\n"
-        "    patch: '[{op: add, path: /data/banner, value: hello}]'\n"
+        "    patch: '- {op: add, path: /data/banner, value: hello}'\n"
     ),
 }
 

@@ -36,11 +36,18 @@ def is_running(pid: int) -> bool:
 
 
 def command_of(pid: int) -> bytes:
-    """The command line; empty once the process has ended."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
+    """The command line; empty once the process has ended.
+
+    It is empty, too, while a program takes the place of another: then it is read again.
+    """
+    while True:
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return b""
+        if command or state in (b"Z", b"X"):
+            return command
 
 
 def seconds_of(pid: int) -> float:

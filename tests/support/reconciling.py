@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from random import Random
+from types import SimpleNamespace
 from typing import Any, cast
 
 import anyio
@@ -32,6 +33,7 @@ from engine.source.artifact import Artifact
 from engine.source.tree import MemoryTree
 from engine.status.events import Recorder
 from engine.telemetry import Metrics
+from tests.support.bases import FakeBases
 from tests.support.clock import ImpatientClock, ManualClock
 from tests.support.memory_client import MemoryClient, kind
 from tests.support.pushes import Pushed, pushing
@@ -50,6 +52,7 @@ class Workshop:
     clock: ImpatientClock | ManualClock = field(default_factory=ImpatientClock)
     events: list[dict[str, Any]] = field(default_factory=list)
     pushed: list[Ref] = field(default_factory=list)
+    bases: FakeBases = field(default_factory=FakeBases)
     turn: Turn[Ref] | None = None
 
     def __post_init__(self) -> None:
@@ -82,7 +85,7 @@ class Workshop:
             builds=builds,
             readers=Readers(lambda ref, tree: not builds.is_concerned(ref, tree)),
             orderly=Orderly(),
-            depot=cast("Any", None),
+            depot=cast("Any", SimpleNamespace(bases=self.bases)),
             builders=InThread(self.settings.build_cache_bytes),
         )
 

@@ -1,12 +1,14 @@
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
+from engine.api.applier import CommonMetadata, Image, Patch
 from engine.errors import BuildFailed
 from engine.objects.ref import Ref
 from engine.plan.observation import content_of
 from engine.reconcile.builds import Builds, Desired
-from engine.render import Request, render
+from engine.render import Needs, Remotes, Request, render
 from engine.source.tree import MemoryTree
 
 APP = Ref("k", "Kustomization", "flux", "app")
@@ -90,3 +92,65 @@ def test_a_build_that_failed_is_told_again_for_the_same_tree_only() -> None:
     with pytest.raises(BuildFailed, match="no such file"):
         builds.held(APP, REQUEST, MemoryTree(FILES))
     assert builds.held(APP, REQUEST, MemoryTree({**FILES, "README.md": b"news"})) is None
+
+
+BASE, FILE = "https://git.example.com/org/base.git//app?ref=main", "https://example.com/x.yaml"
+REMOTE = {"apps/web/kustomization.yaml": f"resources: ['{BASE}', '{FILE}']\n".encode()}
+MAP = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: file}\n"
+
+
+def remotes(file: bytes = MAP, **changes: bytes) -> Remotes:
+    """What the URLs stand for; changes: of the base's files, by the name in its folder."""
+    base = {
+        "app/kustomization.yaml": b"resources: [map.yaml]\n",
+        "app/map.yaml": FILES["base/map.yaml"],
+    }
+    base |= {f"app/{name}": content for name, content in changes.items()}
+    return Remotes({BASE: MemoryTree(base)}, {FILE: file})
+
+
+def test_what_may_be_another_at_any_time_is_to_be_looked_up_and_compared() -> None:
+    tree, builds = MemoryTree(REMOTE), Builds()
+    made = render(tree, REQUEST, remotes())
+    builds.keep(APP, REQUEST, made.inputs, Desired(digest=made.digest))
+
+    assert builds.moving(APP, REQUEST, tree) == Needs(frozenset({BASE}), frozenset({FILE}))
+    assert not builds.moving(APP, Request(path="base"), tree)
+    assert not builds.moving(APP, REQUEST, MemoryTree(FILES))
+    assert builds.is_concerned(APP, tree)
+    assert builds.held(APP, REQUEST, tree) is not None  # a correction of drift does not look
+    assert builds.held(APP, REQUEST, tree, remotes()) is not None
+    assert builds.held(APP, REQUEST, tree, remotes(README=b"unread")) is not None
+    assert builds.held(APP, REQUEST, tree, remotes(file=MAP + b"data: {a: b}")) is None
+    assert builds.held(APP, REQUEST, tree, remotes(**{"map.yaml": MAP})) is None
+    assert builds.held(APP, REQUEST, tree, Remotes(remotes().bases, {})) is None
+    assert builds.held(APP, REQUEST, tree, Remotes({}, {FILE: MAP})) is None
+
+
+OTHER: dict[str, Any] = {
+    "path": "base",
+    "target_namespace": "shop",
+    "name_prefix": "a-",
+    "name_suffix": "-z",
+    "patches": (Patch(patch="- {op: remove, path: /data}"),),
+    "images": (Image(name="web", new_tag="2"),),
+    "components": ("../more",),
+    "ignore_missing_components": True,
+    "build_metadata": ("originAnnotations",),
+    "common_metadata": CommonMetadata(labels={"team": "a"}),
+    "variables": {"region": "eu"},
+    "always": True,
+    "strict": False,
+    "no_remote_bases": True,
+}
+
+
+def test_each_part_of_a_request_has_another_value_here() -> None:
+    assert OTHER.keys() == {each.name for each in fields(Request)}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_a_build_is_not_taken_for_one_that_was_asked_for_otherwise(name: str) -> None:
+    builds, _ = built(FILES)
+
+    assert builds.held(APP, replace(REQUEST, **{name: OTHER[name]}), MemoryTree(FILES)) is None

@@ -3,12 +3,15 @@ from dataclasses import dataclass, field, replace
 import anyio
 import pytest
 
+from engine.cluster import Resource
 from engine.errors import BuildFailed, BuildStopped
+from engine.objects.ref import Ref
 from engine.reconcile.builders import InThread, Statistics
-from engine.render import Rendered, Request
+from engine.render import Remotes, Rendered, Request
 from engine.runtime import Priority
 from engine.source.tree import Tree
 from tests.support.fleet import config_map
+from tests.support.memory_client import MemoryClient, kind
 from tests.support.processes import until
 from tests.support.reconciling import Workshop
 
@@ -23,11 +26,13 @@ class FailsOnce:
     def statistics(self) -> Statistics:
         return Statistics(0, 0, 0)
 
-    async def build(self, tree: Tree, request: Request, priority: Priority) -> Rendered:
+    async def build(
+        self, tree: Tree, request: Request, priority: Priority, remotes: Remotes | None = None
+    ) -> Rendered:
         self.asked.append(priority)
         if len(self.asked) == 1:
             raise self.failure
-        return await InThread(0).build(tree, request, priority)
+        return await InThread(0).build(tree, request, priority, remotes)
 
 
 @dataclass
@@ -40,10 +45,12 @@ class Hangs:
     def statistics(self) -> Statistics:
         return Statistics(0, len(self.begun), 0)
 
-    async def build(self, tree: Tree, request: Request, priority: Priority) -> Rendered:
+    async def build(
+        self, tree: Tree, request: Request, priority: Priority, remotes: Remotes | None = None
+    ) -> Rendered:
         self.begun.append(tree.id)
         await self.go_on.wait()
-        return await InThread(0).build(tree, request, priority)
+        return await InThread(0).build(tree, request, priority, remotes)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +87,27 @@ async def test_a_build_is_as_urgent_as_its_run() -> None:
     await workshop.run()
 
     assert builders.asked == [Priority.INTERVAL]
+
+
+def widgets(*, namespaced: bool) -> Resource:
+    return kind("example.com/v1", "Widget", "widgets", namespaced=namespaced)
+
+
+async def test_a_kind_that_has_another_scope_now_is_built_anew() -> None:
+    """kustomize gives a namespace to every kind that it does not know."""
+    client = MemoryClient(kinds=[widgets(namespaced=True)])
+    workshop = Workshop(client=client)
+    widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}}
+    workshop.source("main@sha1:1", w=widget)
+    workshop.kustomization(targetNamespace="flux")
+    await workshop.run()
+
+    client.remove(Ref("example.com", "Widget", "flux", "w"))  # as its definition is
+    client.kinds["example.com", "Widget"] = widgets(namespaced=False)
+    await workshop.run()
+
+    entries = workshop.status()["inventory"]["entries"]
+    assert [each["id"] for each in entries] == ["_w_example.com_Widget"]
 
 
 def fleet(builders: Hangs) -> Workshop:

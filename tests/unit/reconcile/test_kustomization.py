@@ -206,7 +206,8 @@ async def test_drift_is_corrected_without_touching_the_conditions() -> None:
     assert shop.status()["conditions"] == before
     assert shop.told()[0] == (
         "Normal Progressing: ConfigMap/ns/a configured (drift: .data.x)\n"
-        'drift of ConfigMap/ns/a corrected (app/a.yaml:1): .data.x was "edited", now "1"'
+        "drift of ConfigMap/ns/a corrected (app/a.yaml:1): "
+        '.data.x was "edited", now "1" (app/a.yaml:3)'
     )
 
 
