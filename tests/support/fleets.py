@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tests.support.fleet_fields import fields, text
+from tests.support.fleet_configs import text
+from tests.support.fleet_fields import fields
 from tests.support.fleet_objects import World, obj
 from tests.support.oracle import Case
 

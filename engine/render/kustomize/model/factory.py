@@ -11,7 +11,8 @@ from typing import Any
 from engine.render.kustomize.errors import KustomizeError
 from engine.render.kustomize.model.reading import Document, read
 from engine.render.kustomize.model.resource import Position, Resource
-from engine.render.kustomize.model.scalars import copied, described, requoted, text_of
+from engine.render.kustomize.model.rewriting import requoted
+from engine.render.kustomize.model.scalars import copied, described, text_of
 from engine.render.kustomize.model.schemas import Schemas
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from types import NoneType
 from typing import Any, Self
 
-from engine.objects.scalars import NUMERIC, float_text
+from engine.objects.scalars import NUMERIC
 from engine.objects.scalars import resolve as number_of
 from engine.render.kustomize.errors import KustomizeError
 
@@ -26,7 +26,6 @@ _TIME = re.compile(
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
     r"(?:([Tt ])([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:\.([0-9]+))?(Z|[-+][0-9]{2}:[0-9]{2})?)?"
 )
-_SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _INTEGRAL = 1e21
 """From here on JSON writes a float with an exponent (encoding/json)."""
 
@@ -217,7 +216,7 @@ def unspelled(value: Any) -> Any:
         return value
     if isinstance(value, dict):
         return {
-            key if key.__class__ is str else _plain_key(key): unspelled(item)
+            key if key.__class__ is str else plain_key(key): unspelled(item)
             for key, item in value.items()
         }
     if isinstance(value, list):
@@ -240,7 +239,8 @@ _SPELLED: tuple[tuple[type, type], ...] = (
 )
 
 
-def _plain_key(key: str) -> str:
+def plain_key(key: str) -> str:
+    """The key without what it remembers.  Raises KustomizeError if it does not read as text."""
     if isinstance(key, Key):
         if key.is_bare:
             raise KustomizeError(f"the mapping key {str(key)!r} must be quoted")
@@ -259,50 +259,7 @@ def copied(value: Any) -> Any:
     return str(value) if isinstance(value, Shared) else value
 
 
-def refloated(value: Any) -> Any:
-    """A JSON value after a JSON patch, which is all that kustomize sends through Go's floats.
-
-    Integers from 2^53 on lose their last digits, and those from a million on are spelled `1e+06`.
-    Texts only keep the quotes that they need.
-    """
-    if isinstance(value, dict):
-        return {key: refloated(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [refloated(item) for item in value]
-    if isinstance(value, str):
-        return Quoted(value) if _needs_quotes(value) else value
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return value
-    number = float(value)
-    text = float_text(number)
-    return _spelled(_integral(number) if number.is_integer() else number, text)
-
-
-def requoted(value: Any) -> Any:
-    """A value as it comes out of JSON: numbers in their usual spelling, every text in quotes.
-
-    Raises KustomizeError for a key that reads as something else than text.
-    """
-    if isinstance(value, dict):
-        return {_plain_key(key): requoted(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [requoted(item) for item in value]
-    plain = unspelled(value)
-    return Quoted(plain) if isinstance(plain, str) else plain
-
-
-def _needs_quotes(text: str) -> bool:
-    """True if YAML 1.1 or 1.2 would read the unquoted text as something else, or not at all."""
-    if not text or "\n" in text or _SEXAGESIMAL.fullmatch(text):
-        return True
-    if not is_text(text) or not isinstance(number_of(text), str):
-        return True
-    is_indicated = text[0] in "-?:" and text[1:2] in ("", " ")
-    is_indicated |= text[0] in ",[]{}#&*!|>'\"%@` "
-    return is_indicated or ": " in text or " #" in text or text[-1] in ": "
-
-
-def _integral(number: float) -> int | float:
+def integral(number: float) -> int | float:
     """A whole number as JSON has it: the shortest digits, and an exponent if it is very large."""
     return int(Decimal(repr(number))) if abs(number) < _INTEGRAL else number
 
@@ -311,11 +268,11 @@ def _number(text: str) -> Any:
     """The number that the text is, with its spelling if JSON would write it otherwise."""
     number = number_of(text)
     if isinstance(number, float) and number.is_integer():
-        number = _integral(number)
-    return number if isinstance(number, str) else _spelled(number or 0, text)
+        number = integral(number)
+    return number if isinstance(number, str) else spelled_as(number or 0, text)
 
 
-def _spelled(number: int | float, text: str) -> int | float:
+def spelled_as(number: int | float, text: str) -> int | float:
     """The number, remembering its text if that is not how Python would write it."""
     if str(number) == text:
         return number

@@ -15,7 +15,8 @@ from engine.render.kustomize.model.factory import patches_from
 from engine.render.kustomize.model.reading import read_one
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Resource
-from engine.render.kustomize.model.scalars import refloated, unspelled
+from engine.render.kustomize.model.rewriting import refloated
+from engine.render.kustomize.model.scalars import unspelled
 from engine.render.kustomize.model.schemas import Schemas
 from engine.render.kustomize.transform.generators import take_identity
 from engine.render.kustomize.transform.merge import merge

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from msgspec import structs
+
 from engine.render.kustomize.config.kustomization import Image, Kustomization, Patch, Replica
 from engine.render.kustomize.config.specs import Config
 from engine.render.kustomize.errors import Entry, KustomizeError, collected
@@ -188,7 +190,8 @@ def _image(image: Image, config: Config) -> Transform:
 
 
 def _replacements(kustomization: Kustomization, loader: Loader) -> Iterable[Step]:
-    entries = kustomization.replacements
+    # As kustomize hands them on as YAML, which leaves empty lists out.
+    entries = [structs.replace(r, targets=r.targets or None) for r in kustomization.replacements]
     if entries:
         yield Step(
             "ReplacementTransformer",
