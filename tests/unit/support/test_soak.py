@@ -8,7 +8,7 @@ from tests.support import soak
 def test_a_law_is_tried_again_with_new_examples_until_its_time_is_over() -> None:
     seen: list[int] = []
 
-    @settings(max_examples=3, database=None)
+    @settings(max_examples=3, database=None, derandomize=False)  # CI's default is True
     @given(st.integers(min_value=2**32))
     def law(number: int) -> None:
         seen.append(number)
