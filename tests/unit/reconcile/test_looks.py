@@ -12,6 +12,7 @@ from engine.objects.ref import Object, Ref
 from tests.support.build import config, made
 from tests.support.clock import ManualClock, settle
 from tests.support.memory_client import MemoryClient
+from tests.support.processes import until
 from tests.support.reconciling import APP, Workshop
 
 LABELS = {"app": "db"}
@@ -194,17 +195,20 @@ async def test_what_drifts_while_it_waits_is_corrected_and_the_wait_goes_on() ->
 
     async with waiting(shop):
         change(shop, Ref.of(web), data={"color": "red"})
-        await settle()
+        # A thread tells where Git has the field: only then does the wait go on.
+        await until(lambda: is_blue(shop, web) and shop.turn and shop.turn.is_yielded)
         corrected = shop.client.objects[Ref.of(web)]["data"]
         calls = [call for call in shop.client.calls if not call.startswith("patch")]
-        is_waiting = shop.turn is not None and shop.turn.is_yielded
         shop.client.put(config("theirs"))
 
     assert corrected == {"color": "blue"}
-    assert is_waiting
     assert calls[:2] == [f"get Kustomization/{APP.namespace}/app", "apply ConfigMap/ns/a"]
     assert any("drift of ConfigMap/ns/a corrected" in line for line in shop.told())
     assert shop.said().startswith("True ")
+
+
+def is_blue(shop: Workshop, obj: Object) -> bool:
+    return shop.client.objects[Ref.of(obj)]["data"] == {"color": "blue"}
 
 
 @pytest.mark.parametrize("field", ["spec", "annotations"])
