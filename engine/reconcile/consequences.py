@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from engine.api.meta import KUSTOMIZE_GROUP
 from engine.api.paths import clean_path
 from engine.cluster import Forbidden, NotFound, Resource
+from engine.errors import PruneFailed
 from engine.objects.ref import Object, Ref
 from engine.plan import Action, Change, Plan
 from engine.plan.brake import Consequences, deletions_of
@@ -22,9 +23,12 @@ _SHAPE = ("targetNamespace", "namePrefix", "nameSuffix", "kubeConfig")
 
 
 async def consequences_of(plan: Plan, inventory: Inventory, run: Run) -> Consequences:
-    """What the deletions of a plan would mean; one LIST for each Namespace and definition of it."""
+    """What the deletions of a plan would mean; one LIST for each Namespace and definition of it.
+
+    Nothing without a brake, which alone asks.  Raises PruneFailed where it may not be known.
+    """
     deletions = deletions_of(plan)
-    if not deletions:
+    if not deletions or not plan.policy.brake:
         return Consequences(len(inventory))
     size = frozenset(inventory) | _taken(inventory, run)
     taken = _taken(_ending(deletions, plan, run), run)
@@ -37,8 +41,7 @@ async def consequences_of(plan: Plan, inventory: Inventory, run: Run) -> Consequ
         if is_container(change.ref):
             known = known or _owned(run)
             inside = {ref for ref in known if is_inside(ref, change.ref, change.live)}
-            inside |= await _claimed_volumes(change, run)
-            inside |= await _custom_objects(change, run)
+            inside |= await _unowned(change, run)
             held[change.ref] = sorted(inside - gone)
     return Consequences(len(size), taken, held)
 
@@ -123,16 +126,27 @@ def _wanted(run: Run) -> frozenset[Ref]:
     return frozenset[Ref]().union(*run.engine.claims.owners().values())
 
 
+async def _unowned(change: Change, run: Run) -> set[Ref]:
+    """What a Namespace or definition holds that no Kustomization made; unknown is not none."""
+    try:
+        return await _claimed_volumes(change, run) | await _custom_objects(change, run)
+    except Forbidden as error:
+        raise PruneFailed(
+            f"prune stopped before deleting anything: whether {change.ref} holds what would go "
+            f"with it is not known: {error}; let the engine list that, or set --no-prune-brake"
+        ) from error
+
+
 async def _claimed_volumes(change: Change, run: Run) -> set[Ref]:
     """The volumes that go with a Namespace: a StatefulSet makes them, and no Git has their data.
 
-    Empty for anything else, or where they may not be listed.
+    Empty for anything else.
     """
     if change.ref.kind != "Namespace":
         return set()
     try:
         listing = await run.client.list(_VOLUMES, change.ref.name, metadata_only=True)
-    except (NotFound, Forbidden):
+    except NotFound:
         return set()
     return {Ref.of(obj) for obj in listing.items}
 

@@ -14,6 +14,7 @@ import msgspec
 
 from engine.api.applier import CommonMetadata, Image, Patch
 from engine.api.kustomize import Kustomization as FluxKustomization
+from engine.api.paths import clean_path
 from engine.errors import ArtifactFailed, BuildFailed
 from engine.render.kustomize.config.kustomization import API_VERSION, FILE_NAMES, Kustomization
 from engine.render.kustomize.declared import Declared
@@ -89,18 +90,12 @@ def folder_of(tree: Tree, path: str) -> str:
 
     `..` never leads above the root, as with Flux's secure join.
     """
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part == "..":
-            del parts[-1:]
-        elif part not in ("", "."):
-            parts.append(part)
-    folder = "/".join(parts)
+    folder = clean_path(path)
     entry = tree.entry(folder)
     if entry is None or entry.form is not Form.FOLDER:
         problem = "no such folder" if entry is None else "not a folder"
         raise ArtifactFailed(
-            f"kustomization path not found: {folder!r}: {problem}{_hint(tree, parts)}"
+            f"kustomization path not found: {folder!r}: {problem}{_hint(tree, folder.split('/'))}"
         )
     return folder
 

@@ -212,7 +212,7 @@ class Loader:
 
     def _download(self, url: str) -> bytes:
         if not self.reach.allow_remote:
-            raise KustomizeError(f"remote file {url!r} is not allowed (--no-remote-bases)")
+            raise KustomizeError(f"remote resource {url!r} is not allowed (--no-remote-bases)")
         if url in self.reach.files:
             return self.tree.downloaded(url, self.reach.files[url])
         if url in self.reach.bases:

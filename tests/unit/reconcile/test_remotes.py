@@ -233,7 +233,7 @@ async def test_with_no_remote_bases_nothing_is_asked_for() -> None:
 
     await workshop.run()
 
-    assert f"remote file '{BASE}' is not allowed (--no-remote-bases)" in workshop.said()
+    assert f"remote resource '{BASE}' is not allowed (--no-remote-bases)" in workshop.said()
     assert workshop.bases.asked == []
 
 
