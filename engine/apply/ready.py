@@ -10,7 +10,7 @@ from engine.apply.changes import Done, Outcome
 from engine.apply.executor import FIRST_POLL, LONGEST_POLL, Executor, each
 from engine.cluster import UnknownKind
 from engine.objects.kstatus import Health, Status, health
-from engine.objects.ref import Object
+from engine.objects.ref import Object, Ref
 from engine.plan.observation import is_partial
 
 _NOT_SERVED = Health(Status.IN_PROGRESS, "the API server does not serve the kind yet", None)
@@ -21,28 +21,44 @@ async def unready(written: Sequence[Done], executor: Executor) -> list[str]:
     waiting = [done for done in written if not _is_settled(done, executor)]
     if any(_is_new_definition(done) for done in waiting):
         executor.client.discovery.invalidate()
-    deadline, pause = executor.clock.monotonic() + executor.group_timeout, FIRST_POLL
+    deadline, pause, is_known = (
+        executor.clock.monotonic() + executor.group_timeout,
+        FIRST_POLL,
+        True,
+    )
     while True:
-        found = await each(waiting, partial(_state, executor=executor), executor.in_flight)
-        states = {
-            done.ref: Health(Status.UNKNOWN, str(state), None)
-            if isinstance(state, Exception)
-            else state
-            for done, state in zip(waiting, found, strict=True)
-        }
-        waiting = [done for done in waiting if states[done.ref].status is not Status.CURRENT]
-        if not waiting or executor.clock.monotonic() > deadline:
-            return [
-                f"{done.ref} is not ready after {executor.group_timeout:g}s: "
-                f"status '{states[done.ref].status}': {states[done.ref].message}"
-                for done in waiting
-            ]
-        await executor.clock.sleep(pause)
-        pause = min(pause * 2, LONGEST_POLL)
-        read = await each(waiting, partial(_reread, executor=executor), executor.in_flight)
-        waiting = [
-            new if isinstance(new, Done) else done for done, new in zip(waiting, read, strict=True)
-        ]
+        with executor.live.listening([done.ref for done in waiting]) as news:
+            if not is_known:
+                waiting = await _reread_all(waiting, executor)
+            states = await _states(waiting, executor)
+            waiting = [done for done in waiting if states[done.ref].status is not Status.CURRENT]
+            now = executor.clock.monotonic()
+            if not waiting or now > deadline:
+                return [_told(done, states[done.ref], executor) for done in waiting]
+            await executor.clock.wait(news, now + pause)  # that a kind is served, no watch tells
+        pause, is_known = min(pause * 2, LONGEST_POLL), False
+
+
+async def _states(waiting: Sequence[Done], executor: Executor) -> dict[Ref, Health]:
+    found = await each(waiting, partial(_state, executor=executor), executor.in_flight)
+    return {
+        done.ref: Health(Status.UNKNOWN, str(state), None)
+        if isinstance(state, Exception)
+        else state
+        for done, state in zip(waiting, found, strict=True)
+    }
+
+
+async def _reread_all(waiting: Sequence[Done], executor: Executor) -> list[Done]:
+    read = await each(waiting, partial(_reread, executor=executor), executor.in_flight)
+    return [new if isinstance(new, Done) else done for done, new in zip(waiting, read, strict=True)]
+
+
+def _told(done: Done, state: Health, executor: Executor) -> str:
+    return (
+        f"{done.ref} is not ready after {executor.group_timeout:g}s: "
+        f"status '{state.status}': {state.message}"
+    )
 
 
 def _is_settled(done: Done, executor: Executor) -> bool:

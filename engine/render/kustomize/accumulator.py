@@ -1,7 +1,8 @@
 """What a kustomization has gathered: resources, field specifications and vars."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from engine.render.kustomize.config.kustomization import Var
 from engine.render.kustomize.config.specs import Config, merge_configs
@@ -12,11 +13,15 @@ from engine.render.kustomize.model.resmap import ResMap
 
 @dataclass(slots=True)
 class Accumulator:
-    """Grows while kustomizations are read, the innermost first."""
+    """Grows while kustomizations are read, the innermost first.
+
+    places: of each var, what tells where it is declared, as `file:line`.
+    """
 
     resources: ResMap = field(default_factory=ResMap)
     config: Config = field(default_factory=Config)
     variables: dict[str, Var] = field(default_factory=dict)
+    places: dict[str, Callable[[], str]] = field(default_factory=dict)
 
     def add_config(self, config: Config) -> None:
         """Raises KustomizeError if it contradicts what is there."""
@@ -26,7 +31,8 @@ class Accumulator:
         """Add all of another.  Raises KustomizeError on conflicts."""
         self.resources.append_all(other.resources)
         self.add_config(other.config)
-        self._add_variables(other.variables.values())
+        for name, variable in other.variables.items():
+            self._add_variable(variable, other.places[name])
 
     def settle(self) -> None:
         """What kustomize does after a component: an empty accumulator absorbs this one.
@@ -38,9 +44,11 @@ class Accumulator:
         settled.absorb(self)
         self.config = settled.config
 
-    def declare(self, variables: Iterable[Var]) -> None:
-        """Tie each var to the resource that it reads today.  Raises KustomizeError."""
-        variables = list(variables)
+    def declare(self, variables: Sequence[Var], place_of: Callable[[int], str]) -> None:
+        """Tie each var to the resource that it reads today.  Raises KustomizeError.
+
+        place_of: where the var of an index is declared, as `file:line`.
+        """
         for variable in variables:
             matches = self.resources.having(variable.objref.name, _matcher(variable))
             if len(matches) > 1:
@@ -50,13 +58,14 @@ class Accumulator:
                 )
             for resource in matches:
                 resource.variables.append(variable.name)
-        self._add_variables(variables)
+        for index, variable in enumerate(variables):
+            self._add_variable(variable, partial(place_of, index))
 
-    def _add_variables(self, variables: Iterable[Var]) -> None:
-        for variable in variables:
-            if variable.name in self.variables:
-                raise KustomizeError(f"var {variable.name!r} already encountered")
-            self.variables[variable.name] = variable
+    def _add_variable(self, variable: Var, place: Callable[[], str]) -> None:
+        name = variable.name
+        if name in self.variables:
+            raise KustomizeError(f"var {name!r} already encountered ({self.places[name]()})")
+        self.variables[name], self.places[name] = variable, place
 
 
 def variable_gvk(variable: Var) -> Gvk:

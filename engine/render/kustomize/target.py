@@ -81,13 +81,16 @@ class Target:
             self._transform(gathered)
             self._validate(gathered)
             with at("vars"):
-                gathered.declare(kustomization.vars)
+                gathered.declare(kustomization.vars, self._place_of_var)
             if self._entries is not None:
                 self._entries.declared()
         except KustomizeError as error:
             problems = [*self._places.problems(error), *self._places.problems_of(self._checks())]
             raise LocatedError(dict.fromkeys(problems)) from error
         return gathered
+
+    def _place_of_var(self, index: int) -> str:
+        return self._places.place(("vars", index))
 
     def _checks(self) -> Iterator[Callable[[], object]]:
         """What can be checked of this kustomization even if its resources are wrong."""

@@ -267,10 +267,10 @@ def decode_kustomization(obj: Any) -> Kustomization:
     kind = kustomization.kind or "Kustomization"
     wanted = COMPONENT_API_VERSION if kind == "Component" else API_VERSION
     if kind not in ("Kustomization", "Component"):
-        problem = f"kind should be Kustomization or Component, got {kind!r}"
+        problem = f"should be Kustomization or Component, got {kind!r}"
         raise EntryError([(("kind",), problem)])
     if kustomization.api_version not in ("", wanted):
-        problem = f"apiVersion for {kind} should be {wanted}, got {kustomization.api_version!r}"
+        problem = f"should be {wanted} for kind {kind}, got {kustomization.api_version!r}"
         raise EntryError([(("apiVersion",), problem)])
     return msgspec.structs.replace(
         kustomization,

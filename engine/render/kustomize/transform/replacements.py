@@ -104,13 +104,18 @@ def _source(resources: Iterable[Resource], source: Source) -> Resource:
     found = [r for r in resources if any(_is_source(id_, source) for id_ in r.ids)]
     if len(found) == 1:
         return found[0]
-    described = " ".join(filter(None, (source.kind, source.namespace, source.name)))
+    names = " ".join(filter(None, (source.kind, source.namespace, source.name)))
+    described = repr(names) if names else "that names no object"
     if found:
         ids = ", ".join(str(resource.id) for resource in found[:3])
-        raise KustomizeError(f"multiple matches for replacement source {described!r}: {ids}")
+        more = ", ..." if len(found) > 3 else ""
+        fix = "" if source.kind and source.name else ": name its `kind` and `name`"
+        raise KustomizeError(
+            f"multiple matches for replacement source {described}: {ids}{more}{fix}"
+        )
     gvk = Gvk(source.group, source.version, source.kind)
     near = near_resource(Id(gvk, source.name, source.namespace, False), resources)
-    raise KustomizeError(f"nothing selected by replacement source {described!r}{near}")
+    raise KustomizeError(f"nothing selected by replacement source {described}{near}")
 
 
 def _is_source(id_: Id, source: Source) -> bool:

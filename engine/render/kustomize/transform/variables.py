@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.render.kustomize.accumulator import Accumulator, variable_gvk
 from engine.render.kustomize.config.kustomization import Var
-from engine.render.kustomize.errors import KustomizeError, check_length
+from engine.render.kustomize.errors import KustomizeError, LocatedError, check_length
 from engine.render.kustomize.model.fields import change_fields
 from engine.render.kustomize.model.ids import Id
 from engine.render.kustomize.model.resource import Resource
@@ -22,10 +22,15 @@ _SLICE = re.compile(r"(.*)\[([0-9]+)\]")
 
 
 def resolve_variables(gathered: Accumulator) -> None:
-    """Replace all vars.  Raises KustomizeError if one reads something that is not there."""
-    values = {
-        name: _value(variable, gathered) for name, variable in sorted(gathered.variables.items())
-    }
+    """Replace all vars.  Raises LocatedError with those that read something that is not there."""
+    values, problems = {}, []
+    for name, variable in sorted(gathered.variables.items()):
+        try:
+            values[name] = _value(variable, gathered)
+        except KustomizeError as error:
+            problems.append(f"{gathered.places[name]()}: {error}")
+    if problems:
+        raise LocatedError(problems)
     if not values:
         return
 
