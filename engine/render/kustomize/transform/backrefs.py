@@ -55,18 +55,34 @@ def fix_references(resources: ResMap, references: Iterable[NameReference]) -> No
     Raises KustomizeError if an earlier name could mean several resources.
     """
     index = _Index(resources)
-    if not index.by_name:
-        return
     by_kind: dict[str, list[tuple[FieldSpec, Gvk]]] = defaultdict(list)
     for reference in references:
         for spec in reference.referrers:
             by_kind[spec.gvk.kind].append((spec, reference.target))
     for referrer in index.all:
         original = referrer.original.gvk
+        if not index.by_name:  # nothing has another name: only what is no reference is found
+            specs = [spec for spec, _ in (*by_kind[original.kind], *by_kind[""])]
+            change_fields(referrer.resource, specs, _checked)
+            continue
         namespaces = _subject_namespaces(referrer.resource)
         for spec, target in [*by_kind[original.kind], *by_kind[""]]:
             if original.is_selected_by(spec.gvk):
                 _Repair(referrer, spec, target, index, namespaces).run()
+
+
+def _checked(value: Any) -> Any:
+    """The value of a field that names a resource.  Raises KustomizeError if it cannot be one."""
+    for item in value if isinstance(value, list) else (value,):
+        _check_entry(item)
+    return value
+
+
+def _check_entry(value: Any) -> None:
+    if isinstance(value, list):
+        raise KustomizeError(f"a name or a map with a name was expected, got {described(value)}")
+    if isinstance(value, dict) and "name" not in value:
+        raise KustomizeError("path config error; no 'name' field in node")
 
 
 def _subject_namespaces(referrer: Resource) -> set[str]:
@@ -108,19 +124,14 @@ class _Repair:
         return value if value is None else self._entry(value)
 
     def _entry(self, value: Any) -> Any:
+        _check_entry(value)
         if isinstance(value, dict):
             return self._map(value)
-        if isinstance(value, list):
-            raise KustomizeError(
-                f"a name or a map with a name was expected, got {described(value)}"
-            )
         name = text_of(value)
         referral = self._referral(name, self.index.by_name.get(name, ()), _same_names)
         return value if referral is None else referral.name
 
     def _map(self, value: dict[str, Any]) -> dict[str, Any]:
-        if "name" not in value:
-            raise KustomizeError("path config error; no 'name' field in node")
         name = text_of(value["name"])
         candidates: Iterable[_Known] = self.index.by_name.get(name, ())
         if "namespace" in value:
