@@ -82,6 +82,14 @@ MODULES = (
         "kustomize",
         {"kustomize": "sigs.k8s.io/kustomize/kustomize/v5", "kustomize-builds": "./build"},
     ),
+    Module(
+        "sops",
+        {
+            "sops": "github.com/getsops/sops/v3/cmd/sops",
+            "age": "filippo.io/age/cmd/age",
+            "age-keygen": "filippo.io/age/cmd/age-keygen",
+        },
+    ),
     KUBERNETES,  # last: it takes minutes, the others seconds
 )
 

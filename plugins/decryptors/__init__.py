@@ -1,0 +1,1 @@
+"""Key services: each opens the data keys that were sealed for one kind of master key."""
