@@ -4,16 +4,53 @@ A plugin is a `Plugin` value: functions in dicts by key.  Built-in and third-par
 through the same door, the entry-point group `lockstep.plugins`, whose entries name such a value.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import math
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
 from importlib.metadata import entry_points
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from engine.cluster import Client
+from engine.cluster import ApiError, Client
+from engine.cluster.outbound import Http
+from engine.cluster.scope import Purpose, Scope, ServiceAccount, Token
+from engine.cluster.tokens import Asker, Expiring, Tokens
+from engine.errors import FeatureGateDisabled
+from engine.objects.ref import Ref
+from engine.runtime import Clock
 from engine.settings import Settings
 
+if TYPE_CHECKING:
+    from engine.sops.metadata import MasterKey
+
+__all__ = [
+    "GROUP",
+    "NO_PLUGINS",
+    "Check",
+    "Context",
+    "Decryptor",
+    "Finding",
+    "Identity",
+    "KeyRing",
+    "KeyUnavailable",
+    "Plugin",
+    "PluginConflict",
+    "Purpose",
+    "Scope",
+    "ServiceAccount",
+    "Severity",
+    "Token",
+    "TokenUnavailable",
+    "load",
+    "merge",
+]
+
 GROUP = "lockstep.plugins"
+_FRESH = 5.0  # seconds for which what was read is not read again
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Expiring)
 
 
 class Severity(IntEnum):
@@ -33,17 +70,131 @@ class Finding:
     fix: str = ""
 
 
+class KeyUnavailable(Exception):  # noqa: N818 - says what is wrong, like a Failure
+    """A key service or a key of ours does not open a data key: why, and never a value."""
+
+
+class TokenUnavailable(Exception):  # noqa: N818 - says what is wrong, like a Failure
+    """No credential can be had for a cloud: why, and never a value."""
+
+
 @dataclass(frozen=True, slots=True)
+class KeyRing:
+    """What decrypts for one object: values of its decryption Secret by key, and its identity."""
+
+    values: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    account: ServiceAccount | None = None
+    """None: the engine's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What a plugin is given: the cluster through the engine's own client, and the settings."""
 
     client: Client
     settings: Settings
     version: str
+    http: Http
+    clock: Clock
+    tokens: Tokens
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The process's: where clouds put the pod's own identity."""
+    asker: Ref | None = None
+    """The object for which it is done, for metrics."""
+    identities: "Mapping[str, Identity]" = field(default_factory=dict, repr=False)
+    _recent: dict[Hashable, tuple[float, Any]] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )
+    """{what: (monotonic instant, as it was read)}."""
+
+    async def token(self, provider: str, account: ServiceAccount | None, scope: Scope) -> Token:
+        """A credential of `account` (None: the pod's own), good for some minutes at least.
+
+        The account is read again after seconds, so that one that was deleted, or is another in its
+        cloud since, gets nothing that was kept.  Raises TokenUnavailable; FeatureGateDisabled if an
+        account is named and the gate ObjectLevelWorkloadIdentity is off.
+        """
+        identity = self.identities.get(provider)
+        if identity is None:
+            known = ", ".join(sorted(self.identities)) or "none"
+            raise TokenUnavailable(f"no identity for provider '{provider}' (there are: {known})")
+        marks: tuple[tuple[str, str], ...] = ()
+        if account is not None:
+            self._check_gate(account)
+            account = await self.recent(account, partial(self._read, account))
+            marks = tuple(sorted(account.annotations.items()))
+        key = (provider, account, marks, scope.key)
+        operation = scope.purpose.operation(provider)
+        return await self.kept(key, operation, partial(identity, account, scope, self))
+
+    def refused(self, token: Token) -> None:
+        """Say that a token was refused where it is good for: the next one is another."""
+        self.tokens.drop(token)
+
+    async def kept(self, key: Hashable, operation: str, fetch: Callable[[], Awaitable[E]]) -> E:
+        """What `fetch` gives, or gave before for this key, until 80 % of its time have passed.
+
+        key: all that decides who may have it.  operation: Flux's word, for metrics.
+        """
+        asker = Asker(self.asker, operation) if self.asker is not None else None
+        return await self.tokens.get(key, fetch, asker)
+
+    async def recent(self, what: Hashable, read: Callable[[], Awaitable[T]]) -> T:
+        """What `read` gives, or gave within the last seconds: a build asks a thousand times.
+
+        What is read tells who may do what, so it is not kept for longer.
+        """
+        read_at, known = self._recent.get(what, (-math.inf, None))
+        if self.clock.monotonic() - read_at >= _FRESH:
+            known = await read()
+            self._recent[what] = self.clock.monotonic(), known
+        return known  # type: ignore[no-any-return] # a key stands for one type
+
+    def _check_gate(self, account: ServiceAccount) -> None:
+        if not self.settings.object_level_workload_identity:
+            raise FeatureGateDisabled(
+                f"to use the service account '{account.namespace}/{account.name}' with a cloud "
+                "provider, the feature gate ObjectLevelWorkloadIdentity must be enabled: set "
+                "--object-level-workload-identity, or leave the service account out"
+            )
+
+    async def _read(self, account: ServiceAccount) -> ServiceAccount:
+        """The account with its annotations."""
+        who = f"'{account.namespace}/{account.name}'"
+        try:
+            resource = await self.client.resource("v1", "ServiceAccount")
+            found = await self.client.get(resource, account.namespace, account.name)
+        except ApiError as error:
+            raise TokenUnavailable(f"failed to get service account {who}: {error}") from error
+        if found is None:
+            raise TokenUnavailable(
+                f"failed to get service account {who}: it does not exist; create it, or correct "
+                "serviceAccountName"
+            )
+        annotations = found["metadata"].get("annotations") or {}
+        return ServiceAccount(account.namespace, account.name, annotations)
 
 
 Check: TypeAlias = Callable[[Context], Awaitable[Iterable[Finding]]]
 """Looks at the installation; runs at `lockstep check`, under the caller's identity."""
+
+Identity: TypeAlias = Callable[[ServiceAccount | None, Scope, Context], Awaitable[Token]]
+"""A credential of one provider, asked for anew each time; raises TokenUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decryptor:
+    """One kind of master key."""
+
+    open: "Callable[[MasterKey, KeyRing, Context], Awaitable[bytes]]"
+    """The data key.  Raises KeyUnavailable."""
+    seal: "Callable[[bytes, str, KeyRing, Context], Awaitable[MasterKey]]"
+    """The data key encrypted for a recipient (age1..., fingerprint, ARN, resource id, URL).
+    Raises KeyUnavailable."""
+    held: Callable[[KeyRing], frozenset[str]]
+    """The recipients that the ring's own keys open: for messages and cache keys."""
+    ends: Callable[[KeyRing], Mapping[str, float]] = field(default=lambda ring: {})
+    """{recipient: seconds since 1970}: when keys of the ring, public ones too, end, if they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +203,13 @@ class Plugin:
 
     name: str
     checks: Mapping[str, Check] = field(default_factory=dict)
+    decryptors: Mapping[str, Decryptor] = field(default_factory=dict)
+    """By kind of `MasterKey`: age, pgp, kms, gcp_kms, azure_kv, hc_vault."""
+    identities: Mapping[str, Identity] = field(default_factory=dict)
+    """By provider: aws, azure, gcp, generic, github."""
+
+
+NO_PLUGINS = Plugin("none")
 
 
 class PluginConflict(Exception):  # noqa: N818 - says what is wrong, like a Failure
@@ -60,17 +218,28 @@ class PluginConflict(Exception):  # noqa: N818 - says what is wrong, like a Fail
 
 def merge(plugins: Iterable[Plugin]) -> Plugin:
     """One Plugin with everything of all.  Raises PluginConflict if a key is claimed twice."""
-    checks: dict[str, Check] = {}
+    given = list(plugins)
+    return Plugin(
+        "all",
+        checks=_united("check", ((each.name, each.checks) for each in given)),
+        decryptors=_united("decryptor", ((each.name, each.decryptors) for each in given)),
+        identities=_united("identity", ((each.name, each.identities) for each in given)),
+    )
+
+
+def _united(family: str, given: Iterable[tuple[str, Mapping[str, T]]]) -> Mapping[str, T]:
+    """Everything of one extension point.  given: (plugin's name, what it gives by key)."""
+    united: dict[str, T] = {}
     owners: dict[str, str] = {}
-    for plugin in plugins:
-        for key, check in plugin.checks.items():
-            if key in checks:
+    for name, extensions in given:
+        for key, extension in extensions.items():
+            if key in united:
                 raise PluginConflict(
-                    f"check '{key}' is given by plugin '{owners[key]}' and by '{plugin.name}': "
+                    f"{family} '{key}' is given by plugin '{owners[key]}' and by '{name}': "
                     "uninstall one of the two"
                 )
-            checks[key], owners[key] = check, plugin.name
-    return Plugin("all", checks)
+            united[key], owners[key] = extension, name
+    return united
 
 
 def load() -> Plugin:

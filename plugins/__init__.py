@@ -2,6 +2,8 @@
 
 from engine.plugin import Plugin
 from plugins.checks import definitions, kubernetes, leases, permissions, unreconciled
+from plugins.decryptors import age, awskms, azurekv, gcpkms, pgp, vault
+from plugins.identities import aws, azure, gcp, generic, github
 
 PLUGIN = Plugin(
     "builtin",
@@ -11,5 +13,20 @@ PLUGIN = Plugin(
         "permissions": permissions.check,
         "leases": leases.check,
         "unreconciled": unreconciled.check,
+    },
+    decryptors={
+        "age": age.DECRYPTOR,
+        "pgp": pgp.DECRYPTOR,
+        "kms": awskms.DECRYPTOR,
+        "gcp_kms": gcpkms.DECRYPTOR,
+        "azure_kv": azurekv.DECRYPTOR,
+        "hc_vault": vault.DECRYPTOR,
+    },
+    identities={
+        "aws": aws.token,
+        "azure": azure.token,
+        "gcp": gcp.token,
+        "generic": generic.token,
+        "github": github.token,
     },
 )

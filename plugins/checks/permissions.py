@@ -66,6 +66,9 @@ def needed(context: Context) -> Iterator[Deed]:
         yield Deed("patch", group, plural, namespace=scope)
         yield Deed("patch", group, plural, "status", scope)
     yield Deed("create", "", "events", namespace=scope)
+    if settings.object_level_workload_identity:
+        yield Deed("get", "", "serviceaccounts", namespace=scope)
+        yield Deed("create", "", "serviceaccounts", "token", scope)
     if settings.enable_leader_election:
         for verb in ("get", "create", "patch"):
             yield Deed(verb, "coordination.k8s.io", "leases", namespace=home)

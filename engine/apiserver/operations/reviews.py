@@ -5,7 +5,7 @@ Source: authorization.k8s.io/v1, authentication.k8s.io/v1.
 
 from typing import Any
 
-from engine.apiserver.operations.tokens import Tokens
+from engine.apiserver.operations.tokens import AUDIENCE, Tokens
 
 _RULES = {
     "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
@@ -30,10 +30,12 @@ def _status(
     if plural == "selfsubjectreviews":
         return {"userInfo": user}
     if plural == "tokenreviews":
-        holder = tokens.holder(str((obj.get("spec") or {}).get("token") or ""))
+        spec = obj.get("spec") or {}
+        audiences = spec.get("audiences") or [AUDIENCE]
+        holder = tokens.holder(str(spec.get("token") or ""), audiences)
         if holder is None:
             return {"authenticated": False, "user": {}}
-        return {"authenticated": True, "user": holder}
+        return {"authenticated": True, "user": holder, "audiences": audiences}
     return {"allowed": True}
 
 

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,8 @@ from engine.apiserver.state import State, timestamp
 from engine.objects.ref import Object
 
 _HOUR = 3600
+AUDIENCE = "https://kubernetes.default.svc"
+"""This server itself, as the one that is to accept a token."""
 ADMIN = {"username": "system:admin", "groups": ["system:masters", "system:authenticated"]}
 _HEAD = orjson.dumps({"alg": "HS256", "typ": "JWT"})
 
@@ -41,15 +44,19 @@ class Tokens:
             raise unauthorized()
         return user
 
-    def holder(self, token: str) -> dict[str, Any] | None:
-        """The userInfo of whom a token was issued to; None if it is not good (any longer)."""
+    def holder(self, token: str, audiences: Collection[str] = (AUDIENCE,)) -> dict[str, Any] | None:
+        """The userInfo of whom a token was issued to; None if it is not good (any longer).
+
+        audiences: one of them must be the token's.
+        """
         if _equal(token, self.admin):
             return ADMIN
         text, _, signature = token.rpartition(".")
         if not _equal(signature, self._signature(text)):
             return None
         claims = orjson.loads(_decoded(text.partition(".")[2]))
-        return claims["user"] if claims["exp"] > self.state.clock() else None
+        is_meant = not set(audiences).isdisjoint(claims["aud"])
+        return claims["user"] if is_meant and claims["exp"] > self.state.clock() else None
 
     def issued(self, account: Object, request: Any) -> dict[str, Any]:
         """A TokenRequest for a service account, with its answer."""
@@ -64,7 +71,8 @@ class Tokens:
             "uid": metadata["uid"],
             "groups": [*groups, "system:authenticated"],
         }
-        claims = {"sub": user["username"], "user": user, "exp": int(expires_at)}
+        audiences = spec.get("audiences") or [AUDIENCE]
+        claims = {"sub": user["username"], "user": user, "exp": int(expires_at), "aud": audiences}
         text = ".".join(
             _encoded(each)
             for each in (_HEAD, orjson.dumps({**claims, "jti": self.state.new_uid()}))
@@ -73,7 +81,7 @@ class Tokens:
             "kind": "TokenRequest",
             "apiVersion": "authentication.k8s.io/v1",
             "metadata": {"name": name, "namespace": namespace},
-            "spec": {"expirationSeconds": _HOUR, "audiences": [], **spec},
+            "spec": {"expirationSeconds": _HOUR, **spec, "audiences": audiences},
             "status": {
                 "token": f"{text}.{self._signature(text)}",
                 "expirationTimestamp": timestamp(expires_at),

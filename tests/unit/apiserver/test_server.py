@@ -152,6 +152,27 @@ async def test_the_token_of_the_kubeconfig_is_good_at_its_own_server_only(
         assert await status_of(elsewhere, MAPS, token) == 401
 
 
+async def test_a_token_for_somebody_else_is_good_for_nothing_here(
+    session: aiohttp.ClientSession,
+) -> None:
+    account = "/api/v1/namespaces/default/serviceaccounts/default/token"
+    reviews = "/apis/authentication.k8s.io/v1"
+    async with session.post(account, json={"spec": {"audiences": ["a"]}}) as response:
+        token = (await response.json())["status"]["token"]
+
+    async def is_good(**spec: list[str]) -> bool:
+        asked = {"spec": {"token": token, **spec}}
+        async with session.post(f"{reviews}/tokenreviews", json=asked) as response:
+            return bool((await response.json())["status"]["authenticated"])
+
+    assert not await is_good()
+    assert not await is_good(audiences=["b"])
+    assert await is_good(audiences=["b", "a"])
+    headers = {"Authorization": f"Bearer {token}"}
+    async with session.get("/api/v1/namespaces", headers=headers) as response:
+        assert response.status == 401
+
+
 async def test_a_token_of_a_service_account_says_whose_it_is(
     session: aiohttp.ClientSession,
 ) -> None:
@@ -172,7 +193,8 @@ async def test_a_token_of_a_service_account_says_whose_it_is(
         refused = (await response.json())["status"]
 
     assert asked["username"] == "system:serviceaccount:default:default"
-    assert reviewed == {"authenticated": True, "user": asked}
+    audiences = ["https://kubernetes.default.svc"]
+    assert reviewed == {"authenticated": True, "user": asked, "audiences": audiences}
     assert refused["authenticated"] is False
     assert await status_of(session, MAPS, forged) == 401
 

@@ -10,7 +10,7 @@ from engine.cluster import connected
 from engine.cluster.endpoint import Endpoint
 from engine.plugin import Check, Context, Finding
 from engine.runtime import SystemClock
-from engine.settings import Settings
+from tests.support.contexts import context_of
 from tests.support.scripted_api import ScriptedApi, json, scripted_api
 
 
@@ -20,7 +20,7 @@ async def context(**settings: Any) -> AsyncIterator[tuple[ScriptedApi, Context]]
         scripted_api() as api,
         connected(Endpoint(api.url), SystemClock(), Random(1)) as client,
     ):
-        yield api, Context(client, Settings(**settings), "0")
+        yield api, context_of(client, **settings)
 
 
 async def found(check: Check, replies: Mapping[tuple[str, str], Any]) -> list[Finding]:

@@ -1,0 +1,102 @@
+"""Azure Key Vault: data keys that a key of Microsoft's service opens.
+
+The token goes to hosts of Microsoft's vaults only, or to those that the operator allowed.
+Source: getsops/sops azkv/keysource.go; Key Vault REST API 7.4, encrypt, decrypt and get key.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from engine.cluster.outbound import Unanswered
+from engine.plugin import Context, Decryptor, KeyRing, KeyUnavailable, Token, TokenUnavailable
+from engine.sops.metadata import MasterKey
+from plugins.clouds.answers import Refused, check, document, text_in
+from plugins.clouds.caller import Caller, none_held
+from plugins.clouds.jwt import encoded
+
+STATIC = "sops.azure-kv"
+_URL = re.compile(r"(https://[A-Za-z0-9.-]+)/keys/([0-9A-Za-z-]{1,127})(?:/([0-9A-Za-z]{1,64})?)?")
+_VERSION = "7.4"  # of the API
+_ALGORITHM = "RSA-OAEP-256"
+
+
+async def open_key(key: MasterKey, ring: KeyRing, ctx: Context) -> bytes:
+    """The data key.  Raises KeyUnavailable."""
+    vault, name, version = parts_of(key.recipient)
+    body = {"alg": _ALGORITHM, "value": key.encrypted.strip().rstrip("=")}
+    path = f"keys/{name}/{version}/decrypt" if version else f"keys/{name}/decrypt"
+    answer = await _asked(Caller.of(ring, STATIC, ctx), "decrypt", vault, path, body)
+    return _value(answer, key.recipient)
+
+
+async def seal_key(data_key: bytes, recipient: str, ring: KeyRing, ctx: Context) -> MasterKey:
+    """The data key sealed for `<vault>/keys/<name>/<version>`; without a version, for the newest.
+
+    Raises KeyUnavailable.
+    """
+    vault, name, version = parts_of(recipient)
+    caller = Caller.of(ring, STATIC, ctx)
+    if not version:
+        found = await _asked(caller, "get", vault, f"keys/{name}")
+        version = parts_of(str((found.get("key") or {}).get("kid", "")))[2]
+    url = f"{vault}/keys/{name}/{version}"
+    body = {"alg": _ALGORITHM, "value": encoded(data_key)}
+    answer = await _asked(caller, "encrypt", vault, f"keys/{name}/{version}/encrypt", body)
+    attributes = {"vault_url": vault, "name": name, "version": version}
+    return MasterKey("azure_kv", url, encoded(_value(answer, url)), attributes)
+
+
+def parts_of(url: str) -> tuple[str, str, str]:
+    """(vault, name, version or "") of a key's URL.  Raises KeyUnavailable."""
+    match = _URL.fullmatch(url.strip().replace("//keys/", "/keys/"))
+    if match is None:
+        raise KeyUnavailable(
+            f"Azure Key Vault key '{url}' is none: it reads "
+            "https://<vault>.vault.azure.net/keys/<name>/<version>"
+        )
+    return match[1], match[2], match[3] or ""
+
+
+def _value(answer: Mapping[str, Any], url: str) -> bytes:
+    try:
+        text = text_in(answer, "value", f"Azure Key Vault key '{url}'")
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (Refused, binascii.Error) as error:
+        raise KeyUnavailable(f"Azure Key Vault key '{url}': {error}") from error
+
+
+async def _asked(
+    caller: Caller, verb: str, vault: str, path: str, body: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The answer of a vault; body: None asks by GET."""
+    what, url = f"Azure Key Vault {verb}", f"{vault}/{path}"
+    token: Token | None = None
+    try:
+        token = await caller.token("azure", vault)
+        headers = {"Authorization": f"Bearer {token.secret}", "Content-Type": "application/json"}
+        answer = await caller.ctx.http.send(
+            "GET" if body is None else "POST",
+            f"{url}?api-version={_VERSION}",
+            headers=headers,
+            body=b"" if body is None else orjson.dumps(body),
+        )
+        check(answer, what, (token.secret,))
+        return document(answer, what)
+    except (Refused, Unanswered, TokenUnavailable) as error:
+        if token is not None:
+            caller.refused(token, error)
+        hint = ""
+        if isinstance(error, Refused) and error.status == 403:
+            hint = f": grant the key permission '{verb}' on '{vault}' to {caller.name}"
+        key = f"{vault}/{path.removesuffix('/' + verb)}"
+        raise KeyUnavailable(
+            f"Azure Key Vault key '{key}', asked as {caller.name}: {error}{hint}"
+        ) from error
+
+
+DECRYPTOR = Decryptor(open=open_key, seal=seal_key, held=none_held)
