@@ -3,57 +3,50 @@
 Order of steps: flux-behaviour 3.4; conditions and messages: 3.3.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import anyio
 
 from engine.api.duration import format_duration
-from engine.api.meta import (
-    ARTIFACT_IN_STORAGE,
-    FETCH_FAILED,
-    STORAGE_OPERATION_FAILED,
-    SUCCEEDED,
-)
+from engine.api.meta import FETCH_FAILED, INCLUDE_UNAVAILABLE
 from engine.api.source import GitRepository
-from engine.cluster import ApiError
-from engine.errors import Failure, FeatureGateDisabled
-from engine.objects.ref import Object, Ref
+from engine.reconcile.git_access import access_to, fetched_with_access
+from engine.reconcile.git_includes import Include, included_files, includes_of, is_as_included
+from engine.reconcile.git_outcome import outdated, stored, tell_new, tell_recovery, without
+from engine.reconcile.git_verification import note_verified, trust_of, without_old_refusal
 from engine.reconcile.outcome import Result
 from engine.reconcile.run import Run
-from engine.reconcile.secrets import values_of
 from engine.source.artifact import Artifact
-from engine.source.credentials import ANONYMOUS, Credentials
 from engine.source.depot import limits_of
-from engine.source.failures import (
-    ArchiveOperationFailed,
-    AuthenticationFailed,
-    GitOperationFailed,
-)
+from engine.source.failures import GitOperationFailed
 from engine.source.git import Fetched, GitRequest
 from engine.source.git_refs import Reference
-from engine.source.transport import secrets_in
-from engine.status.conditions import condition, with_condition, without_conditions
 from engine.telemetry import span
-
-_SUBJECT = 50  # characters of a commit's subject in an event, as Flux cuts it
 
 
 async def reconcile(repository: GitRepository, run: Run) -> Result:
     """Lists the remote, fetches what is new, and stores it as an artifact."""
-    check_supported(repository)
-    request = await request_of(repository, run)  # AuthenticationFailed
+    without_old_refusal(run)
+    includes = includes_of(repository, run)  # IncludeNotFound, IncludeWithoutArtifact
+    without(run, INCLUDE_UNAVAILABLE)
+    request = await request_of(repository, includes, run)  # AuthenticationFailed, ...
     with span("fetch", url=request.url):
         fetched = await fetched_in_time(request, repository, run)  # GitOperationFailed, ...
-    described = await kept(fetched, repository, run)
+    without(run, FETCH_FAILED)
+    note_verified(fetched.verified, request.trust, run)
+    described = await kept(fetched, repository, includes, run)
     if described is None:
-        await run.progress(f"building artifact: new upstream revision '{fetched.revision}'")
+        await outdated(run, *news(fetched, includes, run))
         with span("store", revision=fetched.revision):
             wall = run.engine.clock.wall()
             described = await run.engine.depot.store(run.turn.key, fetched, wall)
         tell_new(fetched, described, run)
+    tell_recovery(fetched, described, run)
     artifact = Artifact(fetched.revision, described["digest"], fetched.tree)
     run.engine.artifacts.put(run.turn.key, artifact)
-    return stored(repository, described, run)
+    return stored(repository, described, includes, run)
 
 
 async def finalize(repository: GitRepository, run: Run) -> None:
@@ -65,34 +58,16 @@ async def finalize(repository: GitRepository, run: Run) -> None:
         run.emit("Trace", "GarbageCollectionSucceeded", text)
 
 
-def check_supported(repository: GitRepository) -> None:
-    """Raises FeatureGateDisabled for a field that this version would have to ignore.
+async def request_of(
+    repository: GitRepository, includes: Sequence[Include], run: Run
+) -> GitRequest:
+    """What to fetch, with the credentials of its Secret and the keys that are trusted.
 
-    Ignoring one could bring in files that nobody signed, or leave out files that are needed.
+    Raises AuthenticationFailed, VerificationError, IncludeWithoutArtifact.
     """
-    spec = repository.spec
-    fields = {
-        "spec.verify": spec.verify,
-        "spec.include": spec.include,
-        "spec.recurseSubmodules": spec.recurse_submodules,
-        "spec.sparseCheckout": spec.sparse_checkout,
-        "spec.proxySecretRef": spec.proxy_secret_ref,
-        "spec.serviceAccountName": spec.service_account_name,
-        f"spec.provider '{spec.provider}'": spec.provider != "generic",
-    }
-    for name, value in fields.items():
-        if value:
-            raise FeatureGateDisabled(
-                f"{name} is not supported by this version of Lockstep: remove the field, or run "
-                "Flux's source-controller beside Lockstep with --sources=none"
-            )
-
-
-async def request_of(repository: GitRepository, run: Run) -> GitRequest:
-    """What to fetch, with the credentials of its Secret.  Raises AuthenticationFailed."""
     spec, settings = repository.spec, run.engine.settings
     reference = spec.ref
-    run.secrets += secrets_in(spec.url)
+    access = await access_to(repository, run)
     return GitRequest(
         url=spec.url,
         reference=Reference(
@@ -104,8 +79,13 @@ async def request_of(repository: GitRepository, run: Run) -> GitRequest:
         )
         if reference is not None
         else Reference(),
-        credentials=await _credentials(repository, run),
+        credentials=access.credentials,
+        proxy=access.proxy,
         ignore=spec.ignore,
+        sparse=spec.sparse_checkout,
+        recurse_submodules=spec.recurse_submodules,
+        included=await included_files(includes, run, spec.timeout),
+        trust=await trust_of(repository, run),
         limits=limits_of(settings),
     )
 
@@ -115,7 +95,8 @@ async def fetched_in_time(request: GitRequest, repository: GitRepository, run: R
     limit = repository.spec.timeout
     try:
         with anyio.fail_after(limit):
-            return await run.engine.depot.fetch(request)
+            fetch = partial(fetched_with_access, request, repository, run)
+            return await run.said_while("reconciliation in progress", fetch)
     except TimeoutError:
         raise GitOperationFailed(
             f"failed to checkout and determine revision: unable to clone '{request.url}': no "
@@ -124,82 +105,35 @@ async def fetched_in_time(request: GitRequest, repository: GitRepository, run: R
         ) from None
 
 
-async def kept(fetched: Fetched, repository: GitRepository, run: Run) -> dict[str, Any] | None:
+async def kept(
+    fetched: Fetched, repository: GitRepository, includes: Sequence[Include], run: Run
+) -> dict[str, Any] | None:
     """The artifact that is stored already; None: there is none of that commit, or not intact."""
     described = run.status.get("artifact") or {}
     if described.get("revision") != fetched.revision or is_reconfigured(repository):
         return None  # an old file is not read to see whether it is intact
+    if not is_as_included(includes, run.status):
+        return None
     return await run.engine.depot.kept(described)
 
 
 def is_reconfigured(repository: GitRepository) -> bool:
     """Whether the stored artifact was made with other settings."""
-    return repository.status.observed_ignore != repository.spec.ignore
-
-
-def tell_new(fetched: Fetched, described: Object, run: Run) -> None:
-    """The event of a new artifact."""
-    run.changed = True
-    subject = fetched.commit.subject
-    short = subject if len(subject) <= _SUBJECT else subject[: _SUBJECT - 3] + "..."
-    run.emit(
-        "Normal",
-        "NewArtifact",
-        f"stored artifact for commit '{short}'",
-        {"revision": fetched.revision, "digest": described["digest"]},
+    spec, status = repository.spec, repository.status
+    observed = (
+        (spec.ignore, status.observed_ignore),
+        (spec.recurse_submodules, status.observed_recurse_submodules),
+        (spec.include, status.observed_include),
+        (spec.sparse_checkout, status.observed_sparse_checkout),
     )
+    return any(now != before for now, before in observed)
 
 
-def stored(repository: GitRepository, described: Object, run: Run) -> Result:
-    """The end of a good run."""
-    run.status["artifact"] = dict(described)
-    if repository.spec.ignore is None:
-        run.status.pop("observedIgnore", None)
-    else:
-        run.status["observedIgnore"] = repository.spec.ignore
-    message = f"stored artifact for revision '{described['revision']}'"
-    generation = run.given["metadata"].get("generation", 0)
-    now = run.engine.now()
-    new = condition(ARTIFACT_IN_STORAGE, "True", SUCCEEDED, message, generation, now)
-    conditions = run.status.get("conditions") or []
-    conditions = without_conditions(conditions, FETCH_FAILED, STORAGE_OPERATION_FAILED)
-    run.status["conditions"] = with_condition(conditions, new)
-    return Result(
-        message=message,
-        reason=SUCCEEDED,
-        requeue_after=repository.spec.interval,
-    )
-
-
-def close(run: Run, reason: str, failure: Failure | None) -> None:
-    """Says in its own condition which part failed."""
-    if failure is not None:
-        run.engine.artifacts.failure(run.turn.key).set()
-    if failure is None or failure.reason in ("Failed", "FeatureGateDisabled"):
-        return
-    is_storage = isinstance(failure, ArchiveOperationFailed)
-    name = STORAGE_OPERATION_FAILED if is_storage else FETCH_FAILED
-    generation = run.given["metadata"].get("generation", 0)
-    new = condition(name, "True", reason, failure.message, generation, run.engine.now())
-    run.status["conditions"] = with_condition(run.status.get("conditions") or [], new)
-
-
-async def _credentials(repository: GitRepository, run: Run) -> Credentials:
-    reference = repository.spec.secret_ref
-    if reference is None:
-        return ANONYMOUS
-    ref = Ref("", "Secret", repository.metadata.namespace, reference.name)
-    try:
-        data = await values_of("Secret", ref.namespace, ref.name, run)
-    except ApiError as error:
-        raise AuthenticationFailed(
-            f"failed to get secret '{ref.namespace}/{ref.name}': {error}"
-        ) from error
-    if data is None:
-        raise AuthenticationFailed(
-            f"failed to get secret '{ref.namespace}/{ref.name}': secrets \"{ref.name}\" not found; "
-            "create it, or correct spec.secretRef.name"
-        )
-    credentials = Credentials.from_secret(data, f"{ref.namespace}/{ref.name}")
-    run.secrets += credentials.secrets
-    return credentials
+def news(fetched: Fetched, includes: Sequence[Include], run: Run) -> tuple[str, str]:
+    """(reason, text): why an artifact is made; no reason if only the spec is another one."""
+    text = f"new upstream revision '{fetched.revision}'"
+    if (run.status.get("artifact") or {}).get("revision") != fetched.revision:
+        return "NewRevision", text
+    if not is_as_included(includes, run.status):
+        return "IncludeChange", "included artifacts differ from last observed includes"
+    return "", text

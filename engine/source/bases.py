@@ -6,12 +6,8 @@ Source: kustomize api/internal/git/cloner.go, api/internal/loader/fileloader.go.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass, field
-from itertools import count
-from typing import Any, TypeVar
-
-import anyio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
 from engine.errors import Failure
 from engine.source.credentials import ANONYMOUS
@@ -20,14 +16,14 @@ from engine.source.git import Fetched, GitRequest, Tools, fetch_plainly, held_al
 from engine.source.git_pack import Limits, MiB
 from engine.source.git_refs import Reference
 from engine.source.git_tree import GitTree
+from engine.source.proxies import Routes
+from engine.source.shared import Shared
 from engine.source.store import Store
-from engine.source.transport import GitHttp, parse_url
+from engine.source.transport import GitHttp, parse_web_url
 
 MAX_FILE_BYTES = 16 * MiB
 """Of one file: the largest known bundle of manifests has 5 MiB."""
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-
-T = TypeVar("T")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class Bases:
@@ -40,17 +36,23 @@ class Bases:
         self._store_of = store_of
         self._tools = tools
         self._limits = limits
-        self._shared = _Shared()
+        self._shared = Shared()
 
-    async def repository(self, url: str, ref: str) -> GitTree:
+    async def repository(self, url: str, ref: str, *, submodules: bool = True) -> GitTree:
         """All files of a commit; ref: a branch, tag or commit, "" for what HEAD names.
 
-        A commit that is here is not looked up.  Raises GitError.
+        submodules: with theirs.  A commit that is here is not looked up.  Raises GitError.
         """
-        parse_url(url)
+        parse_web_url(url)
         is_commit = _COMMIT.fullmatch(ref.lower()) is not None
         reference = Reference(commit=ref.lower()) if is_commit else Reference(short=ref or "HEAD")
-        request = GitRequest(url, reference, limits=self._limits, is_whole=True)
+        request = GitRequest(
+            url,
+            reference,
+            limits=self._limits,
+            is_whole=True,
+            recurse_submodules=submodules,
+        )
 
         async def fetched() -> Fetched:
             try:
@@ -61,17 +63,19 @@ class Bases:
             return known or await fetch_plainly(request, store, self._tools)
 
         try:
-            return (await self._shared.result((url, ref), fetched)).tree
+            return (await self._shared.result((url, ref, submodules), fetched)).tree
         except GitError as error:
             raise _in_other_words(error) from error
 
     async def file(self, url: str) -> bytes:
         """What a web server gives for the URL.  Raises GitError; FileError if it gives nothing."""
-        parsed = parse_url(url)
+        parsed = parse_web_url(url)
 
         async def fetched() -> bytes:
-            http = GitHttp(self._tools.session, parsed, ANONYMOUS)
-            return await http.file(parsed, MAX_FILE_BYTES)
+            routes = Routes(environment=self._tools.environment)
+            http = GitHttp(self._tools.session, parsed, ANONYMOUS, routes)
+            async with aclosing(http):
+                return await http.file(parsed, MAX_FILE_BYTES)
 
         return await self._shared.result(url, fetched)
 
@@ -89,50 +93,3 @@ def _in_other_words(error: GitError) -> GitError:
             "is no such repository: check the URL, or copy the base into your repository"
         )
     return GitError(error.problem.partition(": put the CA ")[0])
-
-
-@dataclass(slots=True)
-class _Asked:
-    """One thing that is asked for; began: when the last answer was begun, in steps."""
-
-    users: int = 0
-    lock: anyio.Lock = field(default_factory=anyio.Lock)
-    began: int = -1
-    answer: Any = None
-
-
-class _Shared:
-    """Does a thing once for all who ask for it before it is begun.
-
-    Whoever asks while it is being done waits for the next time: what is under way may have looked
-    before the change that he has heard of.
-    """
-
-    def __init__(self) -> None:
-        self._asked: dict[Hashable, _Asked] = {}
-        self._steps = count()
-
-    def __len__(self) -> int:
-        return len(self._asked)
-
-    async def result(self, key: Hashable, do: Callable[[], Awaitable[T]]) -> T:
-        """What `do` gives, begun after this was called.  Raises the GitError that it raises."""
-        came, asked = next(self._steps), self._asked.setdefault(key, _Asked())
-        asked.users += 1
-        try:
-            async with asked.lock:
-                if asked.began < came:
-                    began = next(self._steps)
-                    try:
-                        asked.answer = await do()
-                    except GitError as error:
-                        asked.answer = error
-                    asked.began = began
-                answer: T | GitError = asked.answer
-        finally:
-            asked.users -= 1
-            if not asked.users:
-                del self._asked[key]
-        if isinstance(answer, GitError):
-            raise type(answer)(answer.problem, answer.failure)
-        return answer

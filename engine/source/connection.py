@@ -9,6 +9,8 @@ import socket
 import ssl
 
 import aiohttp
+import aiohttp_socks
+import python_socks
 from yarl import URL
 
 CONNECT_TIMEOUT = 30.0  # seconds
@@ -30,10 +32,26 @@ _CERTIFICATE = {
 }
 
 
+# RFC 1928, 6: what a SOCKS proxy answers to a request to connect.
+_SOCKS_REPLY = {
+    2: "it does not allow this connection: check its rules",
+    3: "it has no route there",
+    4: "it cannot reach the host, or not look its name up: check the spelling",
+    5: "connection refused there: nothing listens, or a firewall rejects it",
+    6: "it got no answer from there in time",
+}
+SOCKS_ERRORS = (
+    python_socks.ProxyError,
+    aiohttp_socks.ProxyError,
+    aiohttp_socks.ProxyConnectionError,
+    aiohttp_socks.ProxyTimeoutError,
+)
+
+
 def address_of(url: URL) -> str:
     """`host:port`, as one would look for it in a firewall."""
-    host = url.host or ""
-    return f"[{host}]:{url.port}" if ":" in host else f"{host}:{url.port}"
+    host, port = url.host or "", url.port or (22 if url.scheme == "ssh" else None)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def explained(error: Exception, url: URL) -> str:
@@ -42,7 +60,7 @@ def explained(error: Exception, url: URL) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         return f"the TLS certificate of '{address}' is not trusted: {_certificate(error)}"
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"{_status_of_proxy(error.status)}, asked for '{address}'"
+        return _refused_by_http(error.status, address)
     if isinstance(error, aiohttp.TooManyRedirects):
         return f"'{address}' redirects again and again"
     if isinstance(error, aiohttp.ClientConnectorError):
@@ -67,20 +85,52 @@ def _certificate(error: Exception) -> str:
     return remedy if found.verify_code in (9, 10) else f"{remedy} ({found.verify_message})"
 
 
+def not_through(error: Exception, proxy: URL, target: URL) -> str:
+    """The sentence for a connection to `target` that a proxy was to make, and that is none."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return _refused_by_http(error.status, address_of(target), address_of(proxy))
+    where = f"cannot reach '{address_of(target)}' through the proxy '{address_of(proxy)}': "
+    while isinstance(error, (*SOCKS_ERRORS, OSError)) and isinstance(error.__cause__, OSError):
+        error = error.__cause__  # they wrap what the system said
+    if isinstance(error, python_socks.ProxyError | aiohttp_socks.ProxyError):
+        if proxy.scheme in ("http", "https") and error.error_code:
+            return _refused_by_http(error.error_code, address_of(target), address_of(proxy))
+        return where + _refused_by_socks(error.error_code or 0, str(error))
+    if isinstance(error, OSError):
+        return f"cannot reach the proxy '{address_of(proxy)}': {_why(error, proxy.host or '')}"
+    return f"{where}{error}"
+
+
+def _refused_by_socks(code: int, text: str) -> str:
+    if "authentication" in text:
+        return "it does not accept the login: check the Secret of spec.proxySecretRef"
+    return _SOCKS_REPLY.get(code, f"{text}: is it a proxy of the kind that its address says?")
+
+
 def _not_connected(error: aiohttp.ClientConnectorError, address: str) -> str:
     """No connection came about: `error` names the machine that was tried, perhaps a proxy."""
     tried = URL.build(scheme="http", host=error.host, port=error.port)
     where = f"cannot reach '{address}': "
     if address_of(tried) != address:
         where = f"cannot reach the proxy '{address_of(tried)}': "
-    reason = error.os_error
+    return where + _why(error.os_error, error.host)
+
+
+def not_reached(error: OSError, url: URL) -> str:
+    """The sentence for a connection that did not come about."""
+    return f"cannot reach '{address_of(url)}': {_why(error, url.host or '')}"
+
+
+def _why(reason: OSError, host: str) -> str:
     if isinstance(reason, socket.gaierror):
         temporary = reason.errno == socket.EAI_AGAIN
         what = "cannot be looked up now" if temporary else "does not resolve"
-        return f"{where}the name '{error.host}' {what}: check its spelling, and the cluster's DNS"
+        return f"the name '{host}' {what}: check its spelling, and the cluster's DNS"
     if isinstance(reason, ssl.SSLError):
-        return f"{where}no TLS connection: {_tls(reason)}"
-    return where + _system(reason)
+        return f"no TLS connection: {_tls(reason)}"
+    if isinstance(reason, TimeoutError) and not reason.errno:
+        return _ERRNO[errno.ETIMEDOUT]
+    return _system(reason)
 
 
 def _tls(error: ssl.SSLError) -> str:
@@ -111,7 +161,11 @@ def _broken(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _status_of_proxy(status: int) -> str:
+def _refused_by_http(status: int, target: str, proxy: str = "") -> str:
+    who = f"the proxy '{proxy}'" if proxy else "the proxy"
     if status == 407:
-        return "the proxy asks for credentials (HTTP 407): check the Secret of spec.proxySecretRef"
-    return f"the proxy refuses to connect (HTTP {status})"
+        return (
+            f"{who} asks for credentials (HTTP 407): check the Secret of spec.proxySecretRef, "
+            f"asked for '{target}'"
+        )
+    return f"{who} refuses to connect (HTTP {status}), asked for '{target}'"

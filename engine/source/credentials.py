@@ -16,7 +16,8 @@ class Credentials:
     """How to prove who we are; every field empty where nothing is asked for.
 
     ca: PEM of certificates trusted beside the system's.  certificate, key: PEM for mutual TLS.
-    identity, known_hosts: for SSH.  Hashable, and never shown by `repr`.
+    identity, known_hosts: for SSH, where the password is the identity's.  Hashable, and never
+    shown by `repr`.
     """
 
     username: str = field(default="", repr=False)
@@ -43,8 +44,21 @@ class Credentials:
             ca=data.get("ca.crt") or data.get("caFile") or b"",
             certificate=data.get("tls.crt") or data.get("certFile") or b"",
             key=data.get("tls.key") or data.get("keyFile") or b"",
-            identity=data.get("identity", b""),
-            known_hosts=data.get("known_hosts", b""),
+        )
+
+    @classmethod
+    def for_ssh(cls, data: Mapping[str, bytes], name: str) -> Self:
+        """The same for an ssh URL, whose user stands in the URL; password: of the key."""
+        for key in ("identity", "known_hosts"):
+            if not data.get(key):
+                raise AuthenticationFailed(
+                    "failed to configure authentication options: invalid 'ssh' auth option: "
+                    f"'{key}' is required: add the key '{key}' to the Secret '{name}'"
+                )
+        return cls(
+            password=_text(data, "password", name),
+            identity=data["identity"],
+            known_hosts=data["known_hosts"],
         )
 
     @property
@@ -65,14 +79,13 @@ def _check_pairs(data: Mapping[str, bytes], name: str) -> None:
         ("username", "password"),
         ("tls.crt", "tls.key"),
         ("tls.key", "tls.crt"),
-        ("identity", "known_hosts"),
     ):
         if data.get(key) and not data.get(partner):
             raise AuthenticationFailed(
                 f"failed to configure authentication options: Secret {name!r} has the key "
                 f"{key!r} without {partner!r}: add {partner!r}"
             )
-    if data.get("password") and not (data.get("username") or data.get("identity")):
+    if data.get("password") and not data.get("username"):
         raise AuthenticationFailed(
             f"failed to configure authentication options: Secret {name!r} has the key "
             "'password' without 'username': add 'username'"

@@ -4,15 +4,18 @@ The one place where the engine asks for a fetch, for the file of an artifact, or
 """
 
 import fcntl
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
+from aiohttp import TCPConnector
 from anyio import to_thread
 
 from engine.errors import ArtifactPending
@@ -25,7 +28,10 @@ from engine.source.download import DownloadPolicy, download
 from engine.source.failures import ArchiveOperationFailed, of_disk
 from engine.source.git import Fetched, GitRequest, Tools
 from engine.source.git_pack import Limits
+from engine.source.git_repair import repaired
 from engine.source.git_tree import GitTree
+from engine.source.ssh_login import Algorithms
+from engine.source.ssh_pool import SshConnections
 from engine.source.storage import ArtifactOwner, ArtifactStorage, Retention
 from engine.source.store import Store
 from engine.source.stores import Stores
@@ -54,7 +60,9 @@ class Depot:
         self.storage = storage
         self._tools = tools
         self._policy = policy
-        self.bases = Bases(self._store_of, tools, limits or Limits())
+        # Threads of their own: what kustomizations name must not keep sources waiting.
+        apart = replace(tools, workers=anyio.CapacityLimiter(tools.workers.total_tokens))
+        self.bases = Bases(self._store_of, apart, limits or Limits())
         """What kustomizations name by URL."""
 
     def __repr__(self) -> str:
@@ -78,7 +86,15 @@ class Depot:
         """
         owner = owner_of(ref)
         write = partial(self.storage.store, owner, fetched.commit.id, fetched.tree, wall)
-        stored = await to_thread.run_sync(write, limiter=self._tools.workers)
+        try:
+            stored = await to_thread.run_sync(write, limiter=self._tools.workers)
+        except KeyError as error:  # a file that was there when it was fetched
+            lost = error.args[0]
+            await to_thread.run_sync(repaired, fetched.tree.store, limiter=self._tools.workers)
+            raise ArchiveOperationFailed(
+                f"unable to archive artifact to storage: {lost!r} cannot be read: the disk may be "
+                "damaged; it is fetched again"
+            ) from error
         await to_thread.run_sync(self.storage.collect, owner, stored.path, wall)
         return {
             "digest": stored.digest,
@@ -136,6 +152,12 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
+def ssh_of(settings: Settings) -> SshConnections:
+    """The connections to ssh servers; to be entered."""
+    algorithms = Algorithms(settings.ssh_kex_algos, settings.ssh_hostkey_algos)
+    return SshConnections(algorithms, settings.ssh_idle_timeout)
+
+
 @asynccontextmanager
 async def open_depot(folder: Path, settings: Settings) -> AsyncIterator[Depot]:
     """The depot in a folder, while inside; `storage.address` is still to be set.
@@ -147,10 +169,13 @@ async def open_depot(folder: Path, settings: Settings) -> AsyncIterator[Depot]:
         bytes=settings.artifact_max_bytes,
         limits=archive.ArchiveLimits(bytes=settings.artifact_max_bytes),
     )
-    workers = anyio.CapacityLimiter(settings.concurrent_fetches)
+    # Two more, as one or two tenants may fetch beyond that (runtime/lines.py).
+    workers = anyio.CapacityLimiter(settings.concurrent_fetches + 2)
     with _opened(folder, settings) as (stores, storage):
-        async with open_session() as session:
-            yield Depot(stores, storage, Tools(session, workers), policy, limits_of(settings))
+        # No limit of connections: how many fetch at once is limited tenant by tenant.
+        async with open_session(TCPConnector(limit=0)) as session, ssh_of(settings) as ssh:
+            tools = Tools(session, workers, ssh=ssh, environment=os.environ, store_of=stores.of)
+            yield Depot(stores, storage, tools, policy, limits_of(settings))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Fetch a Git repository over HTTP: from a `spec.ref` to a revision and its tree.
+"""Fetch a Git repository over HTTP or ssh: from a `spec.ref` to a revision and its tree.
 
 Lists the remote first, fetches only a commit that is not held, one commit deep, and asks the
 server only for what differs from commits held.  Everything that blocks runs in worker threads;
@@ -6,9 +6,10 @@ cancelling the caller ends them as well.
 Source: flux-behaviour 3.4, fluxcd/pkg git/gogit.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import aiohttp
 import anyio
@@ -18,41 +19,52 @@ from engine.errors import Failure
 from engine.source.credentials import ANONYMOUS, Credentials
 from engine.source.failures import (
     ArchiveOperationFailed,
+    CorruptPackError,
+    DamagedError,
     EmptyGitRepository,
     GitError,
-    RemoteError,
     URLInvalid,
     of_disk,
 )
-from engine.source.git_commit import Commit, parse_commit
+from engine.source.git_choice import newest, verified_by
+from engine.source.git_commit import Commit
 from engine.source.git_compact import compact_if_worth
-from engine.source.git_filter import filtered, whole
-from engine.source.git_pack import Limits, MiB
-from engine.source.git_protocol import (
-    Advertisement,
-    PackStream,
-    RemoteRef,
-    Want,
-    fetch_request,
-    ls_refs,
-    parse_advertisement,
-    parse_ls_refs,
-)
+from engine.source.git_contents import Contents, contents
+from engine.source.git_pack import Limits
 from engine.source.git_refs import Candidate, Reference, candidates
+from engine.source.git_remote import Remote, Room
+from engine.source.git_repair import repaired
 from engine.source.git_tree import GitTree
+from engine.source.include import Included
+from engine.source.proxies import Proxy, Routes
+from engine.source.shared import Shared
+from engine.source.sparse import is_touched, starts_of
+from engine.source.ssh import GitSsh
+from engine.source.ssh_pool import SshConnections
 from engine.source.store import Store
-from engine.source.transport import GitHttp, Proxy, parse_url, without_secrets
+from engine.source.submodules import (
+    Budget,
+    Submodule,
+    credentials_for,
+    fetched_all,
+    submodules_of,
+)
+from engine.source.transport import GitHttp, Transport, parse_url, without_secrets
+from engine.source.verify import Trust
+from engine.telemetry import because, logger
 
-_REFS_BYTES = 64 * MiB  # a million refs
-_HAVES = 8  # commits named to the server as held: the newest is what a new one differs least from
-_BATCH_BYTES = MiB  # written to disk at a time
+
+def _nowhere(url: str) -> Store:
+    raise GitError(f"there is no place for the submodule '{without_secrets(url)}'")
 
 
 @dataclass(frozen=True, slots=True)
 class GitRequest:
     """What to fetch; ignore: `spec.ignore`, None if it is not given.
 
-    is_whole: no file is ignored, whatever any rule says.
+    is_whole: no file is ignored, whatever any rule says.  sparse: folders to keep, () is all.
+    recurse_submodules: whether their files are fetched as well.  included: files of other sources.
+    trust: whose signatures a commit needs, None: it needs none.
     """
 
     url: str
@@ -62,6 +74,10 @@ class GitRequest:
     proxy: Proxy | None = None
     limits: Limits = field(default_factory=Limits)
     is_whole: bool = False
+    sparse: tuple[str, ...] = ()
+    recurse_submodules: bool = False
+    included: tuple[Included, ...] = ()
+    trust: Trust | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +85,46 @@ class Fetched:
     """One commit of a repository.
 
     revision: as Flux writes it, `main@sha1:<hex>`.  tree: without what is ignored.
+    verified: which signatures were checked, in Flux's words; "" if none had to be.
     """
 
     revision: str
     commit: Commit
     tree: GitTree = field(repr=False)
+    verified: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What fetching runs on; workers: how many threads may be busy with packs at once.
 
-    in_flight: downloads that others may wait for, by what makes them the same.
+    in_flight: downloads that others may wait for, by what makes them the same.  looks: the same
+    for lists of refs.  store_of: the store of a submodule by its URL; blocks.
+    environment: of the pod, for its proxies.
     """
 
     session: aiohttp.ClientSession
     workers: anyio.CapacityLimiter
     in_flight: dict[Hashable, anyio.Event] = field(default_factory=dict)
+    ssh: SshConnections = field(default_factory=SshConnections)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    looks: Shared = field(default_factory=Shared)
+    store_of: Callable[[str], Store] = _nowhere
+
+    def transport(self, request: GitRequest) -> Transport:
+        """The way to a request's repository, to be closed.  Raises GitError."""
+        url, routes = parse_url(request.url), Routes(request.proxy, self.environment)
+        if url.scheme == "ssh":
+            return GitSsh(self.ssh, url, request.credentials, routes.to(url))
+        return GitHttp(self.session, url, request.credentials, routes)
 
 
 async def fetch(request: GitRequest, store: Store, tools: Tools) -> Fetched:
     """The commit that the request's reference means now, with its tree in `store`.
 
-    Raises URLInvalid, AuthenticationFailed, EmptyGitRepository, GitOperationFailed, or
-    ArchiveOperationFailed if the disk is at fault.  Has no deadline of its own.
+    Raises URLInvalid, AuthenticationFailed, EmptyGitRepository, GitOperationFailed, what
+    `Trust.check` raises, CopyFailure, or ArchiveOperationFailed if the disk is at fault.  Has no
+    deadline of its own.
     """
     try:
         return await fetch_plainly(request, store, tools)
@@ -102,40 +134,70 @@ async def fetch(request: GitRequest, store: Store, tools: Tools) -> Fetched:
 
 async def fetch_plainly(request: GitRequest, store: Store, tools: Tools) -> Fetched:
     """As `fetch`; raises GitError without the words that a source's status has around it."""
-    remote = _Remote(request, store, tools)
+    return await _fetched(request, store, tools, Budget())
+
+
+async def held_already(request: GitRequest, store: Store, tools: Tools) -> Fetched | None:
+    """The commit that `reference.commit` names, None unless all of it is here: nobody is asked."""
+    return await _held_already(request, store, tools, Budget())
+
+
+async def _fetched(request: GitRequest, store: Store, tools: Tools, budget: Budget) -> Fetched:
+    prefixes = tuple(request.reference.prefixes)
+    alike = request.url, prefixes, request.credentials, request.proxy
     try:
-        found = candidates(request.reference, await remote.refs())
-        for candidate in found:
-            if not await to_thread.run_sync(_is_held, store, candidate):
-                await _download_once(remote, request, store, candidate.object_id, tools.in_flight)
-        return await to_thread.run_sync(_newest, request, store, found, limiter=tools.workers)
+        async with aclosing(tools.transport(request)) as transport:
+            remote = Remote(transport, request.reference)
+            seen = await remote.look(tools.looks, alike)
+            store = await to_thread.run_sync(store.in_format, seen.server.object_format)
+            found = candidates(request.reference, seen.refs)
+            try:
+                return await _downloaded(request, store, found, remote, tools, budget)
+            except (DamagedError, CorruptPackError):
+                # A server sends only what is not here by our account of it: that may be wrong.
+                if not await to_thread.run_sync(repaired, store, limiter=tools.workers):
+                    raise
+                return await _downloaded(request, store, found, remote, tools, budget)
     except OSError as error:  # not of the network: `transport` has words for these
         problem = of_disk("what was fetched cannot be stored", error)
         raise GitError(problem, ArchiveOperationFailed) from error
 
 
-async def held_already(request: GitRequest, store: Store, tools: Tools) -> Fetched | None:
-    """The commit that `reference.commit` names, None unless all of it is here: nobody is asked."""
+async def _downloaded(
+    request: GitRequest,
+    store: Store,
+    found: Sequence[Candidate],
+    remote: Remote,
+    tools: Tools,
+    budget: Budget,
+) -> Fetched:
+    for candidate in found:
+        if not await to_thread.run_sync(_is_held, store, candidate):
+            await _download_once(remote, request, store, candidate.object_id, tools)
+    return await _completed(request, store, found, tools, budget)
+
+
+async def _held_already(
+    request: GitRequest, store: Store, tools: Tools, budget: Budget
+) -> Fetched | None:
     try:
         found = candidates(request.reference, {})
+        store = store.in_format("sha1" if len(found[0].commit) == 40 else "sha256")
         if not await to_thread.run_sync(_is_held, store, found[0]):
             return None
-        return await to_thread.run_sync(_newest, request, store, found, limiter=tools.workers)
+        return await _completed(request, store, found, tools, budget)
     except (GitError, OSError):
         return None  # something of it was lost: fetching it says what is wrong, if anything
 
 
 async def _download_once(
-    remote: "_Remote",
-    request: GitRequest,
-    store: Store,
-    object_id: str,
-    in_flight: dict[Hashable, anyio.Event],
+    remote: Remote, request: GitRequest, store: Store, object_id: str, tools: Tools
 ) -> None:
     """Download, unless somebody who asks in the same way is at it: then wait for the outcome.
 
     Only in the same way: nobody waits for a server or proxy that somebody else has chosen.
     """
+    in_flight = tools.in_flight
     key = (store.folder, object_id, request.credentials, request.proxy, request.limits)
     while key in in_flight:
         await in_flight[key].wait()
@@ -143,122 +205,85 @@ async def _download_once(
             return
     in_flight[key] = anyio.Event()
     try:
-        await remote.download(object_id)
+        await remote.download(object_id, Room(store, request.limits, tools.workers))
     finally:
         in_flight.pop(key).set()
 
 
-class _Remote:
-    """The server's side of one fetch."""
-
-    def __init__(self, request: GitRequest, store: Store, tools: Tools) -> None:
-        url = parse_url(request.url)
-        self._request = request
-        self._store = store
-        self._workers = tools.workers
-        self._http = GitHttp(tools.session, url, request.credentials, request.proxy)
-        self._server = Advertisement(2, frozenset())
-        self._refs: Mapping[str, RemoteRef] = {}
-
-    async def refs(self) -> Mapping[str, RemoteRef]:
-        """The refs that matter.  Raises GitError (EmptyGitRepository) if there is none at all."""
-        self._server = parse_advertisement(await self._http.advertisement(_REFS_BYTES))
-        self._refs = self._server.refs
-        if self._server.version == 2:
-            self._refs = await self._list(self._request.reference.prefixes)
-            if not self._refs:
-                self._refs = await self._list(())
-        if not self._refs:
-            raise GitError("git repository is empty", EmptyGitRepository)
-        return self._refs
-
-    async def _list(self, prefixes: Sequence[str]) -> Mapping[str, RemoteRef]:
-        return parse_ls_refs(await self._http.ask(ls_refs(prefixes), 2, _REFS_BYTES))
-
-    async def download(self, object_id: str) -> None:
-        """Bring one commit, or an annotated tag with its commit, into the store."""
-        held = list(await to_thread.run_sync(self._store.held))[:_HAVES]
+async def _completed(
+    request: GitRequest,
+    store: Store,
+    found: Sequence[Candidate],
+    tools: Tools,
+    budget: Budget,
+) -> Fetched:
+    """The newest of the commits, all of which are here, with the contents that are asked for."""
+    chosen, commit = await to_thread.run_sync(newest, store, found)
+    verified = ""
+    if request.trust is not None:  # before anything is done that the commit asks for
         try:
-            await self._receive(Want([object_id], held, held))
-        except RemoteError:
-            if not self._request.reference.commit:
-                raise
-            # The server gives no commits by id (before version 2 few do): take the history.
-            await self._receive(Want(self._tips(), depth=0))
+            verified = await to_thread.run_sync(verified_by, request.trust, store, chosen)
+        except Failure:
+            await to_thread.run_sync(store.hold, commit.id)  # it is not to be fetched again
+            raise
+    wanted = Contents(request.ignore, request.is_whole, request.sparse, request.included)
+    if request.recurse_submodules:
+        submodules = await _submodules(request, store, commit, tools, budget)
+        wanted = replace(wanted, submodules=submodules)
+    finish = partial(_finished, request.limits, store, commit, wanted)
+    tree = await to_thread.run_sync(finish, limiter=tools.workers)
+    return Fetched(chosen.revision, commit, tree, verified)
 
-    def _tips(self) -> list[str]:
-        name = self._request.reference.full_name
-        tips = {
-            ref.commit
-            for other, ref in self._refs.items()
-            if other == name or (not name and other.startswith("refs/heads/"))
-        }
-        if not tips:
-            raise GitError(f'couldn\'t find remote ref "{name}": check spec.ref.branch')
-        return sorted(tips)
 
-    async def _receive(self, want: Want) -> None:
-        """Stream a pack to the disk and index it."""
-        limits = self._request.limits
-        version = self._server.version
-        answer = PackStream(version)
-        body = fetch_request(self._server, want)
-        incoming = await to_thread.run_sync(self._store.incoming)
-        try:
-            batch = bytearray()
-            async with aclosing(self._http.stream(body, version, limits.pack_bytes)) as chunks:
-                async for chunk in chunks:
-                    for part in answer.feed(chunk):
-                        batch += part
-                    if len(batch) >= _BATCH_BYTES:
-                        await to_thread.run_sync(incoming.write, bytes(batch))
-                        batch.clear()
-            answer.finish()
-            incoming.write(bytes(batch))
-            await to_thread.run_sync(
-                incoming.finish, limits, from_thread.check_cancelled, limiter=self._workers
-            )
-        finally:
-            incoming.discard()
+async def _submodules(
+    request: GitRequest, store: Store, commit: Commit, tools: Tools, budget: Budget
+) -> list[tuple[str, GitTree]]:
+    """(path, all files) of each submodule that is wanted, and of those in it."""
+    starts = starts_of(request.sparse)
+    wanted = await to_thread.run_sync(
+        submodules_of, store, commit.tree, request.url, lambda path: is_touched(path, starts)
+    )
+
+    async def one(submodule: Submodule) -> GitTree:
+        below = budget.below(submodule.url)
+        inner = GitRequest(
+            url=submodule.url,
+            reference=Reference(commit=submodule.commit),
+            credentials=credentials_for(submodule.url, request.url, request.credentials),
+            proxy=request.proxy,
+            limits=request.limits,
+            is_whole=True,
+            recurse_submodules=True,
+        )
+        place = await to_thread.run_sync(tools.store_of, submodule.url)
+        known = await _held_already(inner, place, tools, below)
+        return (known or await _fetched(inner, place, tools, below)).tree
+
+    return await fetched_all(wanted, one)
 
 
 def _is_held(store: Store, candidate: Candidate) -> bool:
     return store.holds(candidate.commit) and store.contains(candidate.object_id)
 
 
-def _newest(request: GitRequest, store: Store, found: Sequence[Candidate]) -> Fetched:
-    """Of tags with equal versions the one whose commit is the youngest; filtered and held."""
+def _finished(limits: Limits, store: Store, commit: Commit, wanted: Contents) -> GitTree:
+    """The files; the commit is held from now on, whatever may be wrong with it but for damage."""
     with store.exclusive:
-        fetched = _held(request, store, found)
-        compact_if_worth(store)
-    return fetched
-
-
-def _held(request: GitRequest, store: Store, found: Sequence[Candidate]) -> Fetched:
-    commits = {item.commit: _commit(store, item.commit) for item in found}
-    chosen = max(found, key=lambda item: commits[item.commit].committed_at)
-    commit = commits[chosen.commit]
-    check = from_thread.check_cancelled
-    try:
-        if request.is_whole:
-            tree_id = whole(store, commit.tree, request.limits, check)
-        else:
-            tree_id = filtered(store, commit.tree, request.ignore, request.limits, check)
-    except GitError:
-        store.forget(commit.id)
-        raise
-    store.hold(commit.id)
-    return Fetched(chosen.revision, commit, GitTree(store, tree_id))
-
-
-def _commit(store: Store, commit_id: str) -> Commit:
-    try:
-        return parse_commit(commit_id, store.commit(commit_id))
-    except KeyError:
-        store.forget(commit_id)
-        raise GitError(
-            f"unable to resolve commit object for '{commit_id}': object not found"
-        ) from None
+        try:
+            tree_id = contents(store, commit.tree, wanted, limits, from_thread.check_cancelled)
+        except DamagedError:
+            store.forget(commit.id)
+            raise
+        except (GitError, Failure):
+            store.hold(commit.id)
+            raise
+        store.hold(commit.id)
+        tree = GitTree(store, tree_id)
+        try:
+            compact_if_worth(store)
+        except OSError as error:  # perhaps the disk is full: what is here is good all the same
+            logger.warning("%r cannot be tidied", store, extra=because(error))
+    return tree
 
 
 def _failure(request: GitRequest, error: GitError) -> Failure:

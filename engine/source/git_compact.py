@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-from dulwich.object_store import DiskObjectStore
 from dulwich.objects import ObjectID
 from dulwich.pack import Pack, write_pack_from_container
 
@@ -64,8 +63,7 @@ def _compact(store: Store, packs: Mapping[Path, float], grace: float) -> int:
     outdated = _old(loose, newest, grace)
     for path in outdated:
         path.unlink(missing_ok=True)
-    store.filtered.clear()
-    store.ignore_files.clear()
+    store.forget_trees()
     store.close()  # the files just removed are still open for reading
     return len(removed) + len(outdated)
 
@@ -113,7 +111,7 @@ def _write(store: Store, ids: Mapping[str, None]) -> str:
     """
     if not ids:
         return ""
-    objects = DiskObjectStore(str(store.folder / "objects"), fsync_object_files=True)
+    objects = store.opened()
     try:
         file, commit, abort = objects.add_pack()
         try:

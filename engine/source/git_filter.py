@@ -8,16 +8,21 @@ so a tree that passed here can be read to its end.
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from engine.source.failures import GitError
+from engine.source.failures import DamagedError, GitError
+from engine.source.git_entry import Child, tree_object
 from engine.source.git_pack import Limits
 from engine.source.ignore import FILE_NAME, Rules, rules
-from engine.source.store import Child, Store, tree_object
+from engine.source.store import Store
 
 _MEMORY = 200_000  # folders remembered; some 100 bytes each
 
 # Names with which a checkout would leave its folder or write to Git's own (go-git validPath).
 _UNSAFE = {".", "..", ".git", "git~1"}
-_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # Git's id of a folder without entries
+
+# Characters that macOS leaves out when it compares names (git utf8.c, is_hfs_dotgit).
+_UNSEEN = dict.fromkeys(
+    (*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF)
+)
 
 _FILE_MODE, _EXECUTABLE_MODE = 0o100644, 0o100755  # others (0664) mean the same as these
 
@@ -42,7 +47,9 @@ def filtered(
         found = walk.ignore_files(tree_id)
         new_id, _ = walk.folder(tree_id, (), rules(found, spec_ignore))
     except KeyError as error:
-        raise GitError(f"the object {error.args[0]!r} of the tree {tree_id} is missing") from error
+        raise DamagedError(
+            f"the object {error.args[0]!r} of the tree {tree_id} is missing"
+        ) from error
     return new_id
 
 
@@ -57,7 +64,9 @@ def whole(
     try:
         new_id, _ = walk.folder(tree_id, (), Rules(()))
     except KeyError as error:
-        raise GitError(f"the object {error.args[0]!r} of the tree {tree_id} is missing") from error
+        raise DamagedError(
+            f"the object {error.args[0]!r} of the tree {tree_id} is missing"
+        ) from error
     return new_id
 
 
@@ -143,7 +152,8 @@ class _Walk:
             if is_ignored and not wanted.takes_back:
                 return None
             new_id, _ = self.folder(child.id, path, wanted)
-            return None if is_ignored and new_id == _EMPTY_TREE else Child(child.mode, new_id)
+            is_empty = new_id == self._store.empty_tree
+            return None if is_ignored and is_empty else Child(child.mode, new_id)
         if is_ignored or not child.is_file:
             return None
         if not self._store.contains(child.id):
@@ -153,7 +163,7 @@ class _Walk:
     def _written(self, kept: Mapping[str, Child]) -> str:
         tree = tree_object(kept)
         self._store.add([tree])
-        return tree.id.decode()
+        return self._store.id_of(tree)
 
     def _count(self, entries: int, depth: int) -> None:
         self._check_cancelled()
@@ -165,7 +175,9 @@ class _Walk:
 
 
 def _check_name(path: tuple[str, ...]) -> None:
-    parts = path[-1].lower().replace("\\", "/").split("/")
+    parts = path[-1].lower().translate(_UNSEEN).replace("\\", "/").split("/")
+    # What Windows takes for the same: `.git. `, `.git::$INDEX_ALLOCATION`.
+    parts += [part.partition(":")[0].rstrip(" .") for part in parts]
     if not path[-1] or "/" in path[-1] or _UNSAFE.intersection(parts):
         raise GitError(f"the tree holds the unsafe name {path[-1]!r} at {'/'.join(path)!r}")
 

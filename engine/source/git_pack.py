@@ -11,10 +11,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from dulwich.object_store import DiskObjectStore
-
-from engine.source.failures import ArchiveOperationFailed, GitError, of_disk
+from engine.source.failures import ArchiveOperationFailed, CorruptPackError, GitError, of_disk
+from engine.source.git_index import index_apart
+from engine.source.store_folder import opened
 
 MiB = 1024 * 1024
 _OFS_DELTA, _REF_DELTA = 6, 7
@@ -30,21 +31,27 @@ class Limits:
     pack_bytes: int = 512 * MiB  # a shallow clone of the largest known GitOps repositories: 200
     inflated_bytes: int = 2048 * MiB
     object_bytes: int = 256 * MiB  # held in memory as a whole while indexing; GitHub takes 100 MiB
-    entries: int = 1_000_000  # files and folders of one tree; stops trees that repeat themselves
+    entries: int = 1_000_000  # of one tree, as trees may repeat themselves; objects of one pack
     depth: int = 100  # nested folders
+    apart_objects: int = 20_000  # more take seconds of Python to index: not beside other work
+    apart_bytes: int = 256 * MiB  # inflated; more is indexed in a process of its own, too
+    index_memory_bytes: int = 1024 * MiB  # of that process; the largest object needs 3 times itself
 
 
 class Incoming:
     """A pack on its way into an object store; invisible there until `finish` returns."""
 
-    def __init__(self, objects: DiskObjectStore, exclusive: AbstractContextManager[object]) -> None:
-        """objects: an instance of its own, not the one that is read from.
+    def __init__(
+        self, folder: Path, object_format: str, exclusive: AbstractContextManager[object]
+    ) -> None:
+        """folder: of the objects.
 
         exclusive: held while the store changes; two may bring the same pack at once.
         """
-        self._objects = objects
+        self._folder = folder
+        self._objects = opened(folder, object_format)
         self._exclusive = exclusive
-        self._file, self._commit, self._abort = objects.add_pack()
+        self._file, self._commit, self._abort = self._objects.add_pack()
         self.size = 0
 
     def write(self, data: bytes) -> None:
@@ -60,12 +67,13 @@ class Incoming:
         """
         try:
             self._file.flush()
-            count = scan(self._file.fileno(), limits, check_cancelled)
-            if count == 0:
+            id_bytes = self._objects.object_format.oid_length
+            size = scan(self._file.fileno(), limits, check_cancelled, id_bytes)
+            if size.objects == 0:
                 self.discard()
                 return
             with self._exclusive:
-                self._commit()
+                self._index(size, limits, check_cancelled)
         except GitError:
             self.discard()
             raise
@@ -82,6 +90,14 @@ class Incoming:
         finally:
             self._objects.close()
 
+    def _index(self, size: "PackSize", limits: Limits, check_cancelled: Callable[[], None]) -> None:
+        if size.objects <= limits.apart_objects and size.inflated <= limits.apart_bytes:
+            self._commit()
+            return
+        name, memory = self._objects.object_format.name, limits.index_memory_bytes
+        index_apart(self._file, self._folder, name, memory, check_cancelled)
+        self.discard()  # the other process has made a pack of its own
+
     def discard(self) -> None:
         """Remove what was written."""
         with suppress(FileNotFoundError, ValueError):
@@ -89,17 +105,28 @@ class Incoming:
         self._objects.close()
 
 
-def _corrupt(error: Exception) -> GitError:
-    return GitError(
+def _corrupt(error: Exception) -> CorruptPackError:
+    return CorruptPackError(
         f"the pack sent by the server is corrupt ({type(error).__name__}: {str(error)[:200]}): "
         "the repository may need `git fsck` on the server"
     )
 
 
-def scan(file: int, limits: Limits, check_cancelled: Callable[[], None]) -> int:
-    """The number of objects of the pack in the open `file`, after adding up their sizes.
+@dataclass(frozen=True, slots=True)
+class PackSize:
+    """How many objects a pack holds, and the bytes that they and their deltas inflate to."""
 
-    Raises GitError where a limit is passed or the pack cannot be followed.
+    objects: int
+    inflated: int
+
+
+def scan(
+    file: int, limits: Limits, check_cancelled: Callable[[], None], id_bytes: int = 20
+) -> PackSize:
+    """How large the pack in the open `file` is, once all that it declares was looked at.
+
+    id_bytes: of an object's id: 32 in a SHA-256 repository.  Raises GitError where a limit is
+    passed or the pack cannot be followed.
     """
     size = os.fstat(file).st_size
     if size < 32:
@@ -108,9 +135,13 @@ def scan(file: int, limits: Limits, check_cancelled: Callable[[], None]) -> int:
         if pack[:4] != b"PACK" or pack[4:8] not in {b"\0\0\0\2", b"\0\0\0\3"}:
             raise GitError("what the server sent is not a pack of version 2 or 3")
         count = int.from_bytes(pack[8:12], "big")
+        if count > limits.entries:  # each takes some 300 bytes of memory while it is indexed
+            raise GitError(
+                f"the pack says to hold {count} objects, more than the {limits.entries} allowed"
+            )
         total = 0
         try:
-            for number, inflated in enumerate(_sizes(pack, count, limits)):
+            for number, inflated in enumerate(_sizes(pack, count, limits, id_bytes)):
                 total += inflated
                 if total > limits.inflated_bytes:
                     raise GitError(
@@ -118,16 +149,16 @@ def scan(file: int, limits: Limits, check_cancelled: Callable[[], None]) -> int:
                     )
                 if number % 256 == 0:
                     check_cancelled()
-            _check_sum(pack, check_cancelled)
+            _check_sum(pack, check_cancelled, id_bytes)
         except (zlib.error, IndexError) as error:
             raise _corrupt(error) from error
-    return count
+    return PackSize(count, total)
 
 
-def _check_sum(pack: mmap.mmap, check_cancelled: Callable[[], None]) -> None:
-    """Raises zlib.error if the pack's last 20 bytes are not the hash of all before them."""
-    found = hashlib.sha1(usedforsecurity=False)
-    end = len(pack) - 20
+def _check_sum(pack: mmap.mmap, check_cancelled: Callable[[], None], id_bytes: int) -> None:
+    """Raises zlib.error if the pack's last bytes are not the hash of all before them."""
+    found = hashlib.sha256() if id_bytes == 32 else hashlib.sha1(usedforsecurity=False)
+    end = len(pack) - id_bytes
     for at in range(0, end, _HASHED):
         check_cancelled()
         found.update(pack[at : min(at + _HASHED, end)])
@@ -135,16 +166,16 @@ def _check_sum(pack: mmap.mmap, check_cancelled: Callable[[], None]) -> None:
         raise zlib.error("the checksum at its end is wrong")
 
 
-def _sizes(pack: mmap.mmap, count: int, limits: Limits) -> Iterator[int]:
+def _sizes(pack: mmap.mmap, count: int, limits: Limits, id_bytes: int) -> Iterator[int]:
     """For each object the bytes that it takes inflated, a delta with what it grows to."""
     at = 12
-    end = len(pack) - 20
+    end = len(pack) - id_bytes
     for _ in range(count):
         kind, size, at = _header(pack, at)
         if kind not in _TYPES or at >= end:
             raise zlib.error(f"object of type {kind} at byte {at}")
         if kind == _REF_DELTA:
-            at += 20
+            at += id_bytes
         elif kind == _OFS_DELTA:
             while pack[at] & 0x80:
                 at += 1

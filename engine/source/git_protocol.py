@@ -14,8 +14,8 @@ from engine.source.failures import GitError, RemoteError
 
 AGENT = "agent=git/lockstep"
 _LONGEST_PACKET = 65520  # gitprotocol-common(5)
-_OBJECT_ID = re.compile(rb"[0-9a-f]{40}")
-_NO_OBJECT = "0" * 40
+_OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_NO_OBJECT = ("0" * 40, "0" * 64)
 
 
 class Mark(Enum):
@@ -35,7 +35,7 @@ class RemoteRef:
 
     @property
     def commit(self) -> str:
-        """The commit that the ref leads to, 40 hex digits."""
+        """The commit that the ref leads to: 40 hex digits, 64 in a SHA-256 repository."""
         return self.peeled or self.object_id
 
 
@@ -46,6 +46,18 @@ class Advertisement:
     version: int
     capabilities: frozenset[str]
     refs: Mapping[str, RemoteRef] = field(default_factory=dict)
+
+    @property
+    def object_format(self) -> str:
+        """How the repository names its objects: `sha1` or `sha256`.  Raises GitError if unknown."""
+        found = {
+            each.partition("=")[2]
+            for each in self.capabilities
+            if each.startswith("object-format=")
+        }
+        if not found <= {"sha1", "sha256"} or len(found) > 1:
+            raise GitError(f"the repository uses object ids that are not supported: {found}")
+        return found.pop() if found else "sha1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,7 @@ class Packets:
         start = 0
         try:
             while len(self._rest) - start >= 4:
-                length = _packet_length(bytes(self._rest[start : start + 4]))
+                length = packet_length(bytes(self._rest[start : start + 4]))
                 if length < 4:
                     start += 4
                     yield Mark(b"%04x" % length)
@@ -99,7 +111,8 @@ class Packets:
         return not self._rest
 
 
-def _packet_length(digits: bytes) -> int:
+def packet_length(digits: bytes) -> int:
+    """Of a whole packet, from its first four bytes; below 4: a mark.  Raises GitError."""
     try:
         length = int(digits, 16)
     except ValueError:
@@ -146,7 +159,7 @@ def _parse_refs(lines: Iterable[str]) -> dict[str, RemoteRef]:
     refs: dict[str, RemoteRef] = {}
     for line in lines:
         object_id, _, name = line.partition(" ")
-        if object_id in {"shallow", _NO_OBJECT}:
+        if object_id in {"shallow", *_NO_OBJECT}:
             continue
         _check_object_id(object_id, line)
         if name.endswith("^{}") and name[:-3] in refs:
@@ -173,20 +186,18 @@ def parse_ls_refs(body: bytes) -> dict[str, RemoteRef]:
 
 
 def _check_object_id(text: str, line: str) -> None:
-    if re.fullmatch(r"[0-9a-f]{64}", text):
-        raise GitError("the repository uses SHA-256 object ids, which are not supported")
-    if not _OBJECT_ID.fullmatch(text.encode()):
+    if not _OBJECT_ID.fullmatch(text):
         raise GitError(f"the server lists a ref that cannot be read: {line[:200]!r}")
 
 
-def ls_refs(prefixes: Sequence[str]) -> bytes:
+def ls_refs(prefixes: Sequence[str], object_format: str = "sha1") -> bytes:
     """The request for refs below any of `prefixes` (all if there is none), version 2."""
     arguments = ["peel", "symrefs", *(f"ref-prefix {prefix}" for prefix in prefixes)]
-    return _command("ls-refs", arguments)
+    return _command("ls-refs", arguments, object_format)
 
 
-def _command(name: str, arguments: Iterable[str]) -> bytes:
-    head = packet(f"command={name}") + packet(AGENT) + packet("object-format=sha1")
+def _command(name: str, arguments: Iterable[str], object_format: str) -> bytes:
+    head = packet(f"command={name}") + packet(AGENT) + packet(f"object-format={object_format}")
     body = b"".join(packet(argument) for argument in arguments)
     return head + Mark.DELIMITER.value + body + Mark.FLUSH.value
 
@@ -199,7 +210,7 @@ def fetch_request(server: Advertisement, want: Want) -> bytes:
         arguments += [f"deepen {want.depth}"] if want.depth else []
         arguments += [f"want {commit}" for commit in want.commits]
         arguments += [f"have {commit}" for commit in want.haves]
-        return _command("fetch", [*arguments, "done"])
+        return _command("fetch", [*arguments, "done"], server.object_format)
     if "side-band-64k" not in server.capabilities:
         raise GitError("the server does not offer side-band-64k: it is too old (Git before 1.5)")
     if want.depth and "shallow" not in server.capabilities:
@@ -209,7 +220,10 @@ def fetch_request(server: Advertisement, want: Want) -> bytes:
 
 def _old_fetch_request(server: Advertisement, want: Want) -> bytes:
     wishes = ("side-band-64k", "thin-pack", "ofs-delta", "no-progress")
-    asked = " ".join([wish for wish in wishes if wish in server.capabilities] + [AGENT])
+    offered = [wish for wish in wishes if wish in server.capabilities]
+    if server.object_format != "sha1":
+        offered.append(f"object-format={server.object_format}")
+    asked = " ".join([*offered, AGENT])
     first, *others = want.commits
     lines = [packet(f"want {first} {asked}\n")]
     lines += [packet(f"want {commit}\n") for commit in others]

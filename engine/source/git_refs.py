@@ -11,8 +11,10 @@ from engine.source.failures import GitError
 from engine.source.git_protocol import RemoteRef
 from engine.source.semver import Constraint
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_ABBREVIATED = re.compile(r"[0-9a-fA-F]{4,40}")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_PEELED = "^{}"  # after a tag: the commit that it leads to, which is meant in any case
+_TAGS = "refs/tags/"
+_ABBREVIATED = re.compile(r"[0-9a-fA-F]{4,64}")
 _DEFAULT_BRANCH = "master"
 
 
@@ -36,9 +38,9 @@ class Reference:
         if self.commit:
             return f"refs/heads/{self.branch}" if self.branch else ""
         if self.name:
-            return self.name
+            return self.name.removesuffix(_PEELED)
         if self.tag:
-            return f"refs/tags/{self.tag}"
+            return f"{_TAGS}{self.tag}"
         return "" if self.semver else f"refs/heads/{self.branch or _DEFAULT_BRANCH}"
 
     @property
@@ -48,7 +50,7 @@ class Reference:
             return ["refs/heads/", "HEAD"]
         if self.short:
             return [*_meanings(self.short), "HEAD"]
-        return [self.full_name or "refs/tags/", "HEAD"]
+        return [self.full_name or _TAGS, "HEAD"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +58,19 @@ class Candidate:
     """A commit that the reference may mean; label: what stands before `@` in the revision.
 
     object_id: what to ask the server for: the annotated tag, else the commit itself.
+    tag: the name of the tag that led to it, "" if it was none.
     """
 
     label: str
     commit: str
     object_id: str
+    tag: str = ""
 
     @property
     def revision(self) -> str:
         """As Flux writes it: `main@sha1:<hex>`, or `sha1:<hex>` without a label."""
-        return f"{self.label}@sha1:{self.commit}" if self.label else f"sha1:{self.commit}"
+        digest = f"{'sha1' if len(self.commit) == 40 else 'sha256'}:{self.commit}"
+        return f"{self.label}@{digest}" if self.label else digest
 
 
 def candidates(reference: Reference, refs: Mapping[str, RemoteRef]) -> list[Candidate]:
@@ -78,23 +83,25 @@ def candidates(reference: Reference, refs: Mapping[str, RemoteRef]) -> list[Cand
         if not _COMMIT.fullmatch(reference.commit):
             raise GitError(
                 f"unable to resolve commit object for '{reference.commit}': spec.ref.commit must "
-                "be the full id, 40 hexadecimal digits in lower case"
+                "be the full id, 40 hexadecimal digits in lower case (64 in a SHA-256 repository)"
             )
         return [Candidate(reference.branch, reference.commit, reference.commit)]
     if reference.name:
-        return [_candidate(reference.name, _found(refs, reference.name))]
+        full_name = reference.full_name
+        tag = full_name.removeprefix(_TAGS) if full_name.startswith(_TAGS) else ""
+        return [_candidate(reference.name, _found(refs, full_name), tag)]
     if reference.short:
         return [_candidate(reference.short, _meant(refs, reference.short))]
     if reference.tag:
-        return [_candidate(reference.tag, _found(refs, reference.full_name))]
+        return [_candidate(reference.tag, _found(refs, reference.full_name), reference.tag)]
     if reference.semver:
         return _newest(reference.semver, refs)
     branch = reference.branch or _DEFAULT_BRANCH
     return [_candidate(branch, _found(refs, reference.full_name))]
 
 
-def _candidate(label: str, ref: RemoteRef) -> Candidate:
-    return Candidate(label, ref.commit, ref.object_id)
+def _candidate(label: str, ref: RemoteRef, tag: str = "") -> Candidate:
+    return Candidate(label, ref.commit, ref.object_id, tag)
 
 
 def _newest(text: str, refs: Mapping[str, RemoteRef]) -> list[Candidate]:
@@ -102,18 +109,14 @@ def _newest(text: str, refs: Mapping[str, RemoteRef]) -> list[Candidate]:
         constraint = Constraint(text)
     except ValueError as error:
         raise GitError(f"semver parse error: {error}") from error
-    tags = {
-        name.removeprefix("refs/tags/"): ref
-        for name, ref in refs.items()
-        if name.startswith("refs/tags/")
-    }
+    tags = {name.removeprefix(_TAGS): ref for name, ref in refs.items() if name.startswith(_TAGS)}
     found = constraint.newest(sorted(tags))
     if not found:
         raise GitError(
             f"no match found for semver: {text}: the repository has {len(tags)} tags, "
             "of which none is a version in this range"
         )
-    return [_candidate(tag, tags[tag]) for tag in found]
+    return [_candidate(tag, tags[tag], tag) for tag in found]
 
 
 def _meanings(short: str) -> list[str]:

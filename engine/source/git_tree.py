@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from engine.source.store import Child, Store
+from engine.source.git_entry import Child
+from engine.source.store import Store
 from engine.source.tree import Entry, Form
 
 
@@ -29,6 +30,11 @@ class GitTree:
     def id(self) -> str:
         """The content id of the whole tree, hex."""
         return self._id
+
+    @property
+    def store(self) -> Store:
+        """Where its objects are."""
+        return self._store
 
     def entry(self, path: str) -> Entry | None:
         """What stands at `path`, None if nothing does."""

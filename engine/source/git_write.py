@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from dulwich.objects import Tree
 
-from engine.source.store import Child, Store, tree_object
+from engine.source.git_entry import Child, tree_object
+from engine.source.store import Store
 
 _FILE, _EXECUTABLE, _FOLDER = 0o100644, 0o100755, 0o40000
 
@@ -34,7 +35,7 @@ def write_tree(store: Store, files: Mapping[str, StoredFile], folders: Iterable[
         mode = _EXECUTABLE if file.executable else _FILE
         folder.files[name] = Child(mode, file.blob)
     trees: list[Tree] = []
-    root_id = root.seal(trees)
+    root_id = root.seal(trees, store)
     store.add(trees)
     return root_id
 
@@ -53,9 +54,11 @@ class _Folder:
             folder = folder.folders.setdefault(name, _Folder())
         return folder
 
-    def seal(self, trees: list[Tree]) -> str:
+    def seal(self, trees: list[Tree], store: Store) -> str:
         """The id of this folder; its tree and those below are appended to `trees`."""
-        below = {name: Child(_FOLDER, item.seal(trees)) for name, item in self.folders.items()}
+        below = {
+            name: Child(_FOLDER, item.seal(trees, store)) for name, item in self.folders.items()
+        }
         tree = tree_object({**self.files, **below})
         trees.append(tree)
-        return tree.id.decode()
+        return store.id_of(tree)

@@ -10,52 +10,30 @@ import re
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from dulwich.object_format import SHA1, SHA256
 from dulwich.object_store import DiskObjectStore
-from dulwich.objects import Blob, ObjectID, ShaFile, Tree, parse_tree
-from dulwich.pack import FilePackIndex, Pack
+from dulwich.objects import Blob, ObjectID, ShaFile, Tree
 
-from engine.source.failures import GitError
+from engine.source.failures import DamagedError, UnreadableError
+from engine.source.git_entry import Child, parse_entries
 from engine.source.git_pack import Incoming
 from engine.source.kept_files import KeptFiles
+from engine.source.store_folder import initialise, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _COMMIT, _TREE, _BLOB, _TAG = 1, 2, 3, 4
-_FOLDER_MODE = 0o40000
+_DAMAGED = -1
 _TREES_KEPT = 4096  # parsed folders in memory; a large repository has some thousand
 _LOOSE_AT_MOST = 64  # more new objects than this are written as one pack
-_COMMIT_ID = re.compile(r"[0-9a-f]{40}")
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """An entry of a folder as Git stores it: mode (octal, as in Git) and object id."""
-
-    mode: int
-    id: str
-
-    @property
-    def is_folder(self) -> bool:
-        """True for a tree."""
-        return self.mode & 0o170000 == _FOLDER_MODE
-
-    @property
-    def is_file(self) -> bool:
-        """True for a regular file; false for links and submodules."""
-        return self.mode & 0o170000 == 0o100000
-
-    @property
-    def is_blob(self) -> bool:
-        """True for what has content of its own: files and links."""
-        return self.is_file or self.mode & 0o170000 == 0o120000
+_COMMIT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +60,21 @@ class InUse(Protocol):
 class Store:
     """The objects of one repository.  May be used from several threads, and be pickled."""
 
-    def __init__(self, folder: Path, kept_bytes: int = 0) -> None:
+    def __init__(self, folder: Path, kept_bytes: int = 0, object_format: str = "sha1") -> None:
         """folder: the bare repository; made if it is not there.
 
         kept_bytes: of small files, so that what is read again and again is unpacked once.
+        object_format: how a new repository names its objects, `sha1` or `sha256`.
         """
         self.folder = folder
         self._blobs = KeptFiles(kept_bytes)
         self._path = folder / "objects"
         if not (folder / "config").exists():
-            _initialise(folder)
-        self._objects = DiskObjectStore(str(self._path), fsync_object_files=True)
+            initialise(folder, object_format)
+        is_sha256 = "objectformat = sha256" in (folder / "config").read_text()
+        self._format = SHA256 if is_sha256 else SHA1
+        self._objects = self.opened()
+        self._sha256: Store | None = None
         self._lock = threading.Lock()
         self.exclusive = threading.Lock()
         """Held by a worker thread that adds packs, or relies on objects no tree in use reaches."""
@@ -104,6 +86,10 @@ class Store:
         """The folder that `git_filter` saw last at a place: {(rules, path): tree id}."""
         self.ignore_files: dict[str, tuple[tuple[tuple[tuple[str, ...], str], ...], int]] = {}
         """The ignore files below folders: {tree id: (((folder, blob id), ...), entries)}."""
+        self.submodules: dict[str, tuple[tuple[str, str], ...]] = {}
+        """The submodules below folders: {tree id: ((path, commit), ...)}."""
+        self.composed: dict[Hashable, str] = {}
+        """What `git_contents` put together: {what of: tree id}."""
         weakref.finalize(self, self._objects.close)
 
     def __reduce__(self) -> "tuple[Callable[[Path], Store], tuple[Path]]":
@@ -117,6 +103,39 @@ class Store:
         """Give back the open files; the store may still be used."""
         with self._lock:
             self._objects.close()
+            other = self._sha256
+        if other is not None:
+            other.close()
+
+    @property
+    def object_format(self) -> str:
+        """How objects are named: `sha1` or `sha256`."""
+        return self._format.name
+
+    def in_format(self, object_format: str) -> "Store":
+        """The store for objects named in that way: this one, or one in a folder of its own.
+
+        A server tells only when asked how its repository names objects.
+        """
+        if object_format == self.object_format:
+            return self
+        with self._lock:
+            if self._sha256 is None:
+                self._sha256 = Store(self.folder / object_format, object_format=object_format)
+            return self._sha256
+
+    def opened(self) -> DiskObjectStore:
+        """The objects anew, for whoever writes; to be closed."""
+        return opened(self._path, self.object_format)
+
+    def id_of(self, item: ShaFile) -> str:
+        """The id that an object has here."""
+        return item.get_id(self._format).decode()
+
+    @property
+    def empty_tree(self) -> str:
+        """The id of a folder without entries."""
+        return self.id_of(Tree())
 
     def statistics(self) -> StoreStatistics:
         """What is held, from the disk."""
@@ -131,12 +150,20 @@ class Store:
     def trees_in_use(self) -> list[str]:
         """The ids of trees that somebody may still read."""
         with self._lock:
-            return [tree.id for tree in self._in_use]
+            used, other = [tree.id for tree in self._in_use], self._sha256
+        return used + (other.trees_in_use() if other is not None else [])
 
     def raw(self, object_id: str, kind: int) -> bytes:
-        """An object's content.  Raises KeyError if it is absent or not of that kind."""
-        with self._lock:
-            found, content = self._objects.get_raw(ObjectID(object_id.encode()))
+        """An object's content.  Raises KeyError if it is absent, damaged or not of that kind."""
+        try:
+            with self._lock:
+                found, content = self._objects.get_raw(ObjectID(object_id.encode()))
+        except (KeyError, OSError):
+            raise
+        except Exception:  # dulwich raises whatever damaged bytes lead to
+            found, content = _DAMAGED, b""
+        if found == _DAMAGED:  # not raised above: what is chained would keep the file open
+            raise UnreadableError(object_id)
         if found != kind:
             raise KeyError(object_id)
         return content
@@ -159,8 +186,15 @@ class Store:
 
     def contains(self, object_id: str) -> bool:
         """True if the object is here, whatever it is."""
-        with self._lock:
-            return ObjectID(object_id.encode()) in self._objects
+        if len(object_id) != self._format.hex_length:
+            return False
+        try:
+            with self._lock:
+                return ObjectID(object_id.encode()) in self._objects
+        except OSError:
+            raise
+        except Exception:  # as above: what cannot be found is not here
+            return False
 
     def children(self, tree_id: str) -> Mapping[str, Child]:
         """A folder's entries by name, in Git's order.
@@ -173,34 +207,60 @@ class Store:
             if known is not None:
                 self._trees.move_to_end(tree_id)
                 return known
-        children = _parse(tree_id, self.raw(tree_id, _TREE))
+        children = parse_entries(tree_id, self.raw(tree_id, _TREE), self._format.oid_length)
         with self._lock:
             self._trees[tree_id] = children
             if len(self._trees) > _TREES_KEPT:
                 self._trees.popitem(last=False)
         return children
 
+    def start_anew(self) -> None:
+        """Forget all that is remembered of what is on the disk, which was changed by others."""
+        with self._lock:
+            self._objects.close()  # packs are opened again as they are needed
+            self._trees.clear()
+        self.filtered_last.clear()
+        self.forget_trees()
+
+    def forget_trees(self) -> None:
+        """Drop what was found out about folders that may be gone."""
+        for memory in (self.filtered, self.ignore_files, self.submodules, self.composed):
+            memory.clear()
+
     def incoming(self) -> Incoming:
         """A place to write a pack to."""
-        objects = _NamedPacks(str(self._path), fsync_object_files=True)
-        return Incoming(objects, self.exclusive)
+        return Incoming(self._path, self.object_format, self.exclusive)
 
     def add(self, objects: Iterable[ShaFile]) -> None:
-        """Write objects made here; those that are here already cost nothing."""
-        new = {item.id: item for item in objects}
-        with self._lock:
-            new = {key: item for key, item in new.items() if key not in self._objects}
-            if len(new) > _LOOSE_AT_MOST:
-                self._objects.add_objects([(item, None) for item in new.values()])
-                return
-            for item in new.values():
-                self._objects.add_object(item)
+        """Write objects made here; those that are here already cost nothing.
+
+        Raises DamagedError if what is here cannot be read.
+        """
+        items = {ObjectID(self.id_of(item).encode()): item for item in objects}
+        problem = ""
+        try:
+            with self._lock:
+                self._add(items)
+        except OSError:
+            raise
+        except Exception as error:  # as above
+            problem = repr(error)
+        if problem:
+            raise DamagedError(f"{self!r} cannot be added to: {problem}")
+
+    def _add(self, items: Mapping[ObjectID, ShaFile]) -> None:
+        new = {key: item for key, item in items.items() if key not in self._objects}
+        if len(new) > _LOOSE_AT_MOST:
+            self._objects.add_objects([(item, None) for item in new.values()])
+            return
+        for item in new.values():
+            self._objects.add_object(item)
 
     def add_blob(self, content: bytes) -> str:
         """Write a file's content; its id."""
         blob = Blob.from_string(content)
         self.add([blob])
-        return blob.id.decode()
+        return self.id_of(blob)
 
     def held(self) -> dict[str, float]:
         """When the commits held with everything below them were asked for, newest first.
@@ -238,54 +298,3 @@ class Store:
     def _held(self) -> Path:
         # As refs, so that `git --git-dir` on this folder sees the commits and keeps them.
         return self.folder / "refs" / "held"
-
-
-class _NamedPacks(DiskObjectStore):
-    """Objects whose packs are known by the names of their files.
-
-    A pack's name is a hash of the ids of its objects.  dulwich computes it for each pack whenever
-    one is added, which takes as long as the repository is large.
-    """
-
-    @property
-    def packs(self) -> list[Pack]:
-        """All packs."""
-        packs = super().packs
-        for pack in packs:
-            index = pack.index
-            if isinstance(index, FilePackIndex):
-                name = Path(index.path).stem.removeprefix("pack-").encode()
-                pack.name = partial(bytes, name)  # type: ignore[method-assign]  # dulwich makes it
-        return packs
-
-
-def _initialise(folder: Path) -> None:
-    """Make an empty bare repository; the config, written last, says that it is whole."""
-    for part in ("objects/info", "objects/pack", "refs/heads"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    (folder / "HEAD").write_text("ref: refs/heads/main\n")
-    new = folder / "config.new"
-    new.write_text("[core]\n\trepositoryformatversion = 0\n\tbare = true\n")
-    os.replace(new, folder / "config")
-
-
-def _parse(tree_id: str, content: bytes) -> dict[str, Child]:
-    try:
-        entries = list(parse_tree(content, 20))
-    except Exception as error:  # dulwich's parser raises whatever the bytes lead to
-        raise GitError(f"the tree {tree_id} cannot be read: {error}") from error
-    children: dict[str, Child] = {}
-    for name, mode, object_id in entries:
-        text = name.decode("utf-8", "backslashreplace")
-        if text in children:
-            raise GitError(f"the tree {tree_id} names {text!r} twice")
-        children[text] = Child(mode, object_id.decode())
-    return children
-
-
-def tree_object(children: Mapping[str, Child]) -> Tree:
-    """A Git tree with these entries by name."""
-    tree = Tree()
-    for name, child in children.items():
-        tree.add(name.encode(), child.mode, ObjectID(child.id.encode()))
-    return tree

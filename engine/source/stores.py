@@ -24,12 +24,10 @@ class Stores:
         self._lock = threading.Lock()
         self._open: dict[str, Store] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in (
-            *folder.glob("*/objects/pack/tmp*"),
-            *folder.glob("*/refs/held/*.new"),
-            *folder.glob("*/objects/*/*.lock"),
-        ):
-            leftover.unlink(missing_ok=True)
+        for place in ("*", "*/sha256"):
+            for leftover in ("objects/pack/tmp*", "refs/held/*.new", "objects/*/*.lock"):
+                for path in folder.glob(f"{place}/{leftover}"):
+                    path.unlink(missing_ok=True)
         uses = {each: _used_at(each) for each in folder.iterdir()}
         last = max(uses.values(), default=0.0)  # not now: the engine may have been off for long
         for each, used_at in uses.items():

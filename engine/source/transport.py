@@ -1,4 +1,6 @@
-"""Bytes to and from a Git server over HTTP: authentication, TLS, redirects and limits.
+"""Bytes to and from a Git server: over HTTP with authentication, TLS, redirects and limits.
+
+Over ssh: `ssh.py`, behind the same protocol.
 
 Never: sends credentials or a client certificate to another origin than the URL's, follows a
 redirect from https to http, or reads more bytes than allowed.
@@ -7,35 +9,52 @@ redirect from https to http, or reads more bytes than allowed.
 import base64
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from typing import Protocol
 
 import aiohttp
+from aiohttp_socks import ProxyConnector, ProxyType
 from yarl import URL
 
-from engine.source.connection import CONNECT_TIMEOUT, explained
+from engine.source.connection import CONNECT_TIMEOUT, SOCKS_ERRORS, explained, not_through
 from engine.source.credentials import ANONYMOUS, Credentials
-from engine.source.failures import AuthenticationFailed, FileError, GitError, URLInvalid
+from engine.source.failures import GitError, URLInvalid
+from engine.source.http_status import REDIRECTS, check_file, check_status, redirected, shown_url
+from engine.source.proxies import STRAIGHT, Proxy, Routes
 from engine.source.tls import tls_context
 from engine.telemetry import carried
 
-_REDIRECTS = {301, 302, 303, 307, 308}
 _MOST_REDIRECTS = 5
 _CHUNK = 64 * 1024
 _USER_AGENT = "git/lockstep"  # some hosts answer Git's protocol only to agents named git/
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """An HTTP proxy on the way to the server."""
-
-    address: str
-    username: str = ""
-    password: str = ""
+_ERRORS = (aiohttp.ClientError, OSError, *SOCKS_ERRORS)
 
 
-def open_session() -> aiohttp.ClientSession:
+class Transport(Protocol):
+    """One repository on a server, for the length of one fetch; to be closed."""
+
+    async def advertisement(self, limit_bytes: int) -> bytes:
+        """What the server says of itself.  Raises GitError, as the others."""
+        ...
+
+    async def ask(self, body: bytes, version: int, limit_bytes: int) -> bytes:
+        """The whole answer to a request of `git-upload-pack`; version: of the protocol."""
+        ...
+
+    def stream(self, body: bytes, version: int, limit_bytes: int) -> AsyncGenerator[bytes, None]:
+        """The answer, as it arrives; too long a one is an error."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back what was opened for it alone."""
+        ...
+
+
+def open_session(connector: aiohttp.BaseConnector | None = None) -> aiohttp.ClientSession:
     """A session to share among all sources: no cookies, no environment, no timeout of its own."""
     return aiohttp.ClientSession(
+        connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
         trust_env=False,
@@ -49,24 +68,36 @@ def parse_url(text: str) -> URL:
         url = URL(text)
     except ValueError as error:
         raise GitError(f"invalid URL: {error}", URLInvalid) from error
-    if url.scheme == "ssh":
-        raise GitError(
-            "ssh:// is not supported yet: use the https:// URL of the repository", URLInvalid
-        )
-    if url.scheme not in {"http", "https"} or not url.host:
+    if url.scheme not in {"http", "https", "ssh"} or not url.host:
         raise GitError(
             f"scheme {url.scheme!r} cannot be fetched: use https://, http:// or ssh://", URLInvalid
         )
     return url
 
 
+def parse_web_url(text: str) -> URL:
+    """As `parse_url`, for what is asked for without a Secret: ssh needs a key."""
+    url = parse_url(text)
+    if url.scheme == "ssh":
+        raise GitError(
+            "ssh:// needs a key and known hosts, and there is no Secret for it: use the https:// "
+            "URL of the repository",
+            URLInvalid,
+        )
+    return url
+
+
 def without_secrets(text: str, credentials: Credentials = ANONYMOUS) -> str:
-    """`text` with the user part of URLs and the secrets of `credentials` masked."""
+    """`text` with the user part of URLs (of ssh only a password) and the secrets masked."""
     words = text.split("://")
     for number, word in enumerate(words[1:], start=1):
         host, slash, rest = word.partition("/")
-        if "@" in host:
-            words[number] = "***@" + host.rpartition("@")[2] + slash + rest
+        login, at, host = host.rpartition("@")
+        if at and words[number - 1].endswith("ssh"):
+            user, colon, _ = login.partition(":")
+            words[number] = f"{user}:***@{host}{slash}{rest}" if colon else word
+        elif at:
+            words[number] = f"***@{host}{slash}{rest}"
     masked = "://".join(words)
     for secret in credentials.secrets:
         masked = masked.replace(secret, "***")
@@ -77,7 +108,10 @@ def secrets_in(url: str) -> tuple[str, ...]:
     """The secrets in the user part and the query of a URL; none in what is no URL."""
     try:
         parsed = URL(url)
-        return (*_login_of(parsed).secrets, *parsed.query.values())
+        login = _login_of(parsed)
+        if parsed.scheme == "ssh":  # its user is no secret, and mostly `git`
+            return (login.password,) if login.password else ()
+        return (*login.secrets, *parsed.query.values())
     except ValueError:
         return ()
 
@@ -88,20 +122,22 @@ def _login_of(url: URL) -> Credentials:
 
 
 class GitHttp:
-    """One repository on an HTTP server, for the length of one fetch."""
+    """One repository on an HTTP server, for the length of one fetch; to be closed."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
         url: URL,
         credentials: Credentials,
-        proxy: Proxy | None = None,
+        routes: Routes = STRAIGHT,
     ) -> None:
         """url: with the user part that may stand in it, used if `credentials` name nobody."""
         self._session = session
         self._origin = url.origin()
         self._base = URL(str(url.with_user(None)).rstrip("/"))
-        self._proxy = proxy
+        self._routes = routes
+        self._through: dict[Proxy, aiohttp.ClientSession] = {}
+        """SOCKS proxies; a connection through one is nobody else's."""
         self._credentials = credentials
         self._authorization = _authorization(url, credentials)
 
@@ -109,7 +145,7 @@ class GitHttp:
         """The content of a file on the server; URL: with its query.  Raises GitError."""
         headers = {"User-Agent": "lockstep"}  # to one named git/ some hosts show no files
         plain = url.with_user(None)
-        async with self._request("GET", plain, headers, None, _check_file) as response:
+        async with self._request("GET", plain, headers, None, check_file) as response:
             return await _read(response, limit_bytes)
 
     async def advertisement(self, limit_bytes: int) -> bytes:
@@ -143,8 +179,13 @@ class GitHttp:
             try:
                 async for chunk in _chunks(response, limit_bytes):
                     yield chunk
-            except (aiohttp.ClientError, OSError) as error:
+            except _ERRORS as error:
                 raise GitError(explained(error, url)) from error
+
+    async def aclose(self) -> None:
+        """Close what goes through SOCKS proxies."""
+        while self._through:
+            await self._through.popitem()[1].close()
 
     @asynccontextmanager
     async def _request(
@@ -160,21 +201,27 @@ class GitHttp:
         check: what raises GitError for all that is no success, of a Git server if it is not given.
         """
         for _ in range(_MOST_REDIRECTS + 1):
+            proxy = self._routes.to(url)
             try:
-                response = await self._send(method, url, headers, body)
-            except (aiohttp.ClientError, OSError, ValueError) as error:
-                raise GitError(_unreachable(url, error)) from error
+                response = await self._send(method, url, headers, body, proxy)
+            except (*_ERRORS, ValueError) as error:
+                raise GitError(_unreachable(url, error, proxy)) from error
             async with response:
-                if response.status in _REDIRECTS and method == "GET":
-                    url = _redirected(url, response.headers.get("Location", ""))
+                if response.status in REDIRECTS and method == "GET":
+                    url = redirected(url, response.headers.get("Location", ""))
                     continue
-                (check or _check_status)(response)
+                (check or check_status)(response)
                 yield response
                 return
-        raise GitError(f"more than {_MOST_REDIRECTS} redirects, the last one to '{_shown(url)}'")
+        raise GitError(f"more than {_MOST_REDIRECTS} redirects, the last one to '{shown_url(url)}'")
 
     async def _send(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        proxy: Proxy | None,
     ) -> aiohttp.ClientResponse:
         is_home = url.origin() == self._origin
         sent = {"User-Agent": _USER_AGENT, **headers, **carried()}
@@ -182,13 +229,12 @@ class GitHttp:
             sent["Authorization"] = self._authorization
         who = self._credentials
         pair = (who.certificate, who.key) if is_home else (b"", b"")
-        proxy = self._proxy
-        login = {}
-        if proxy and proxy.username:
-            login = {"Proxy-Authorization": _basic(proxy.username, proxy.password)}
+        session, login = self._session, proxy.login if proxy else {}
+        if proxy and proxy.is_socks:
+            session, proxy, login = self._session_through(proxy), None, {}
         if url.scheme == "http":  # no tunnel: the proxy reads the request itself
             sent |= login
-        return await self._session.request(
+        return await session.request(
             method,
             url,
             headers=sent,
@@ -198,6 +244,19 @@ class GitHttp:
             proxy=proxy.address if proxy else None,
             proxy_headers=login if proxy else None,
         )
+
+    def _session_through(self, proxy: Proxy) -> aiohttp.ClientSession:
+        if proxy not in self._through:
+            connector = ProxyConnector(
+                proxy.url.host or "",
+                proxy.url.port or 0,
+                ProxyType.SOCKS5,
+                proxy.username or None,
+                proxy.password if proxy.username else None,
+                rdns=True,
+            )
+            self._through[proxy] = open_session(connector)
+        return self._through[proxy]
 
 
 def _below(base: URL, path: str) -> URL:
@@ -216,59 +275,9 @@ def _basic(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
-def _redirected(url: URL, location: str) -> URL:
-    """Where a redirect leads.  Raises GitError if it must not be followed."""
-    try:
-        target = url.join(URL(location))
-    except ValueError as error:
-        raise GitError(f"the server redirects to {location[:200]!r}, which is no URL") from error
-    if target.scheme not in {"http", "https"} or not target.host or not location:
-        raise GitError(f"the server redirects to {location[:200]!r}, which is no web address")
-    target = target.with_user(None)
-    if url.scheme == "https" and target.scheme == "http":
-        raise GitError(f"the server redirects from https to '{_shown(target)}': not followed")
-    return target
-
-
-def _shown(url: URL) -> str:
-    """The URL without what may be a secret: user part and query."""
-    return str(url.with_user(None).with_query(None).with_fragment(None))
-
-
-def _check_status(response: aiohttp.ClientResponse) -> None:
-    status, url = response.status, _shown(response.url)
-    if status == 200:
-        return
-    answered = f"HTTP {status} from '{url}'"
-    if status in {401, 403}:
-        problem = "authentication required" if status == 401 else "authorization failed"
-        raise GitError(
-            f"{problem} ({answered}): check the Secret named by spec.secretRef, and that its "
-            "user may read the repository",
-            AuthenticationFailed,
-        )
-    if status == 404:
-        raise GitError(
-            f"repository not found ({answered}): check the URL; hosts also answer so when a "
-            "private repository is asked for without, or with the wrong, credentials"
-        )
-    if status == 407:
-        raise GitError(
-            "the proxy asks for credentials (HTTP 407): check the Secret of spec.proxySecretRef"
-        )
-    if status in _REDIRECTS:
-        raise GitError(f"the server redirects a request that must not be repeated ({answered})")
-    if status == 429 or status >= 500:
-        raise GitError(f"the server is overloaded or out of order ({answered}): tried again later")
-    raise GitError(f"the server refuses the request ({answered}): does a Git server serve the URL?")
-
-
-def _check_file(response: aiohttp.ClientResponse) -> None:
-    if not 200 <= response.status < 300:
-        raise FileError(f"HTTP {response.status} from '{_shown(response.url)}'")
-
-
-def _unreachable(url: URL, error: Exception) -> str:
+def _unreachable(url: URL, error: Exception, proxy: Proxy | None) -> str:
+    if proxy is not None and isinstance(error, (*SOCKS_ERRORS, aiohttp.ClientHttpProxyError)):
+        return not_through(error, proxy.url, url)
     text = explained(error, url)
     if isinstance(error, aiohttp.ClientConnectorCertificateError) and "no known authority" in text:
         text += (
@@ -280,7 +289,7 @@ def _unreachable(url: URL, error: Exception) -> str:
 async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
     try:
         return b"".join([chunk async for chunk in _chunks(response, limit_bytes)])
-    except (aiohttp.ClientError, OSError) as error:
+    except _ERRORS as error:
         raise GitError(explained(error, response.url)) from error
 
 

@@ -20,6 +20,7 @@ from engine.source.git_pack import Limits
 from engine.source.store import Store
 from engine.source.stores import Stores
 from engine.source.transport import open_session
+from tests.support.forge import forges, gitmodules
 from tests.support.git_server import serve_application
 from tests.support.processes import until
 
@@ -267,3 +268,22 @@ async def test_a_base_that_wants_a_login_is_told_so_without_speaking_of_a_secret
             await forge.bases.repository(f"{forge.url}/private", "")
 
     assert "spec.secretRef" not in caught.value.problem
+
+
+async def test_a_base_has_its_submodules_unless_the_url_says_no(tmp_path: Path) -> None:
+    async with forges(tmp_path / "forges") as (other,), open_session() as session:
+        lib = other.commit("lib", {"lib.yaml": b"lib"})
+        other.commit("base", {"x.yaml": b"one"} | gitmodules({"in/lib": "../lib"}), {"in/lib": lib})
+        stores = Stores(tmp_path / "stores")
+
+        async def store_of(url: str) -> Store:
+            return await to_thread.run_sync(stores.of, url)
+
+        tools = Tools(session, anyio.CapacityLimiter(2), store_of=stores.of)
+        bases = Bases(store_of, tools, Limits())
+        whole = await bases.repository(other.address("base"), "")
+        plain = await bases.repository(other.address("base"), "", submodules=False)
+        stores.close()
+
+        assert whole.read("in/lib/lib.yaml") == b"lib"
+        assert plain.entry("in/lib") is None

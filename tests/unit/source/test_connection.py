@@ -15,8 +15,8 @@ from engine.source.connection import explained
 from engine.source.failures import GitOperationFailed
 from engine.source.git import GitRequest, Tools, fetch
 from engine.source.git_refs import Reference
+from engine.source.proxies import Proxy
 from engine.source.stores import Stores
-from engine.source.transport import Proxy
 
 
 @asynccontextmanager
@@ -74,8 +74,8 @@ async def test_a_proxy_that_wants_to_know_who_asks(tmp_path: Path, tools: Tools)
         text = await told(tmp_path, tools, "https://git.example.com/fleet.git", proxy)
 
     assert text == (
-        "the proxy asks for credentials (HTTP 407): check the Secret of spec.proxySecretRef, "
-        "asked for 'git.example.com:443'"
+        f"the proxy '127.0.0.1:{port}' asks for credentials (HTTP 407): check the Secret of "
+        "spec.proxySecretRef, asked for 'git.example.com:443'"
     )
 
 

@@ -34,7 +34,6 @@ def test_nothing_secret_is_shown() -> None:
         ({"password": b"s3cret"}, "'password' without 'username'"),
         ({"tls.crt": b"s3cret"}, "'tls.crt' without 'tls.key'"),
         ({"tls.key": b"s3cret"}, "'tls.key' without 'tls.crt'"),
-        ({"identity": b"s3cret"}, "'identity' without 'known_hosts'"),
         ({"username": b"\xff", "password": b"s3cret"}, "'username' in Secret"),
     ],
 )
@@ -44,4 +43,29 @@ def test_a_key_that_is_missing_is_named_and_no_value(data: dict[str, bytes], pro
 
     assert problem in str(caught.value)
     assert "'apps/git'" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_for_ssh_only_what_ssh_needs_is_read() -> None:
+    data = {
+        "identity": b"ID",
+        "known_hosts": b"HOSTS",
+        "password": b"of the key",
+        "username": b"unused",
+        "tls.crt": b"unused",
+    }
+
+    found = Credentials.for_ssh(data, "apps/git")
+
+    assert found == Credentials(password="of the key", identity=b"ID", known_hosts=b"HOSTS")
+
+
+@pytest.mark.parametrize("missing", ["identity", "known_hosts"])
+def test_ssh_needs_a_key_and_known_hosts(missing: str) -> None:
+    data = {"identity": b"s3cret", "known_hosts": b"s3cret"} | {missing: b""}
+
+    with pytest.raises(AuthenticationFailed) as caught:
+        Credentials.for_ssh(data, "apps/git")
+
+    assert f"'{missing}' is required: add the key '{missing}'" in str(caught.value)
     assert "s3cret" not in str(caught.value)

@@ -7,8 +7,13 @@ from pathlib import Path
 import anyio
 import pytest
 from aiohttp import web
+from aiohttp.typedefs import Handler
+from dulwich.objects import Commit, ObjectID, Tag
+from dulwich.refs import Ref
+from dulwich.repo import Repo
 
 from engine.errors import Failure
+from engine.serve.git import git_application
 from engine.source.author import Executable, add_tag, commit_files, create_repository, move_branch
 from engine.source.credentials import Credentials
 from engine.source.failures import (
@@ -225,7 +230,6 @@ async def test_after_a_restart_held_commits_need_no_fetch(remote: Remote, tmp_pa
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("ssh://git@example.org/a.git", "ssh:// is not supported yet"),
         ("ftp://example.org/a.git", "scheme 'ftp' cannot be fetched"),
         ("https://", "cannot be fetched"),
         ("http://[::1/a", "invalid URL"),
@@ -368,3 +372,94 @@ async def test_those_who_ask_in_different_ways_do_not_wait_for_each_other(remote
 
     assert len(set(trees)) == 1
     assert remote.store.statistics().packs == 1
+
+
+def tag_on(repository: Path, name: str, target: str, kind: type[Commit] | type[Tag]) -> str:
+    """The id of a new annotated tag on a commit or on another tag."""
+    tag = Tag()
+    tag.name, tag.message, tag.tagger = name.encode(), b"A tag", b"Ada <ada@example.org>"
+    tag.object = (kind, ObjectID(target.encode()))
+    tag.tag_time = tag.tag_timezone = 0
+    with Repo(str(repository)) as repo:
+        repo.object_store.add_object(tag)
+        repo.refs[Ref(f"refs/tags/{name}".encode())] = tag.id
+    return tag.id.decode()
+
+
+async def test_a_tag_on_a_tag_leads_to_the_commit_behind_both(remote: Remote) -> None:
+    commit = remote.commit({"a.yaml": b"1"})
+    inner = tag_on(remote.folder, "inner", commit, Commit)
+    tag_on(remote.folder, "outer", inner, Tag)
+    remote.commit({"a.yaml": b"2"})
+
+    found = await remote.fetch(tag="outer")
+    by_name = await remote.fetch(name="refs/tags/outer")
+    peeled = await remote.fetch(name="refs/tags/outer^{}")
+
+    assert found.revision == f"outer@sha1:{commit}"
+    assert by_name.revision == f"refs/tags/outer@sha1:{commit}"
+    assert peeled.revision == f"refs/tags/outer^{{}}@sha1:{commit}"
+    assert found.tree.read("a.yaml") == b"1"
+
+
+async def test_a_branch_that_becomes_a_tag_is_found_as_what_it_is(remote: Remote) -> None:
+    commit = remote.commit({"a.yaml": b"1"}, branch="release")
+    remote.commit({"a.yaml": b"2"})
+    await remote.fetch(branch="release")
+    move_branch(remote.folder, "release", None)
+    add_tag(remote.folder, "release", commit)
+
+    with pytest.raises(GitOperationFailed, match='find remote ref "refs/heads/release"'):
+        await remote.fetch(branch="release")
+    assert (await remote.fetch(tag="release")).revision == f"release@sha1:{commit}"
+
+
+async def test_a_history_that_was_rewritten_from_its_root_is_followed(remote: Remote) -> None:
+    remote.commit({"a.yaml": b"1", "b.yaml": b"2"})
+    await remote.fetch(branch="main")
+    move_branch(remote.folder, "main", None)
+    fresh = remote.commit({"a.yaml": b"1", "c.yaml": b"3"})
+
+    found = await remote.fetch(branch="main")
+
+    assert found.commit.id == fresh
+    assert found.commit.parents == ()
+    assert list(found.tree.names("")) == ["a.yaml", "c.yaml"]
+
+
+async def test_a_repository_that_was_emptied_and_filled_again_is_followed(remote: Remote) -> None:
+    remote.commit({"a.yaml": b"1"})
+    await remote.fetch(branch="main")
+    move_branch(remote.folder, "main", None)
+    with pytest.raises(EmptyGitRepository):
+        await remote.fetch(branch="main")
+    commit = remote.commit({"a.yaml": b"2"})
+
+    assert (await remote.fetch(branch="main")).revision == f"main@sha1:{commit}"
+
+
+async def test_a_server_is_not_believed_what_a_tag_leads_to(guarded: Remote) -> None:
+    good = guarded.commit({"a.yaml": b"good"})
+    tag_on(guarded.folder, "v1", good, Commit)
+    evil = guarded.commit({"a.yaml": b"evil"})
+
+    @web.middleware
+    async def lie(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        if isinstance(response, web.Response) and isinstance(response.body, bytes):
+            response.body = response.body.replace(
+                b"peeled:" + good.encode(), b"peeled:" + evil.encode()
+            )
+        return response
+
+    application = git_application(guarded.folder.parent)
+    application.middlewares.append(lie)
+    async with serve_application(application) as url:
+        guarded.url = f"{url}/fleet.git"
+        with pytest.raises(GitOperationFailed) as caught:
+            await guarded.fetch(tag="v1")
+        await guarded.fetch(branch="main")
+        with pytest.raises(GitOperationFailed):  # nor once the commit is here
+            await guarded.fetch(tag="v1")
+
+    assert f"says that the tag 'v1' leads to {evil}, but it leads to {good}" in str(caught.value)

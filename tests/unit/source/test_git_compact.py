@@ -1,8 +1,10 @@
 import gc
 import io
 import os
+import threading
 from pathlib import Path
 
+import anyio
 import pytest
 
 from engine.source import archive
@@ -182,3 +184,39 @@ def test_after_a_long_time_off_only_what_was_unused_before_goes(tmp_path: Path) 
     Stores(tmp_path)
 
     assert list(tmp_path.iterdir()) == [recent.folder]
+
+
+@pytest.mark.parametrize("remote", ["ours"], indirect=True)
+async def test_trees_can_be_read_here_and_by_other_processes_while_the_store_is_tidied(
+    remote: Remote,
+) -> None:
+    files = {f"d{number}/a.yaml": os.urandom(200) for number in range(30)}
+    remote.commit(files)
+    tree = (await remote.fetch(branch="main")).tree
+    over, rounds = threading.Event(), [0, 0]
+
+    def read(reader: int, store: Store) -> None:
+        while not over.is_set():
+            store.start_anew()  # as if nothing had been read yet
+            again = GitTree(store, tree.id)
+            assert {path: again.read(path) for path in files} == files
+            rounds[reader] += 1
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(anyio.to_thread.run_sync, read, 0, remote.store)
+        tasks.start_soon(anyio.to_thread.run_sync, read, 1, Store(remote.store.folder))
+        try:
+            for number in range(4):
+                remote.commit({"new.yaml": b"%d" % number, "x.png": os.urandom(500)})
+                await remote.fetch(branch="main")
+                await anyio.to_thread.run_sync(tidied, remote.store)
+        finally:
+            over.set()
+
+    assert min(rounds) > 0
+
+
+def tidied(store: Store) -> int:
+    """Tidy, whatever its age."""
+    with store.exclusive:
+        return compact_if_worth(store, most_packs=-1, grace=-1.0)

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
+from dulwich.objects import Tree
 
 from engine.source.failures import GitError
+from engine.source.git_entry import Child, tree_object
 from engine.source.git_filter import filtered
 from engine.source.git_pack import Limits
 from engine.source.git_tree import GitTree
 from engine.source.git_write import StoredFile, write_tree
-from engine.source.store import Child, Store, tree_object
+from engine.source.store import Store
 
 LINK, SUBMODULE = 0o120000, 0o160000
 
@@ -106,9 +108,16 @@ def test_ignore_files_at_every_level_count(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["..", ".", ".git", ".GIT", "git~1", "..\\x", "x\\..\\y", ".git\\config"]
+    "name",
+    [
+        *("..", ".", ".git", ".GIT", "git~1", "..\\x", "x\\..\\y", ".git\\config"),
+        *("GIT~1", ".git.", ".git ", ".git . .", ".Git::$INDEX_ALLOCATION", ".git:stream"),
+        *(".g\u200cit", "\ufeff.git", ".\u202egit"),  # the same to macOS
+    ],
 )
-def test_a_name_that_would_leave_a_checkout_is_refused(store: Store, name: str) -> None:
+def test_cve_2023_49569_and_2026_45571_a_name_that_would_leave_a_checkout_is_refused(
+    store: Store, name: str
+) -> None:
     blob = store.add_blob(b"1")
     inner = named_tree(store, {name: Child(0o100644, blob)})
     tree = raw_tree(store, sub=Child(0o40000, inner))
@@ -117,6 +126,56 @@ def test_a_name_that_would_leave_a_checkout_is_refused(store: Store, name: str) 
         filtered(store, tree)
 
     assert str(caught.value) == f"the tree holds the unsafe name {name!r} at {'sub/' + name!r}"
+
+
+HARMLESS = [
+    "...",
+    "\u2025",
+    "\u2025\u2025",
+    "\uff0e\uff0e",
+    ".gitx",
+    "x.git",
+    "git~10",
+    ".github",
+    "a:b",
+]
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_a_name_that_only_looks_like_one_is_a_name(store: Store, name: str) -> None:
+    tree = named_tree(store, {name: Child(0o100644, store.add_blob(b"1"))})
+
+    found = GitTree(store, filtered(store, tree, ""))
+
+    assert list(found.names("")) == [name]
+    assert found.read(name) == b"1"
+
+
+def raw_entries(store: Store, *entries: tuple[bytes, bytes]) -> str:
+    """A tree with these bytes for names, whatever they are; entries: (mode and name, blob id)."""
+    tree = Tree.from_string(b"".join(name + b"\0" + blob for name, blob in entries))
+    store.add([tree])
+    return tree.id.decode()
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        ((b"100644 a/b",), "the unsafe name 'a/b'"),
+        ((b"100644 ../../etc/passwd",), "the unsafe name"),
+        ((b"100644 /etc/passwd",), "the unsafe name"),
+        ((b"100644 ",), "the unsafe name ''"),
+        ((b"100644 a", b"100644 a"), "names 'a' twice"),
+        ((b"100644 a", b"40000 a"), "names 'a' twice"),
+    ],
+)
+def test_a_tree_that_git_would_not_write_is_refused(
+    store: Store, names: tuple[bytes, ...], problem: str
+) -> None:
+    blob = bytes.fromhex(store.add_blob(b"1"))
+
+    with pytest.raises(GitError, match=problem):
+        filtered(store, raw_entries(store, *((name, blob) for name in names)))
 
 
 def test_a_backslash_alone_is_an_ordinary_letter(store: Store) -> None:

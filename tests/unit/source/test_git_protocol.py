@@ -8,6 +8,7 @@ from engine.source.git_protocol import (
     RemoteRef,
     Want,
     fetch_request,
+    ls_refs,
     packet,
     parse_advertisement,
     parse_ls_refs,
@@ -52,9 +53,30 @@ def test_a_listing_tells_tags_from_their_commits() -> None:
     assert found == {"HEAD": RemoteRef(ONE), "refs/tags/v1": RemoteRef(ONE, TWO)}
 
 
-def test_sha256_is_named_as_what_is_missing() -> None:
-    with pytest.raises(GitError, match="SHA-256 object ids, which are not supported"):
-        parse_ls_refs(body(f"{'a' * 64} refs/heads/main"))
+def test_ids_of_64_digits_are_read_as_well() -> None:
+    assert parse_ls_refs(body(f"{'a' * 64} refs/heads/main")) == {
+        "refs/heads/main": RemoteRef("a" * 64)
+    }
+
+
+def test_each_request_names_the_format_of_the_repository() -> None:
+    sha256 = frozenset({"side-band-64k", "object-format=sha256"})
+
+    old = fetch_request(Advertisement(0, sha256), Want(["a" * 64], depth=0))
+    new = fetch_request(Advertisement(2, sha256), Want(["a" * 64]))
+
+    assert b"side-band-64k object-format=sha256 agent=" in old
+    assert packet("object-format=sha256") in new
+    assert packet("object-format=sha256") in ls_refs((), "sha256")
+    assert packet("object-format=sha1") in ls_refs(())
+
+
+@pytest.mark.parametrize("given", [("md5",), ("sha1", "sha256")])
+def test_a_format_that_is_not_known_is_named(given: tuple[str, ...]) -> None:
+    server = Advertisement(2, frozenset(f"object-format={each}" for each in given))
+
+    with pytest.raises(GitError, match="object ids that are not supported"):
+        assert server.object_format
 
 
 def test_a_request_before_version_2_asks_for_what_the_server_offers() -> None:

@@ -1,10 +1,14 @@
 """Redirects, limits and answers that are not Git's."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from engine.serve.git import git_application
 from engine.source.author import commit_files, create_repository
@@ -13,9 +17,10 @@ from engine.source.failures import AuthenticationFailed, GitError, GitOperationF
 from engine.source.git import Fetched, GitRequest, Tools, fetch
 from engine.source.git_pack import Limits
 from engine.source.git_refs import Reference
+from engine.source.proxies import Proxy
 from engine.source.stores import Stores
 from engine.source.tls import tls_context
-from engine.source.transport import Proxy, without_secrets
+from engine.source.transport import GitHttp, without_secrets
 from tests.support.git_server import serve_application
 
 SECRET = Credentials("flux", "s3cret")
@@ -214,3 +219,77 @@ def test_tls_material_that_is_none_names_its_key() -> None:
 )
 def test_secrets_are_masked(text: str, shown: str) -> None:
     assert without_secrets(text, SECRET) == shown
+
+
+@pytest.mark.parametrize("path", ["info/refs", "git-upload-pack"])
+async def test_refs_without_end_are_cut_off(tools: Tools, path: str) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while True:
+                await response.write(b"003d" + b"1" * 40 + b" refs/heads/main\n")
+        return response
+
+    application = web.Application()
+    application.router.add_route("*", f"/fleet.git/{path}", endless)
+    async with serve_application(application) as url:
+        transport = GitHttp(tools.session, URL(f"{url}/fleet.git"), SECRET)
+        asked = (
+            transport.advertisement(65536) if path == "info/refs" else transport.ask(b"", 2, 65536)
+        )
+        with pytest.raises(GitError, match="sent more than the 65536 bytes allowed"):
+            await asked
+
+
+async def test_a_pack_that_lies_about_its_packets_is_described(
+    tmp_path: Path, tools: Tools, recorder: Recorder
+) -> None:
+    async def lie(request: web.Request) -> web.Response:
+        body = await request.read()
+        if b"command=fetch" in body:
+            return web.Response(body=b"000dpackfile\nfff9\1PACK")
+        async with tools.session.post(
+            f"{recorder.url}{request.path}", data=body, headers={"Git-Protocol": "version=2"}
+        ) as response:
+            return web.Response(body=await response.read())
+
+    async def lead(request: web.Request) -> web.Response:
+        headers = {"Git-Protocol": "version=2"}
+        url = f"{recorder.url}{request.path_qs}"
+        async with tools.session.get(url, headers=headers) as response:
+            return web.Response(body=await response.read())
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", lead)
+    application.router.add_post("/{path:.*}", lie)
+    async with serve_application(application) as url:
+        with pytest.raises(GitOperationFailed, match="not Git's protocol"):
+            await fetched(tmp_path, tools, f"{url}/fleet.git")
+
+    assert not list((tmp_path / "stores").glob("*/objects/pack/*"))
+
+
+async def test_who_gives_up_a_server_that_drips_hangs_up(tmp_path: Path, tools: Tools) -> None:
+    dripped, gone = anyio.Event(), anyio.Event()
+
+    async def drip(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"0")
+                dripped.set()
+                await anyio.lowlevel.checkpoint()
+        finally:
+            gone.set()
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", drip)
+    async with serve_application(application) as url:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(fetched, tmp_path, tools, f"{url}/fleet.git")
+            await dripped.wait()
+            tasks.cancel_scope.cancel()
+
+        await gone.wait()
