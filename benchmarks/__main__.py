@@ -84,6 +84,7 @@ def size(name: str, meaning: str) -> Callable[[_Command], _Command]:
 @size("patience", "drift_storm: seconds after which no further of them is begun.")
 @size("edits", "drift_storm: edits at once.")
 @size("failing", "failing_neighbours: those that never become ready.")
+@size("noisy", "tenants: Kustomizations of the noisy neighbour.")
 @size("steps", "memory: times that a fleet of the same size is added.")
 @click.option("--server", type=click.Choice(SERVERS), default="real", show_default=True)
 @click.option("--peer", "peers", type=Peers(), multiple=True, help="Measured too; repeatable.")

@@ -11,8 +11,10 @@ from typing import Any, ClassVar
 
 from benchmarks import manifests
 from benchmarks.manifests import Manifest
+from engine.api.meta import REQUESTED_AT
 from engine.objects.manifests import dump
 from engine.source.author import commit_files, create_repository
+from tests.support.builds import fan_out_files
 
 SOURCE = "fleet"  # name of the GitRepository, and of the repository that it names
 NAMESPACE = "flux-system"  # of the source and the Kustomizations
@@ -201,6 +203,58 @@ class Failing(Workload):
             "namespace": TARGET_NAMESPACE,
         }
         return {"timeout": self.timeout, "retryInterval": "10s", "healthChecks": [missing]}
+
+
+@dataclass(frozen=True, slots=True)
+class Noisy(Workload):
+    """A few calm Kustomizations, and tenants that ask for more than their share.
+
+    One has Kustomizations that fail every second, one huge ones, and the builds of one hang; each
+    asks for all of its own at once.
+    """
+
+    noisy: int = 1000
+
+    neighbours: ClassVar[Sequence[str]] = ("failing", "huge", "hanging")  # their namespaces
+    _huge: ClassVar[int] = 10  # Kustomizations, of so many objects:
+    _objects: ClassVar[int] = 1000
+    _depth: ClassVar[int] = 12  # of components; 8,190 are entered, nearly as many as a build may
+
+    def files(self) -> dict[str, bytes]:
+        """As Workload, with what the noisy tenants build."""
+        found = Workload.files(self)
+        hanging = fan_out_files(self._depth, self._objects)
+        found |= {f"hanging/{path}": content for path, content in hanging.items()}
+        random = Random(f"{self.seed}/huge")
+        huge = [
+            {**manifests.config_map(random), "kind": "ConfigMap", "metadata": {"name": f"c{n}"}}
+            for n in range(self._objects)
+        ]
+        return {**found, "huge/all.yaml": "---\n".join(map(dump, huge)).encode()}
+
+    def of_neighbour(self, tenant: str, git_url: str) -> Iterator[Manifest]:
+        """What a noisy tenant creates in its namespace: its share of them all, or a few huge."""
+        yield _in_namespace(tenant, self.source(git_url))
+        share = self._huge if tenant == "huge" else self.noisy // 2
+        for number in range(min(share, self.noisy)):
+            yield _in_namespace(tenant, self._neighbour(tenant, f"{tenant}-{number:04d}"))
+
+    def _neighbour(self, tenant: str, name: str) -> Manifest:
+        paths = {"failing": "./absent", "huge": "./huge", "hanging": "./hanging/app"}
+        whole = self.kustomization(name)
+        wishes = {"path": paths[tenant], "retryInterval": "1s", "interval": "1s"}
+        prefix = {"namePrefix": f"{name}-"} if tenant == "huge" else {}
+        spec = {**whole["spec"], "targetNamespace": tenant, **wishes, **prefix}
+        annotations = {REQUESTED_AT: "now"}
+        return {
+            **whole,
+            "metadata": {**whole["metadata"], "annotations": annotations},
+            "spec": spec,
+        }
+
+
+def _in_namespace(namespace: str, obj: Manifest) -> Manifest:
+    return {**obj, "metadata": {**obj["metadata"], "namespace": namespace}}
 
 
 class OfFlux(Workload):

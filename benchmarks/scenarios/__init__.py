@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from benchmarks.overlays import Overlays
 from benchmarks.scenarios.chain import chain
 from benchmarks.scenarios.change import one_change
+from benchmarks.scenarios.decrypt import decrypt
 from benchmarks.scenarios.drift import drift_storm
 from benchmarks.scenarios.failing import failing_neighbours
 from benchmarks.scenarios.idle import steady_state
@@ -13,7 +14,9 @@ from benchmarks.scenarios.memory import memory
 from benchmarks.scenarios.outcome import Outcome, Sizes
 from benchmarks.scenarios.render import render
 from benchmarks.scenarios.start import cold_start, flux_benchmark, restart
-from benchmarks.workload import Chain, Failing, OfFlux, Workload
+from benchmarks.scenarios.tenants import tenants
+from benchmarks.sealed import Sealed
+from benchmarks.workload import Chain, Failing, Noisy, OfFlux, Workload
 from benchmarks.world import Arena
 
 __all__ = ["SCENARIOS", "Outcome", "Scenario", "Sizes"]
@@ -39,6 +42,8 @@ class Scenario:
         given = {name: value for name, value in wanted.items() if value not in (None, "")}
         if isinstance(self.fleet, Failing):
             given["failing"] = sizes.failing
+        if isinstance(self.fleet, Noisy):
+            given["noisy"] = sizes.noisy
         return replace(self.fleet, **given)  # type: ignore[arg-type] # names and types as the fields
 
 
@@ -51,9 +56,11 @@ SCENARIOS: Mapping[str, Scenario] = {
         Scenario(drift_storm, Workload(kustomizations=101, interval="1m")),
         Scenario(chain, Chain(kustomizations=10)),
         Scenario(failing_neighbours, Failing(kustomizations=128)),
+        Scenario(tenants, Noisy(kustomizations=5)),
         Scenario(restart),
         Scenario(memory),
         Scenario(flux_benchmark, OfFlux(objects=4)),
         Scenario(render, Overlays(kustomizations=1000), has_server=False),
+        Scenario(decrypt, Sealed(kustomizations=20, objects=50), has_server=False),
     )
 }

@@ -19,6 +19,7 @@ class Sizes:
     patience: float = 120.0  #: seconds after which drift_storm begins no further of them
     edits: int = 1000  #: edits of drift_storm, at once
     failing: int = 11  #: Kustomizations of failing_neighbours that never become ready
+    noisy: int = 1000  #: Kustomizations of the noisy neighbour in tenants
     steps: int = 3  #: times that memory adds a fleet of the same size
 
 

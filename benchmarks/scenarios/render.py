@@ -28,7 +28,7 @@ from engine.source.git_write import StoredFile, write_tree
 from engine.source.store import Store
 from engine.source.tree import Tree
 
-_IN_FLIGHT = 4  # builds that are asked for at once: two wait, so that no process does
+IN_FLIGHT = 4  # builds that are asked for at once: two wait, so that no process does
 
 
 async def render(_: Arena, workload: Workload, sizes: Sizes) -> Outcome:
@@ -52,17 +52,17 @@ async def fleet(store: Store, workload: Overlays) -> Outcome:
     """The fleet built by two processes; store: an empty one."""
     now = SystemClock().monotonic
     files = workload.files()
-    tree = _stored(store, files)
-    before, own_before, began = _children(), usage_alone(os.getpid()).cpu, now()
+    tree = stored(store, files)
+    before, own_before, began = children(), usage_alone(os.getpid()).cpu, now()
     async with open_builders(Settings()) as builders:
         memory = _Memory(builders)
         await memory.build(tree, workload.names)
-        cold, used = now() - began, _children().since(before)
+        cold, used = now() - began, children().since(before)
         cpu = used.cpu + usage_alone(os.getpid()).cpu - own_before
         outcome = Outcome({"fleet_cold": cold}, {ENGINE: used})
-        began, before = now(), _children()
+        began, before = now(), children()
         await memory.build(tree, workload.names)
-        warm, warm_cpu = now() - began, _children().since(before).cpu
+        warm, warm_cpu = now() - began, children().since(before).cpu
         outcome.seconds["fleet_warm"] = warm
         count = workload.kustomizations
         outcome.figures = {
@@ -78,7 +78,7 @@ async def fleet(store: Store, workload: Overlays) -> Outcome:
             ("base", f"{workload.base(0)}/app.yaml", len(range(0, count, BASES))),
         ):
             files[path] += b"# another\n"
-            tree = _stored(store, files)
+            tree = stored(store, files)
             began = now()
             concerned = memory.concerned(tree, workload.names)
             await memory.build(tree, concerned)
@@ -99,39 +99,41 @@ class _Memory:
     readers: Readers = field(init=False)
 
     def __post_init__(self) -> None:
-        self.readers = Readers(lambda owner, tree: not self.builds.is_concerned(owner, tree))
+        self.readers = Readers(lambda reader, tree: not self.builds.is_concerned(reader, tree))
 
     async def build(self, tree: Tree, names: Iterable[str]) -> None:
         """Builds each, and remembers what it has read."""
-        await fan_out(names, partial(self._build, tree), _IN_FLIGHT)
+        await fan_out(names, partial(self._build, tree), IN_FLIGHT)
 
     async def _build(self, tree: Tree, name: str) -> None:
         request = Request(path=Overlays.folder(name))
         rendered = await self.builders.build(tree, request, Priority.INTERVAL)
-        self.builds.keep(_owner(name), request, rendered.inputs, Desired())
-        self.readers.keep(_owner(name), _SOURCE, tree, rendered.inputs)
+        self.builds.keep(owner(name), request, rendered.inputs, Desired())
+        self.readers.keep(owner(name), FLEET, tree, rendered.inputs)
 
     def concerned(self, tree: Tree, names: Iterable[str]) -> list[str]:
         """Those that would build something else of another tree."""
-        owners = {_owner(name) for name in names}
-        return sorted(owner.name for owner in self.readers.concerned(owners, _SOURCE, tree))
+        owners = {owner(name) for name in names}
+        return sorted(each.name for each in self.readers.concerned(owners, FLEET, tree))
 
 
-_SOURCE = Ref("source.toolkit.fluxcd.io", "GitRepository", NAMESPACE, SOURCE)
+FLEET = Ref("source.toolkit.fluxcd.io", "GitRepository", NAMESPACE, SOURCE)
 
 
-def _owner(name: str) -> Ref:
+def owner(name: str) -> Ref:
+    """The Kustomization of that name."""
     return Ref("kustomize.toolkit.fluxcd.io", "Kustomization", NAMESPACE, name)
 
 
-def _stored(store: Store, files: Mapping[str, bytes]) -> GitTree:
+def stored(store: Store, files: Mapping[str, bytes]) -> GitTree:
+    """The files as a tree of Git objects."""
     blobs = {path: Blob.from_string(content) for path, content in files.items()}
     store.add(blobs.values())
     stored = {path: StoredFile(blob.id.decode()) for path, blob in blobs.items()}
     return GitTree(store, write_tree(store, stored))
 
 
-def _children() -> Usage:
+def children() -> Usage:
     """What the processes that this one started used so far."""
     every, own = usage(os.getpid()), usage_alone(os.getpid())
     return Usage(every.cpu - own.cpu, every.peak_bytes - own.peak_bytes)
