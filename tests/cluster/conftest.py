@@ -17,6 +17,7 @@ from tests.support.engines import Engines, engine_processes
 from tests.support.fleet import Fleet, fleet_at
 from tests.support.flux import FluxTwin, flux_twin
 from tests.support.kubectl import Program, kubectl_at
+from tests.support.matrix import recorded
 from tests.support.proxy import FaultProxy, fault_proxy
 
 NewNamespace = Callable[[], Awaitable[str]]
@@ -70,10 +71,22 @@ async def namespace(new_namespace: NewNamespace) -> str:
 
 
 @pytest.fixture
-async def fleet(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    """A user's world on the API server under test, in a namespace of the test's own."""
-    async with fleet_at(api_server, namespace, tmp_path) as fleet:
-        yield fleet
+async def fleet(
+    api_server: ApiServer, namespace: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Fleet]:
+    """A user's world on the API server under test, in a namespace of the test's own.
+
+    What the test's mark `covers` names must have been seen when it ends.
+    """
+    names = [name for mark in request.node.iter_markers("covers") for name in mark.args]
+    async with AsyncExitStack() as stack:
+        fleet = await stack.enter_async_context(fleet_at(api_server, namespace, tmp_path))
+        if not names:
+            yield fleet
+            return
+        async with recorded(fleet.client, namespace) as record:
+            yield fleet
+        assert record.missing(names) == [], "the test never showed what it covers"
 
 
 @pytest.fixture
