@@ -1,0 +1,87 @@
+"""The keys of whoever runs `lockstep secrets`: age as sops finds them, OpenPGP from files."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import anyio
+import click
+
+from engine.cli.own_keys import found_keys
+from engine.cli.plugins import plugin_context
+from engine.cli.problems import Problem
+from engine.custody.recipients import Recipient, UnknownRecipient
+from engine.plugin import Decryptor, KeyRing, load
+from engine.reconcile.data_keys import LOCAL, DataKeys
+from engine.reconcile.opening import Means, Opening
+from engine.runtime import SystemClock
+from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from engine.cluster import Client
+
+T = TypeVar("T")
+_VAULT_TOKEN: Final = "sops.vault-token"  # noqa: S105 - the key under which plugins look for one
+
+
+def ring_of(age_key_file: Path | None, pgp_key_files: Sequence[Path]) -> KeyRing:
+    """The keys at hand.  Raises Problem if a file cannot be read."""
+    values = {f"{place}.agekey": text for place, text in found_keys(age_key_file, os.environ)}
+    for path in pgp_key_files:
+        try:
+            values[f"{path}.asc"] = path.read_bytes()
+        except OSError as error:
+            raise Problem(f"--pgp-key-file: '{path}' cannot be read: {error.strerror}") from error
+    return KeyRing(values)
+
+
+def local_opening(ring: KeyRing) -> Opening:
+    """What opens with these keys alone, and asks no service."""
+    decryptors = {kind: each for kind, each in load().decryptors.items() if kind in LOCAL}
+    nobody = cast("Any", None)  # who has a key itself asks nobody
+    return Opening(_means(ring), decryptors, nobody, DataKeys(SystemClock(), 0.0))
+
+
+@asynccontextmanager
+async def whole_opening(ring: KeyRing) -> AsyncIterator[Opening]:
+    """What asks key services, too, as the identity that the environment gives.
+
+    A Vault's token (VAULT_TOKEN) goes to VAULT_ADDR only.
+    """
+    plugins, address = load(), os.environ.get("VAULT_ADDR", "")
+    settings, values = Settings(), dict(ring.values)
+    if address and (token := os.environ.get("VAULT_TOKEN")):
+        settings = Settings(sops_vault_addresses=(address,))
+        values[_VAULT_TOKEN] = token.encode()
+    no_cluster = cast("Client", None)
+    async with plugin_context(no_cluster, settings, plugins) as context:
+        data_keys = DataKeys(SystemClock(), Settings().data_key_max_age)
+        yield Opening(_means(KeyRing(values)), plugins.decryptors, context, data_keys)
+
+
+def _means(ring: KeyRing) -> Means:
+    names = ", ".join(name.rpartition(".")[0] or name for name in ring.values)
+    told = names or "yours (none is there: set SOPS_AGE_KEY_FILE or give --age-key-file)"
+    return Means(ring, told, "")
+
+
+def ends_of(ring: KeyRing, decryptors: Mapping[str, Decryptor]) -> dict[str, float]:
+    """When keys of the ring end, by recipient: seconds since 1970."""
+    return {name: end for each in decryptors.values() for name, end in each.ends(ring).items()}
+
+
+def recipients_of(texts: Sequence[str], option: str) -> tuple[Recipient, ...]:
+    """What an option names.  Raises UsageError."""
+    try:
+        named = (part for text in texts for part in text.split(",") if part.strip())
+        return tuple(dict.fromkeys(Recipient.of_text(each) for each in named))
+    except UnknownRecipient as error:
+        raise click.UsageError(f"{option}: {error}") from error
+
+
+def awaited(function: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+    """What the async function gives."""
+    return anyio.run(partial(function, *arguments))
