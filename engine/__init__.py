@@ -8,8 +8,8 @@ The stages, in order; data flows one way and each exports one verb and one noun:
     apply      apply     -> ChangeSet    server-side apply, prune, wait for health
     status     commit    -> status       conditions, inventory, history, events
 
-Around them: objects (algebra of Kubernetes objects), api (Flux's kinds), runtime (queue and
-controller), cluster (the only Kubernetes I/O), reconcile (one story a kind; start with
-reconcile/kustomization.py), plugin (the contract of extensions), serve, apiserver, app, demo and
-cli.
+Around them: objects (algebra of Kubernetes objects), api (Flux's kinds), sops (encrypted files),
+runtime (queue and controller), cluster (the only Kubernetes I/O), reconcile (one story a kind;
+start with reconcile/kustomization.py), plugin (the contract of extensions), serve, apiserver, app,
+demo and cli.
 """

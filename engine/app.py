@@ -4,62 +4,66 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import (
-    AbstractAsyncContextManager,
     AsyncExitStack,
     asynccontextmanager,
 )
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
-from uuid import uuid4
 
 import anyio
 
 from engine.api import KINDS, Kind
 from engine.api.meta import SOURCE_GROUP
-from engine.cluster import ApiError, Client, LeaseLost, NotFound, connected
-from engine.cluster.census import Census
-from engine.cluster.concurrency import Bounds
+from engine.cluster import ApiError, Client, LeaseLost, NotFound
 from engine.cluster.endpoint import Endpoint
 from engine.cluster.events import event_writer, poster
-from engine.cluster.lease import Leases, lease_name
-from engine.cluster.limiter import Limiter
-from engine.cluster.live import Live
+from engine.cluster.lease import Leases
 from engine.cluster.mirror import Mirror
+from engine.cluster.outbound import outbound
+from engine.cluster.pool import Pool
 from engine.cluster.resource import resource_of
-from engine.cluster.sender import Report
-from engine.cluster.terms import Terms, longest_write
+from engine.cluster.tokens import Tokens
 from engine.cluster.watch import Event, EventType
+from engine.entrance import leases_of, open_client, request_timeout
 from engine.installation import install_crds
 from engine.objects.ref import Ref
-from engine.plan.claims import Claims
+from engine.plan.suspension import Suspensions
+from engine.plugin import NO_PLUGINS, Plugin
+from engine.reconcile.access import Access, Rights
 from engine.reconcile.artifacts import Artifacts
 from engine.reconcile.builders import open_builders
 from engine.reconcile.builds import Builds
-from engine.reconcile.drift import Drift
+from engine.reconcile.clusters import Clusters, Parts
+from engine.reconcile.configs import Configs
+from engine.reconcile.data_keys import DataKeys
 from engine.reconcile.lifecycle import Story, lifecycle
 from engine.reconcile.order import Orderly
 from engine.reconcile.readers import Readers
+from engine.reconcile.remote_client import connector
+from engine.reconcile.reports import Reports
 from engine.reconcile.reservations import Reservations
 from engine.reconcile.run import Engine, rfc3339
 from engine.reconcile.sources import SOURCE_KINDS
 from engine.reconcile.stories import GIT_REPOSITORY, KUSTOMIZATION
 from engine.reconcile.triggers import Triggers
 from engine.reconcile.verification import Verification
-from engine.reconcile.watching import follow, name_unreconciled
-from engine.runtime import Clock, Controller, Requeue, SystemClock, Turn
+from engine.reconcile.watching import CONFIGS, follow, follow_configs, name_unreconciled
+from engine.runtime import Controller, Requeue, SystemClock, Turn
 from engine.runtime.backoff import Failures
+from engine.runtime.fairness import FairLimiter
 from engine.serve.artifacts import add_artifact_routes
 from engine.serve.http import listening
 from engine.serve.probes import metrics, probes
 from engine.serve.statistics import sample
-from engine.settings import Settings
+from engine.settings import STRICT, Settings
 from engine.source.depot import open_depot
 from engine.status.events import Recorder
 from engine.telemetry import Metrics, logger
 
 _SOURCES = {(SOURCE_GROUP, kind) for kind in SOURCE_KINDS}
+_FETCHES = 16  # builds that fetch bases at once: servers that hang must not pile up connections
 _STARTING = "the first list of objects"
 _EVENTS_GRACE = 5.0  # seconds for the last events when the engine stops
 _CRDS_HINT = ": Flux's definitions are missing; `lockstep run --install-crds` installs them"
@@ -90,7 +94,11 @@ class State:
 
 
 async def run(
-    settings: Settings, endpoint: Endpoint, stop: anyio.Event, state: State | None = None
+    settings: Settings,
+    endpoint: Endpoint,
+    stop: anyio.Event,
+    state: State | None = None,
+    plugins: Plugin = NO_PLUGINS,
 ) -> None:
     """Reconciles until `stop` is set; then ends what is in flight and gives the Leases back.
 
@@ -98,9 +106,13 @@ async def run(
     if a port is taken.
     """
     state, clock, series = state or State(), SystemClock(), Metrics()
+    settings = settings.effective
+    if settings.tenancy == "strict":
+        found = (f"{name}={str(getattr(settings, name)).lower()}" for name in STRICT)
+        logger.info("tenancy is strict: %s", ", ".join(found))
     async with AsyncExitStack() as stack:
         listen = stack.enter_async_context
-        client = await listen(_client(settings, endpoint, clock, series))
+        client = await listen(open_client(settings, endpoint, clock, series))
         routes = probes(lambda: state.waiting_for)
         state.serves("health", await listen(listening(settings.health_addr, routes)))
         routes = metrics(
@@ -110,23 +122,24 @@ async def run(
         state.serves("metrics", await listen(listening(settings.metrics_addr, routes)))
         if settings.install_crds:
             await install_crds(client, settings.runtime_namespace)
-        leases = state.leases = _leases(settings, client, clock)
+        leases = state.leases = leases_of(settings, client, clock)
         async with anyio.create_task_group() as keeping:
             if leases is not None:
                 keeping.start_soon(leases.keep, Random(), _tell_waiting(state))  # noqa: S311 - jitter
                 await _comes_first(leases.wait_held, stop)
             if not stop.is_set():
                 writer = client.fenced(leases.fence) if leases is not None else client
-                async with _engine(settings, writer, clock, series, state) as engine:
+                async with _engine(settings, writer, series, state, plugins) as engine:
                     await _reconcile(engine, stop, leases, state)
             keeping.cancel_scope.cancel()
 
 
 @asynccontextmanager
 async def _engine(
-    settings: Settings, client: Client, clock: Clock, series: Metrics, state: State
+    settings: Settings, client: Client, series: Metrics, state: State, plugins: Plugin
 ) -> AsyncIterator[Engine]:
     """The parts that runs share, and the artifact server, while inside."""
+    clock, random = SystemClock(), Random()  # noqa: S311 - jitter
     state.client = client
     state.required = {"Kustomization"} | ({"GitRepository"} if settings.sources == "git" else set())
     state.waiting_for = _STARTING
@@ -137,44 +150,58 @@ async def _engine(
             settings.storage_addr, partial(add_artifact_routes, storage=depot.storage)
         ) as served,
         poster(settings.events_addr, clock) as post,
+        outbound(clock, random, os.environ) as http,
     ):
         state.serves("artifacts", served)
         depot.storage.address = settings.storage_adv_addr or reachable(served)
         recorder = Recorder(
             event_writer(client), post, lambda: rfc3339(clock.wall()), socket.gethostname()
         )
-        mirror, claims, random = Mirror(), Claims(), Random()  # noqa: S311 - jitter
+        mirror, access = Mirror(), Access(clock)
         artifacts, builds = Artifacts(depot.open), Builds()
         readers = Readers(lambda reader, tree: not builds.is_concerned(reader, tree))
         concerned = partial(_concerned, mirror, artifacts, readers)
         triggers = Triggers(mirror, concerned)
-        overridden = settings.override_manager
-        live = Live(client, clock, random, settings.field_manager, overridden)
-        drift = Drift(claims, live.get, triggers.drifted, clock)
-        live.told, drift.unwell = drift.told, triggers.unwell
+        fence = state.leases.fence if state.leases is not None else None
+        connect = connector(settings, clock, series, fence, request_timeout(settings))
+        pool = Pool(connect, clock, random, settings.remote_clusters)
+        clusters = Clusters(client, pool, Parts(triggers, settings, clock, random))
         yield Engine(
             client=client,
             mirror=mirror,
-            live=live,
-            census=Census(client, clock),
-            claims=claims,
+            clusters=clusters,
+            access=access,
             reservations=Reservations(
-                mirror, claims, triggers, lambda user, src: bool(concerned([user], src)), clock
+                mirror,
+                clusters,
+                triggers,
+                lambda user, src: bool(concerned([user], src)),
+                clock,
+                Rights(access, client.endpoint.host, settings.default_service_account),
             ),
-            drift=drift,
             verification=Verification(settings.verify_interval, clock, random),
             triggers=triggers,
             settings=settings,
             clock=clock,
             random=random,
             recorder=recorder,
+            reports=Reports(clock),
             metrics=series,
             depot=depot,
             artifacts=artifacts,
             builds=builds,
             readers=readers,
+            configs=Configs(triggers.configured),
+            suspensions=Suspensions(),
             orderly=Orderly(),
             builders=builders,
+            fetches=FairLimiter(_FETCHES),
+            data_keys=DataKeys(clock, settings.data_key_max_age),
+            plugins=plugins,
+            http=http,
+            tokens=Tokens(
+                clock, series, settings.token_cache_max_size, settings.token_cache_max_duration
+            ),
         )
 
 
@@ -214,7 +241,11 @@ async def _reconcile(
         engine.triggers.serve(group, kind, controller.push)
     async with anyio.create_task_group() as watching:
         watching.start_soon(engine.recorder.run)
-        watching.start_soon(engine.live.serve)
+        watching.start_soon(engine.clusters.own.live.serve)
+        watching.start_soon(engine.clusters.serve)
+        if not engine.settings.disable_config_watchers:
+            for resource in CONFIGS:
+                watching.start_soon(follow_configs, resource, engine)
         watching.start_soon(engine.triggers.tell_others)
         for key, each in KINDS.items():
             is_ours = key in controllers
@@ -224,14 +255,17 @@ async def _reconcile(
                 watching.start_soon(follow, each, selector, engine, partial(_note, state))
             if not is_ours and each.reconciled:
                 watching.start_soon(name_unreconciled, each, engine)
-        async with anyio.create_task_group() as controlling:
-            for controller in controllers.values():
-                controlling.start_soon(controller.serve)
-            ended = leases.wait_lost if leases is not None else anyio.sleep_forever
-            lost = await _comes_first(ended, stop)
-            state.waiting_for = "nothing: it is stopping"
-            for controller in controllers.values():
-                controller.stop()
+        async with anyio.create_task_group() as telling:
+            telling.start_soon(engine.reports.serve)
+            async with anyio.create_task_group() as controlling:
+                for controller in controllers.values():
+                    controlling.start_soon(controller.serve)
+                ended = leases.wait_lost if leases is not None else anyio.sleep_forever
+                lost = await _comes_first(ended, stop)
+                state.waiting_for = "nothing: it is stopping"
+                for controller in controllers.values():
+                    controller.stop()
+            telling.cancel_scope.cancel()
         with anyio.move_on_after(_EVENTS_GRACE):
             await engine.recorder.drain()
         watching.cancel_scope.cancel()
@@ -291,70 +325,8 @@ def _controller(story: Story, slots: int, engine: Engine) -> Controller[Ref]:
         slots,
         grace=settings.graceful_shutdown_timeout,
         failures=Failures(settings.min_retry_delay, settings.max_retry_delay),
+        tenant_of=lambda key: key.namespace,
     )
-
-
-def _client(
-    settings: Settings, endpoint: Endpoint, clock: Clock, series: Metrics
-) -> AbstractAsyncContextManager[Client]:
-    host = endpoint.host.partition("://")[2]
-    endpoint = replace(endpoint, request_timeout=_request_timeout(settings))
-
-    def observe(report: Report) -> None:
-        series.requests.labels(report.status or "<error>", report.method, host).inc()
-
-    bounds = Bounds(
-        least=min(settings.api_concurrency_least, settings.api_concurrency),
-        most=settings.api_concurrency,
-        watches=settings.api_watches,
-    )
-    return connected(
-        endpoint,
-        clock,
-        Random(),  # noqa: S311 - jitter of retries
-        limiter=Limiter(clock, bounds),
-        observer=observe,
-        role="kustomize-controller",
-    )
-
-
-def _terms(settings: Settings) -> Terms:
-    """How the Leases are held.  Raises UnfitTerms if the settings do not fit together.
-
-    A request timeout that nobody asked for is shortened to what the Lease allows.
-    """
-    duration = settings.leader_election_lease_duration
-    retry_period = settings.leader_election_retry_period
-    wanted = max(1.0, settings.request_timeout)
-    if settings.request_timeout == Settings().request_timeout:
-        wanted = min(wanted, max(1.0, longest_write(duration, retry_period)))
-    return Terms(
-        duration=duration,
-        renew_deadline=settings.leader_election_renew_deadline,
-        retry_period=retry_period,
-        request_timeout=wanted,
-        release_on_cancel=settings.leader_election_release_on_cancel,
-    )
-
-
-def _request_timeout(settings: Settings) -> float:
-    """Seconds that a request may take.  Raises UnfitTerms if the Lease leaves no such time."""
-    if settings.enable_leader_election:
-        return _terms(settings).request_timeout
-    return max(1.0, settings.request_timeout)
-
-
-def _leases(settings: Settings, client: Client, clock: Clock) -> Leases | None:
-    """Flux's Leases of the controllers whose work is done here."""
-    if not settings.enable_leader_election:
-        return None
-    controllers = ["kustomize-controller"]
-    if settings.sources == "git":
-        controllers.append("source-controller")
-    names = [lease_name(each, settings.watch_label_selector) for each in controllers]
-    identity = f"{socket.gethostname()}_{uuid4()}"
-    namespace = settings.runtime_namespace
-    return Leases(client, namespace, names, identity, clock, terms=_terms(settings))
 
 
 def _tell_waiting(state: State) -> Callable[[str, str], None]:

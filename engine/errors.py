@@ -89,6 +89,26 @@ class ReconciliationFailed(Failure):
     """The API server refused something; the message lists every object refused."""
 
 
+class ClusterSilent(ReconciliationFailed, reason="ReconciliationFailed"):
+    """Another cluster gives no answer: the Kustomization waits until it does."""
+
+
+class ClusterStillSilent(ClusterSilent, reason="ReconciliationFailed"):
+    """The same, told before."""
+
+    event = False
+
+
+class OverwriteHeld(ReconciliationFailed, reason="ReconciliationFailed"):
+    """What others changed while a cluster was out of reach is not overwritten yet."""
+
+
+class OverwriteStillHeld(OverwriteHeld, reason="ReconciliationFailed"):
+    """The same, told before."""
+
+    event = False
+
+
 class PruneFailed(Failure):
     """Something that left Git could not be deleted, or was held back by the brake."""
 

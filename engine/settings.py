@@ -5,8 +5,8 @@ Units: durations are float seconds (written `30s`, `1m30s` on the command line),
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,6 +16,19 @@ _OTHERS = ("LOCKSTEP_DEBUG",)  # variables that are no settings
 _OF_SERVICES = re.compile(
     r"(_[A-Z0-9_]+)?_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_[A-Z]+(_[A-Z]+)?)?)"
 )
+
+
+STRICT: Mapping[str, bool | str] = {
+    "default_service_account": "default",
+    "no_cross_namespace_refs": True,
+    "no_remote_bases": True,
+    "object_level_workload_identity": True,
+    "default_kubeconfig_service_account": "default",
+    "default_decryption_service_account": "default",
+    "insecure_kubeconfig_exec": False,
+    "insecure_kubeconfig_tls": False,
+}
+"""What `--tenancy=strict` sets; a text only where none was given."""
 
 
 def setting(default: Any, meaning: str, *, kind: str = "") -> Any:
@@ -39,6 +52,14 @@ class Settings:
     )
     watch_label_selector: str = setting(
         "", "Label selector of the objects to reconcile (Flux's manual sharding)."
+    )
+    watch_configs_label_selector: str = setting(
+        "reconcile.fluxcd.io/watch=Enabled",
+        "Label selector of the ConfigMaps and Secrets of which a change wakes who has read them; "
+        "empty: all of them.",
+    )
+    disable_config_watchers: bool = setting(
+        False, "Watch none of them: a change counts at the next interval (Flux's gate)."
     )
     sources: str = setting(
         "git", "git: fetch GitRepositories; none: another controller serves every source."
@@ -67,6 +88,18 @@ class Settings:
     )
     concurrent_ssa: int = setting(4, "Requests in flight for one Kustomization.")
     concurrent_fetches: int = setting(4, "Git fetches at the same time.")
+    ssh_kex_algos: tuple[str, ...] = setting(
+        (), "Key exchange algorithms allowed with Git servers over ssh; empty: the library's."
+    )
+    ssh_hostkey_algos: tuple[str, ...] = setting(
+        (), "Host key algorithms allowed with Git servers over ssh; empty: the library's."
+    )
+    ssh_idle_timeout: float = setting(
+        300.0,
+        "How long an unused connection to a Git server over ssh stays open, 0: not at all; most "
+        "intervals are shorter, and a login costs four round trips and some 10 ms of CPU.",
+        kind="duration",
+    )
     concurrent_builds: int = setting(
         2,
         "Builds at the same time, each in a process of its own, as each needs a processor; "
@@ -114,6 +147,11 @@ class Settings:
     override_manager: tuple[str, ...] = setting(
         (), "Field managers whose fields are taken over besides kubectl's (repeatable)."
     )
+    migrate_api_version: bool = setting(
+        False,
+        "Before an update, note what anybody wrote in another API version as written in this one "
+        "(Flux's gate); without it that is done where the API server would refuse the update.",
+    )
     custom_apply_stage_kinds: tuple[str, ...] = setting(
         (), "`group/Kind` applied after classes and before the rest (repeatable)."
     )
@@ -126,10 +164,90 @@ class Settings:
     strict_substitutions: bool = setting(
         True, "An undefined variable without default fails the build."
     )
-    no_cross_namespace_refs: bool = setting(False, "Refuse sources of other namespaces.")
+    tenancy: str = setting(
+        "flux",
+        "flux: as the single settings say; strict: lock tenants in, whatever those say: the "
+        "service account `default` where none is named, for objects, other clusters and cloud "
+        "keys, no references to other namespaces, no remote bases, no programs and no unverified "
+        "certificates in kubeconfigs.",
+    )
+    no_cross_namespace_refs: bool = setting(
+        False, "Refuse sources of other namespaces, and expressions about dependencies there."
+    )
     no_remote_bases: bool = setting(False, "Refuse kustomize bases from URLs.")
+    remote_clusters: int = setting(
+        200,
+        "Connections to other clusters (spec.kubeConfig) open at once; one costs a watch of some "
+        "60 KiB for each kind of its objects.",
+    )
+    insecure_kubeconfig_exec: bool = setting(
+        False,
+        "Run programs that a kubeconfig of spec.kubeConfig names, in the engine's pod: off, as "
+        "whoever may write such a Secret could run anything there.",
+    )
+    insecure_kubeconfig_tls: bool = setting(
+        False, "Let a kubeconfig of spec.kubeConfig turn off the verification of certificates."
+    )
+    default_kubeconfig_service_account: str = setting(
+        "",
+        "Service account whose tokens enter other clusters where the ConfigMap of "
+        "spec.kubeConfig names none; empty: the engine's own.",
+    )
+    after_partition: str = setting(
+        "apply",
+        "When another cluster answers again, and others have changed objects there meanwhile: "
+        "apply (tell, and overwrite), warn (tell, and overwrite at the next retry) or hold (tell, "
+        "and wait for an approval); annotation gitops.lockstep/after-partition.",
+    )
     default_service_account: str = setting(
         "", "Service account impersonated where a Kustomization names none."
+    )
+
+    object_level_workload_identity: bool = setting(
+        False,
+        "Objects may name a service account that clouds know as another identity than the "
+        "engine's (Flux's gate of this name).",
+    )
+    default_decryption_service_account: str = setting(
+        "", "Service account for cloud keys where spec.decryption names none; needs the gate."
+    )
+    sops_age_secret: str = setting(
+        "",
+        "Secret (`name`, in the runtime namespace, or `namespace/name`) with age keys for "
+        "Kustomizations whose spec.decryption names no Secret; no other key of it is used.",
+    )
+    sops_verify_mac: bool = setting(
+        True,
+        "Refuse an encrypted file that was changed since it was encrypted; Flux does not look.",
+    )
+    data_key_max_age: float = setting(
+        3600.0,
+        "How long a data key is used that a key service (KMS, Vault) has opened, before the "
+        "service is asked again: so long may a revoked right go unnoticed.",
+        kind="duration",
+    )
+    sops_vault_configmap: str = setting(
+        "",
+        "`namespace/name` of a ConfigMap with the logins at Vault servers that service accounts "
+        "use; empty: only tokens of Secrets are used.",
+    )
+    sops_vault_addresses: tuple[str, ...] = setting(
+        (),
+        "Vault servers (`https://host:port`) that encrypted files may name (repeatable); empty: "
+        "any but those of this machine and its link, as the token is the tenant's own.",
+    )
+    azure_vault_suffixes: tuple[str, ...] = setting(
+        (),
+        "Host suffixes of key vaults besides Azure's own, such as `.vault.local` (repeatable); "
+        "the engine's tokens go to no other host that a file names.",
+    )
+    token_cache_max_size: int = setting(
+        100, "Credentials of clouds and Git hosts that are kept, 0: none; one is some 4 KiB."
+    )
+    token_cache_max_duration: float = setting(
+        3600.0,
+        "How long such a credential is used at most, as a revoked right counts when it ends.",
+        kind="duration",
     )
 
     enable_leader_election: bool = setting(
@@ -185,6 +303,17 @@ class Settings:
         "bases are not parsed for each overlay.",
         kind="size",
     )
+
+    @property
+    def effective(self) -> "Settings":
+        """The same with all that `tenancy` sets; an account that was given stays."""
+        if self.tenancy != "strict":
+            return self
+        found: dict[str, Any] = {
+            name: getattr(self, name) or value if isinstance(value, str) else value
+            for name, value in STRICT.items()
+        }
+        return replace(self, **found)
 
     @property
     def jitter(self) -> float:

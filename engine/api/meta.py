@@ -36,6 +36,7 @@ SSA = f"{KUSTOMIZE_GROUP}/ssa"
 FORCE = f"{KUSTOMIZE_GROUP}/force"
 PRUNE = f"{KUSTOMIZE_GROUP}/prune"
 SUBSTITUTE = f"{KUSTOMIZE_GROUP}/substitute"
+DECRYPT = f"{KUSTOMIZE_GROUP}/decrypt"
 
 # Values of those; compare with `has_mark`, which ignores case.
 ENABLED = "enabled"
@@ -59,7 +60,10 @@ RECONCILING = "Reconciling"
 STALLED = "Stalled"
 HEALTHY = "Healthy"
 ARTIFACT_IN_STORAGE = "ArtifactInStorage"
+ARTIFACT_OUTDATED = "ArtifactOutdated"
 FETCH_FAILED = "FetchFailed"
+INCLUDE_UNAVAILABLE = "IncludeUnavailable"
+SOURCE_VERIFIED = "SourceVerified"
 STORAGE_OPERATION_FAILED = "StorageOperationFailed"
 
 # Reasons that are not failures; those are the class names in engine/errors.py.

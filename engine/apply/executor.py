@@ -26,7 +26,8 @@ class Executor:
     at a time.  group_timeout: seconds for definitions and classes to be ready, and for an object
     that is replaced to be gone.  origins: `file:line` of desired objects, for messages.
     live: what the watches show; told of each answer.  settle: told the value signature of each
-    object that is as it should be.
+    object that is as it should be.  migrates: whether each update rewrites in which API version
+    the object was written, and not only one that the API server cannot read.
     """
 
     client: Client
@@ -38,6 +39,7 @@ class Executor:
     origins: Mapping[Ref, str]
     live: Live
     settle: Callable[[Ref, bytes], None]
+    migrates: bool = False
 
 
 async def each(

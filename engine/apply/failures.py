@@ -7,6 +7,7 @@ from engine.objects.redact import mask, secrets_of
 from engine.objects.ref import Object, Ref
 
 _IMMUTABLE = ("is immutable", "immutable field")
+_OLD_VERSION = ("invalid group/version", "field not declared in schema")
 
 
 def refused(
@@ -38,6 +39,15 @@ def is_immutable(error: Exception) -> bool:
     if not isinstance(error, ApiError) or is_outdated(error):
         return False
     return isinstance(error, Invalid) or any(text in error.message for text in _IMMUTABLE)
+
+
+def is_of_old_version(error: ApiError) -> bool:
+    """Whether the API server may be unable to read in which version somebody wrote the object.
+
+    1. A version that its definition has dropped.  2. One without a field that a newer one defaults.
+    Source: apiextensions-apiserver conversion; fluxcd/pkg ssa (MigrateAPIVersion).
+    """
+    return any(text in error.message for text in _OLD_VERSION)
 
 
 def _said(ref: Ref, error: Exception, verb: str, where: str) -> str:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from engine.apply.changes import Outcome
 from engine.apply.executor import Executor
 from engine.apply.failures import is_immutable, no_namespace
-from engine.apply.write import TRIES, adopted, send
+from engine.apply.write import TRIES, adopted, migrated, send
 from engine.cluster import ApiError, Forbidden, Resource
 from engine.cluster.errors import is_outdated
 from engine.errors import ReconciliationFailed
-from engine.objects.ref import Object, Ref
+from engine.objects.ref import Object
 from engine.plan import Action, Change, Plan
 from engine.plan.drift import Difference, differences, is_owned_alike
 from engine.plan.observation import is_partial
@@ -61,7 +61,8 @@ async def _compared(
     change: Change, resource: Resource, live: Object, plan: Plan, executor: Executor
 ) -> Verdict:
     desired = change.desired or {}
-    needs_whole = change.action is not Action.CONFIGURE or executor.live.ignored.of(change.ref)
+    is_odd = executor.migrates or executor.live.ignored.of(desired)
+    needs_whole = change.action is not Action.CONFIGURE or is_odd
     if is_partial(live) and not needs_whole:
         verdict = await _foreseen(change, resource, live, executor)
         if verdict is not None:
@@ -73,6 +74,8 @@ async def _compared(
         live = whole
     if change.action is Action.WARN:
         return await _left(change, resource, live, executor)
+    if executor.migrates:
+        live = await migrated(desired, resource, live, executor) or live
     if not is_merged(desired, live):
         live = await adopted(resource, live, executor)
     if change.action is Action.CORRECT:
@@ -120,7 +123,7 @@ def _is_owned_alike(live: Object, predicted: Object, executor: Executor) -> bool
         return True
     seen = executor.live.observed
     return bool(
-        executor.live.ignored.of(Ref.of(live)) and seen(live).signature == seen(predicted).signature
+        executor.live.ignored.of(predicted) and seen(live).signature == seen(predicted).signature
     )
 
 

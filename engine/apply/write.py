@@ -3,12 +3,14 @@
 from typing import Any
 
 from engine.apply.executor import FIRST_POLL, LONGEST_POLL, Executor
+from engine.apply.failures import is_of_old_version
 from engine.cluster import ApiError, Resource
 from engine.cluster.errors import is_outdated
 from engine.errors import ReconciliationFailed
 from engine.objects.ref import Object, Ref
-from engine.plan.adoption import adoption, has_lost_owners
+from engine.plan.adoption import adoption, has_lost_owners, migration
 from engine.plan.ignore import yielded
+from engine.plan.observation import is_partial
 from engine.plan.policy import is_merged
 from engine.telemetry import logger
 
@@ -38,8 +40,44 @@ async def send(
 
     live: whole where fields of it are ignored.
     """
+    if live is None:
+        return await _sent(desired, resource, None, executor, dry_run=dry_run)
+    try:
+        return await _sent(desired, resource, live, executor, dry_run=dry_run)
+    except ApiError as error:
+        if not is_of_old_version(error):
+            raise
+        read = await migrated(desired, resource, live, executor)
+        if read is None:
+            raise
+    return await _sent(desired, resource, read, executor, dry_run=dry_run)
+
+
+async def migrated(
+    desired: Object, resource: Resource, live: Object, executor: Executor
+) -> Object | None:
+    """The live object once all who wrote it did so in the desired version; None: they did."""
+    client, metadata = executor.client, live["metadata"]
+    place = metadata.get("namespace", ""), metadata["name"]
+    whole = await client.get(resource, *place) if is_partial(live) else live
+    operations = migration(whole, desired["apiVersion"]) if whole is not None else []
+    if not operations:
+        return None
+    text = "%s: whoever wrote it in another version is now said to have written %s"
+    logger.info(text, Ref.of(desired), desired["apiVersion"])
+    return await client.json_patch(resource, *place, operations, field_manager=executor.manager)
+
+
+async def _sent(
+    desired: Object,
+    resource: Resource,
+    live: Object | None,
+    executor: Executor,
+    *,
+    dry_run: bool,
+) -> dict[str, Any]:
     if live is not None:
-        pointers = executor.live.ignored.of(Ref.of(desired))
+        pointers = executor.live.ignored.of(desired)
         if pointers:
             desired = yielded(desired, live, pointers, executor.manager)
     metadata = dict(desired["metadata"])

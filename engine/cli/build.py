@@ -1,7 +1,7 @@
 """`lockstep build`: render a local folder as the engine would, without a cluster."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -19,13 +19,15 @@ from engine.cli.explain import explanation
 from engine.cli.fetching import TIMEOUT, completed, warn_of_moving
 from engine.cli.flags import DURATION
 from engine.cli.help import examples
+from engine.cli.own_keys import opening_of, warn_of_encrypted
 from engine.cli.problems import Problem
 from engine.errors import ArtifactFailed
 from engine.objects.manifests import Document, dump, parse
-from engine.objects.redact import masked
+from engine.objects.redact import masked, masked_values, masker
 from engine.objects.ref import Object
 from engine.plan.policy import Owner, labelled
-from engine.render import Remotes, Rendered, Request, render
+from engine.reconcile.opening import Opening
+from engine.render import Decrypting, Remotes, Rendered, Request, render
 from engine.render.explanation import Explainer, explain
 from engine.settings import Settings
 from engine.source.folder import FolderTree
@@ -82,7 +84,22 @@ _Made = TypeVar("_Made")
     show_default=True,
     help="How long it may take, as in the engine; 0s: any time.",
 )
-@click.option("--show-secrets", is_flag=True, help="Print the values of Secrets, too.")
+@click.option(
+    "--sops-age-key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with age keys: what is encrypted is decrypted even if no Kustomization asks for it."
+    "  One that does takes the keys that sops would: SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, or the "
+    "user's sops/age/keys.txt.",
+)
+@click.option(
+    "--sops-verify-mac/--no-sops-verify-mac",
+    default=True,
+    show_default=True,
+    help="Refuse an encrypted file that was changed since it was encrypted.",
+)
+@click.option(
+    "--show-secrets", is_flag=True, help="Print values of Secrets and what was decrypted, too."
+)
 @click.option(
     "--explain",
     "target",
@@ -119,19 +136,25 @@ def command(
     ks = decode(Kustomization, found.obj) if found is not None else None
     variables = _variables(how["settings"], ks)
     if ks is not None:
-        same = {"strict": request.strict, "no_remote_bases": request.no_remote_bases}
-        request = replace(Request.of(ks, variables, **same), path=request.path)
+        strict, remote = request.strict, request.no_remote_bases
+        given = Request.of(ks, variables, strict=strict, no_remote_bases=remote)
+        request = replace(given, path=request.path)
     elif variables:
         request = replace(request, variables=variables)
+    opening = opening_of(ks, how["sops_age_key_file"])
+    if opening is not None:
+        request = replace(request, decryption=Decrypting("", how["sops_verify_mac"]))
+    limits = _Limits(how["seconds"], ks.timeout if ks is not None else TIMEOUT, opening)
     if how["target"]:
         explainer = _explainer(found, ks, how["settings"])
         work = partial(explain, FolderTree(root), request, how=explainer)
-        explained = _completed(work, request, ks, how["seconds"])
+        explained = _completed(work, request, limits)
         click.echo(explanation(explained, how["target"], how["form"]), nl=False)
         return
     build = partial(render, FolderTree(root), request)
-    rendered = _completed(build, request, ks, how["seconds"])
+    rendered = _completed(build, request, limits)
     warn_of_moving(rendered.inputs)
+    warn_of_encrypted(rendered, ks)
     if not rendered.objects:
         steps.warning(f"no objects: {_read(rendered, path)}")
     click.echo(_text(rendered, _owner(ks), how["show_secrets"]), nl=False)
@@ -241,15 +264,22 @@ def _in_time(build: Callable[[], _Made], seconds: float) -> _Made:
     return result
 
 
-def _completed(
-    build: Callable[[Remotes], _Made], request: Request, ks: Kustomization | None, seconds: float
-) -> _Made:
-    """What is built of all that it needs.  seconds: of a build, without fetching what it names."""
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """building, fetching: seconds that each may take.  opening: opens data keys."""
+
+    building: float
+    fetching: float
+    opening: Opening | None
+
+
+def _completed(build: Callable[[Remotes], _Made], request: Request, limits: _Limits) -> _Made:
+    """What is built of all that it needs."""
 
     def attempt(remotes: Remotes) -> _Made:
-        return _in_time(partial(_built, partial(build, remotes), request), seconds)
+        return _in_time(partial(_built, partial(build, remotes), request), limits.building)
 
-    return completed(attempt, ks.timeout if ks is not None else TIMEOUT)
+    return completed(attempt, limits.fetching, limits.opening)
 
 
 def _built(build: Callable[[], _Made], request: Request) -> _Made:
@@ -274,9 +304,10 @@ def _read(rendered: Rendered, path: Path) -> str:
 
 def _text(rendered: Rendered, owner: Owner | None, show_secrets: bool) -> str:
     """A YAML stream, a document an object."""
-    return "".join(
-        "---\n" + dump(_shown(each.obj, owner, show_secrets)) for each in rendered.objects
-    )
+    hide = masker(rendered.opened.values)
+    shown = (_shown(each.obj, owner, show_secrets) for each in rendered.objects)
+    objects = (each if show_secrets else masked_values(each, hide) for each in shown)
+    return "".join("---\n" + dump(obj) for obj in objects)
 
 
 def _shown(obj: Object, owner: Owner | None, show_secrets: bool) -> Object:

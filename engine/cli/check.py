@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points, version
+from importlib.metadata import entry_points
 
 import anyio
 import click
@@ -10,6 +10,7 @@ import orjson
 
 from engine.cli import table
 from engine.cli.help import examples
+from engine.cli.plugins import plugin_context
 from engine.cli.problems import Problem, is_expected, line_of, unwrapped
 from engine.cli.target import Target, asynchronous, with_target, with_timeout
 from engine.plugin import GROUP, Check, Context, Finding, Severity, load
@@ -75,11 +76,11 @@ async def look(target: Target, seconds: float) -> list[Told]:
     settings = Settings(
         kubeconfig=target.kubeconfig, context=target.context, runtime_namespace=target.namespace
     )
-    async with target.client() as client:
-        context = Context(client, settings, version("lockstep"))
+    plugins = load()
+    async with target.client() as client, plugin_context(client, settings, plugins) as context:
         await _reach(context, seconds)
         told: list[Told] = []
-        for key, check in load().checks.items():
+        for key, check in plugins.checks.items():
             told += [Told(key, each) for each in await _findings(check, context, seconds)]
     return told
 

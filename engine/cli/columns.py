@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.api.meta import READY
 from engine.objects.ref import Object
+from engine.plan.suspension import Suspension, is_suspended
 
 NAMES = ("NAME", "REVISION", "SUSPENDED", "READY", "MESSAGE")
 _HEX = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{32}(?:[0-9a-f]{24})?\b")
@@ -39,8 +40,14 @@ def cells(
         str(bool((obj.get("spec") or {}).get("suspend"))),
         ready["status"],
         *([age(last_applied(obj), now)] if wide else []),
-        " ".join(shortened(ready["message"]).split()),
+        " ".join(f"{_suspension(obj)}{shortened(ready['message'])}".split()),
     ]
+
+
+def _suspension(obj: Object) -> str:
+    """`(suspended by ada until ...: why) ` of an object that says so."""
+    said = Suspension.of(obj)
+    return f"({said}) " if said and is_suspended(obj) else ""
 
 
 def shortened(text: str) -> str:

@@ -1,7 +1,9 @@
 """Fetch what a local build names by URL, into a folder that is gone when the build is done."""
 
+import os
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -11,6 +13,7 @@ from anyio import to_thread
 
 from engine.cli import steps
 from engine.errors import BuildFailed
+from engine.reconcile.opening import Opening
 from engine.reconcile.remotes import Fetch, masked_failure
 from engine.render import Lacking, Needs, Remotes
 from engine.render.inputs import Inputs
@@ -28,10 +31,13 @@ TIMEOUT = 300.0
 T = TypeVar("T")
 
 
-def completed(build: Callable[[Remotes], T], timeout: float = TIMEOUT) -> T:
+def completed(
+    build: Callable[[Remotes], T], timeout: float = TIMEOUT, opening: Opening | None = None
+) -> T:
     """What `build` gives once it lacks nothing.  Raises what it raises.
 
     timeout: seconds of each round of fetching; a base that names further ones makes another.
+    opening: opens the data keys that it lacks.
     """
     got = Remotes()
     try:
@@ -41,7 +47,7 @@ def completed(build: Callable[[Remotes], T], timeout: float = TIMEOUT) -> T:
     with TemporaryDirectory() as folder, closing(Stores(Path(folder))) as stores:
         try:
             while True:
-                got = anyio.run(_fetched, needs, got, stores, timeout)
+                got = anyio.run(_fetched, needs, _Fetched(got, opening), stores, timeout)
                 try:
                     return build(got)
                 except Lacking as lacking:
@@ -50,16 +56,26 @@ def completed(build: Callable[[Remotes], T], timeout: float = TIMEOUT) -> T:
             raise masked_failure(failure, got) from None
 
 
-async def _fetched(needs: Needs, got: Remotes, stores: Stores, timeout: float) -> Remotes:  # noqa: ASYNC109 - of the fetch, not of this call
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """What there is so far, and what opens data keys."""
+
+    got: Remotes
+    opening: Opening | None
+
+
+async def _fetched(needs: Needs, so_far: _Fetched, stores: Stores, timeout: float) -> Remotes:  # noqa: ASYNC109 - of the fetch, not of this call
     settings = Settings()
 
     async def store_of(url: str) -> Store:
         return await to_thread.run_sync(stores.of, url)
 
     async with open_session() as session:
-        tools = Tools(session, anyio.CapacityLimiter(settings.concurrent_fetches))
+        workers = anyio.CapacityLimiter(settings.concurrent_fetches)
+        tools = Tools(session, workers, environment=os.environ, store_of=stores.of)
         bases = Bases(store_of, tools, limits_of(settings))
-        fetch = Fetch(bases, timeout, "the limit of this command", got)
+        got, opening = so_far.got, so_far.opening
+        fetch = Fetch(bases, timeout, "the limit of this command", got, opening)
         await fetch.bring(needs)
     return fetch.got
 

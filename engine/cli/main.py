@@ -23,6 +23,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "suspend": ("engine.cli.suspend", "Leave objects as they are until they are resumed."),
     "resume": ("engine.cli.resume", "Reconcile suspended objects again, and wait for them."),
     "build": ("engine.cli.build", "Render a local folder as the engine would."),
+    "secrets": (
+        "engine.cli.secrets",
+        "Show who can decrypt what in Git, what is wrong, and rotate keys.",
+    ),
     "version": ("engine.cli.version", "Show the versions of Lockstep, Python and Kubernetes."),
 }
 """By name: the module whose `command` it is, and the first line of its help."""

@@ -30,6 +30,8 @@ _EXPECTED: Mapping[str, str] = {
     ),
     "engine.cluster.kubeconfig.InvalidKubeconfig": _SEE_TARGET,
     "engine.plugin.PluginConflict": "",
+    "engine.plugin.KeyUnavailable": "",
+    "engine.plugin.TokenUnavailable": "",
     "engine.serve.http.BadAddress": "",
     "builtins.OSError": "",
 }

@@ -42,7 +42,7 @@ async def command(
         for obj in await suspension.chosen(client, kind, names, target.namespace):
             name = obj["metadata"]["name"]
             steps.doing(f"resuming {kind.name} {name} in {target.namespace} namespace")
-            resumed.append(await suspension.write(client, kind, obj, suspend=False))
+            resumed.append(await suspension.write(client, kind, obj, None))
             steps.done(f"{kind.name} {name} resumed")
         if wait:
             await _wait(client, kind, resumed, seconds)

@@ -13,9 +13,10 @@ import click
 from engine import app
 from engine.cli.flags import SECTIONS, plain_flags, settings_of, with_settings
 from engine.cli.help import SectionedCommand, examples
-from engine.cli.problems import INTERRUPTED
+from engine.cli.problems import INTERRUPTED, Problem
 from engine.cluster.connect import locate
 from engine.cluster.endpoint import Endpoint
+from engine.plugin import NO_PLUGINS, Plugin, load
 from engine.settings import Settings, unknown_variables
 from engine.telemetry import flush_traces, logger, set_up_logging, set_up_tracing
 
@@ -53,22 +54,38 @@ def command(**values: Any) -> None:
     flight and gives the Leases back; a second Ctrl-C stops at once.
     """
     settings = settings_of(values)
+    _check_gates(settings)
     set_up_logging(settings.log_level, settings.log_encoding)
     for name, nearest in unknown_variables(os.environ).items():
         meant = f": {nearest} is meant" if nearest else ""
         logger.warning("%s is no setting of this version and has no effect%s", name, meant)
     set_up_tracing(settings.otlp_endpoint, settings.trace_ratio, version("lockstep"))
-    endpoint = locate(settings.kubeconfig, settings.context)
+    endpoint, plugins = locate(settings.kubeconfig, settings.context), load()
     gc.freeze()  # what was imported stays
     gc.set_threshold(_GARBAGE)
     try:
-        status = anyio.run(serve, settings, endpoint)
+        status = anyio.run(serve, settings, endpoint, plugins)
     finally:
         flush_traces()
     click.get_current_context().exit(status)
 
 
-async def serve(settings: Settings, endpoint: Endpoint) -> int:
+def _check_gates(settings: Settings) -> None:
+    """Raises Problem if a service account is to be used that a gate forbids, as Flux does."""
+    accounts = {
+        "--default-decryption-service-account": settings.default_decryption_service_account,
+        "--default-kubeconfig-service-account": settings.default_kubeconfig_service_account,
+    }
+    given = [flag for flag, name in accounts.items() if name]
+    if given and not settings.object_level_workload_identity:
+        raise Problem(
+            "cannot set default service accounts when the feature gate "
+            "ObjectLevelWorkloadIdentity is not enabled: set --object-level-workload-identity, or "
+            f"leave out {' and '.join(given)}"
+        )
+
+
+async def serve(settings: Settings, endpoint: Endpoint, plugins: Plugin = NO_PLUGINS) -> int:
     """Runs the engine until a signal ends it; the exit status.  Raises what `app.run` raises."""
     logger.info("lockstep %s, reconciling in %s", version("lockstep"), endpoint.host)
     stop = anyio.Event()
@@ -76,7 +93,7 @@ async def serve(settings: Settings, endpoint: Endpoint) -> int:
     finished = False
     async with anyio.create_task_group() as both:
         both.start_soon(partial(_obey, stop, both.cancel_scope, settings))
-        await app.run(settings, endpoint, stop, state)
+        await app.run(settings, endpoint, stop, state, plugins)
         finished = True
         both.cancel_scope.cancel()
     return 0 if finished else INTERRUPTED

@@ -1,6 +1,7 @@
-"""What `suspend` and `resume` share: which objects, and the one field that they change."""
+"""What `suspend` and `resume` share: which objects, and what they change in them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -12,6 +13,7 @@ from engine.cli.reconcile import MANAGER
 from engine.cluster import Client
 from engine.cluster.resource import resource_of
 from engine.objects.ref import Object
+from engine.plan.suspension import MARKS, Suspension
 
 
 def parse(words: tuple[str, ...], everything: bool) -> tuple[Kind, tuple[str, ...]]:
@@ -37,10 +39,19 @@ async def chosen(
     return [await named(client, kind, namespace, name) for name in names]
 
 
-async def write(client: Client, kind: Kind, obj: Object, suspend: bool) -> Object:
-    """The object after `spec.suspend` was set, or removed."""
+async def write(client: Client, kind: Kind, obj: Object, said: Suspension | None) -> Object:
+    """The object after `spec.suspend` was set, or removed.
+
+    said: why, by whom and until when; None: it is resumed.  What was said before goes.
+    """
     metadata = obj["metadata"]
-    patch = {"spec": {"suspend": True if suspend else None}}
+    words = (said.reason, said.until, said.by) if said is not None else ("",) * len(MARKS)
+    given = dict(zip(MARKS, words, strict=True))
+    old = metadata.get("annotations") or {}
+    marks = {key: text or None for key, text in given.items() if text or key in old}
+    patch: dict[str, Any] = {"spec": {"suspend": True if said is not None else None}}
+    if marks:
+        patch["metadata"] = {"annotations": marks}
     return await client.merge_patch(
         resource_of(kind),
         metadata["namespace"],

@@ -5,7 +5,7 @@ is given up at once.  Views (`at`, `impersonating`, `fenced`) are cheap and shar
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from random import Random
@@ -13,6 +13,7 @@ from typing import Any, TypedDict, Unpack
 
 import orjson
 
+from engine.cluster.breaker import Breaker
 from engine.cluster.discovery import Discovery
 from engine.cluster.endpoint import Endpoint
 from engine.cluster.errors import ApiError, Gone, NotFound
@@ -89,9 +90,14 @@ class Client:
 
     # Views
 
-    def at(self, priority: Priority) -> "Client":
-        """The same with requests of that priority."""
-        return Client(replace(self._sender, priority=priority), self.discovery)
+    def at(self, priority: Priority, tenant: str | None = None) -> "Client":
+        """The same with requests of that priority.
+
+        tenant: the namespace on whose behalf they are, "" for the engine's own; None: as before.
+        """
+        whose = self._sender.tenant if tenant is None else tenant
+        sender = replace(self._sender, priority=priority, tenant=whose)
+        return Client(sender, self.discovery)
 
     def impersonating(self, user: str) -> "Client":
         """The same, acting as `user` (`system:serviceaccount:<namespace>:<name>`)."""
@@ -120,6 +126,19 @@ class Client:
     def doubtful_until(self) -> float:
         """Monotonic instant until which a fenced write that was given up may still be acted on."""
         return self._sender.line.doubtful_until
+
+    @property
+    def breaker(self) -> Breaker | None:
+        """What stops asking while the API server is silent, None if nothing does."""
+        return self._sender.line.limiter.breaker
+
+    async def ping(self) -> None:
+        """Returns if the API server answers one request, see `Sender.ping`.  Raises ApiError."""
+        await self._sender.ping()
+
+    def doubt(self, until: float) -> None:
+        """A write of ours to another cluster may be acted on until that monotonic instant, too."""
+        self._sender.line.doubtful_until = max(self._sender.line.doubtful_until, until)
 
     # Reading
 
@@ -218,7 +237,8 @@ class Client:
         with self._sender.line.limiter.watching():
             stream = await self._sender.stream(request)
             try:
-                yield stream
+                with nullcontext() if self.breaker is None else self.breaker.cutting(stream.close):
+                    yield stream
             finally:
                 stream.close()
 

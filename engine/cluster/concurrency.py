@@ -53,9 +53,9 @@ class Concurrency:
         """Requests that may be under way at once."""
         return int(self._limit)
 
-    def has_room(self, now: float) -> bool:
-        """Whether one more may start."""
-        return self.in_flight < self.limit and now >= self.resumes_at
+    def is_paused(self, now: float) -> bool:
+        """Whether nobody may start, as the API server has asked."""
+        return now < self.resumes_at
 
     def start(self) -> int:
         """One more is under way; how many are, itself included."""

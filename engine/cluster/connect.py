@@ -3,20 +3,25 @@
 import os
 import ssl
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # not in typeshed
 
 from engine.cluster import kubeconfig
 from engine.cluster.credentials import TokenFile
 from engine.cluster.endpoint import Endpoint
-from engine.cluster.kubeconfig import InvalidKubeconfig
+from engine.cluster.kubeconfig import InvalidKubeconfig, Licence, trust_of
+from engine.source.proxies import proxy_of
 
-__all__ = ["Endpoint", "InvalidKubeconfig", "from_kubeconfig", "in_cluster", "locate"]
+__all__ = [
+    "Endpoint",
+    "InvalidKubeconfig",
+    "Licence",
+    "from_kubeconfig",
+    "from_tenant",
+    "in_cluster",
+    "locate",
+]
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -54,7 +59,19 @@ def from_kubeconfig(
         files = [source] if isinstance(source, Path) else source
         name = os.pathsep.join(map(str, files))
         endpoint = kubeconfig.parse(kubeconfig.read(files), file=name, context=context)
-    return _proxied(endpoint, environment)
+    return proxied(endpoint, environment)
+
+
+def from_tenant(
+    content: bytes, name: str, licence: Licence, environment: Mapping[str, str] = os.environ
+) -> Endpoint:
+    """The API server of a kubeconfig that a tenant gives, as far as he may.
+
+    name: what messages call it.   Raises InvalidKubeconfig.
+    """
+    config = kubeconfig.decode(content, name)
+    kubeconfig.check_sections(config, name)
+    return proxied(kubeconfig.parse(config, file=name, tenant=licence), environment)
 
 
 def in_cluster(
@@ -79,39 +96,15 @@ def in_cluster(
     endpoint = Endpoint(
         host=f"https://{address}:{port or 443}",
         tls=tls,
+        trust=trust_of(tls),
         credentials=TokenFile(folder / "token"),
         namespace=namespace.read_text().strip() if namespace.exists() else "",
     )
-    return _proxied(endpoint, environment)
+    return proxied(endpoint, environment)
 
 
-def _proxied(endpoint: Endpoint, environment: Mapping[str, str]) -> Endpoint:
+def proxied(endpoint: Endpoint, environment: Mapping[str, str]) -> Endpoint:
     """The endpoint with the environment's proxy, looked up once as it costs 0.5 ms a request."""
     if endpoint.proxy:
         return endpoint
-    url = urlsplit(endpoint.host)
-    proxies = {
-        name.lower().removesuffix("_proxy"): value
-        for name, value in environment.items()
-        if name.lower().endswith("_proxy") and value
-    }
-    host = url.hostname or ""
-    if host in {"localhost", "127.0.0.1", "::1"} or _is_excepted(host, proxies):
-        return endpoint
-    return replace(endpoint, proxy=proxies.get(url.scheme, ""))
-
-
-def _is_excepted(host: str, proxies: Mapping[str, str]) -> bool:
-    """Whether NO_PROXY names the host, its domain, or (as Go understands it) its network."""
-    if proxy_bypass_environment(host, proxies):
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    for name in proxies.get("no", "").split(","):
-        if "/" in name:
-            with suppress(ValueError):  # no network, so it excepts nothing
-                if address in ip_network(name.strip(), strict=False):
-                    return True
-    return False
+    return replace(endpoint, proxy=proxy_of(endpoint.host, environment))

@@ -18,6 +18,14 @@ class Endpoint:
     server_name: str = ""  #: the name in the certificate where it is not the host's
     proxy: str = ""  #: URL of an HTTP proxy
     headers: Mapping[str, str] = field(default_factory=dict)  #: sent with each request
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Values of the credentials, which no message may show."""
+    identity: str = ""
+    """What tells these credentials from the engine's own; empty: they are its own."""
+    trust: str = ""
+    """What tells the authorities that are trusted from others; empty: the system's, or no TLS."""
+    read_timeout: float = 0.0
+    """Seconds: the longest silence while reading an answer; 0: `request_timeout`."""
     request_timeout: float = 20.0
     """Seconds: the longest that a write takes, and the longest silence while reading an answer.
 

@@ -2,7 +2,7 @@
 
 # ruff: noqa: N818 - named like the reasons of Kubernetes' Status objects
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,17 @@ class Unreachable(ApiError):
 
 class TimedOut(Unreachable):
     """No answer in time: it was sent, and may still be acted on."""
+
+
+class Paused(Unreachable):
+    """Not asked: the cluster gives no answer to anybody (`breaker.py`).
+
+    over: returns once it does.
+    """
+
+    def __init__(self, message: str, over: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(0, "", message)
+        self.over = over
 
 
 class TooManyWatches(ApiError):

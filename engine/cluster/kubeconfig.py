@@ -5,12 +5,14 @@ Source: client-go tools/clientcmd (merging, relative paths, precedence of creden
 
 import base64
 import binascii
+import hashlib
 import ssl
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -22,6 +24,17 @@ _FILES = {
     "clusters": ("certificate-authority",),
     "users": ("client-certificate", "client-key", "tokenFile"),
 }
+
+
+_PROXIES = ("http://", "https://")
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """What a tenant's kubeconfig may do beyond naming a cluster and holding credentials inline."""
+
+    exec_plugins: bool = False
+    unverified_tls: bool = False
 
 
 class InvalidKubeconfig(ValueError):  # noqa: N818 - it is the file that is wrong, not we
@@ -44,8 +57,7 @@ def read(files: list[Path]) -> dict[str, Any]:
             raise InvalidKubeconfig(f"kubeconfig {str(file)!r}: {error}") from error
         found = True
         config = decode(text, str(file))
-        for section in _SECTIONS:
-            _check(config, section, str(file))
+        check_sections(config, str(file))
         _merge(merged, _absolute(config, file))
     if not found:
         raise InvalidKubeconfig(f"kubeconfig {', '.join(map(repr, map(str, files)))}: no such file")
@@ -56,11 +68,19 @@ def decode(text: str | bytes, file: str) -> dict[str, Any]:
     """The kubeconfig that `text` holds.  Raises InvalidKubeconfig if it is not a mapping."""
     try:
         config = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
-    except yaml.YAMLError as error:
-        raise InvalidKubeconfig(f"kubeconfig {file!r}: not YAML: {error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)  # the text may quote a token, the place not
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "not UTF-8 text"
+        raise InvalidKubeconfig(f"kubeconfig {file!r}: not YAML: {place}") from None
     if not isinstance(config, dict):
         raise InvalidKubeconfig(f"kubeconfig {file!r}: not a mapping")
     return config
+
+
+def check_sections(config: Mapping[str, Any], file: str) -> None:
+    """Raises InvalidKubeconfig unless each section is a list of named mappings, as it must be."""
+    for section in _SECTIONS:
+        _check(config, section, file)
 
 
 def _check(config: Mapping[str, Any], section: str, file: str) -> None:
@@ -104,13 +124,13 @@ def _merge(into: dict[str, Any], config: Mapping[str, Any]) -> None:
 
 
 def parse(
-    config: Mapping[str, Any], *, file: str, context: str = "", trusted: bool = True
+    config: Mapping[str, Any], *, file: str, context: str = "", tenant: Licence | None = None
 ) -> Endpoint:
     """The Endpoint of one context of a kubeconfig.
 
     file: what messages call the kubeconfig.   context: empty: its current one.
-    trusted: False for a tenant's: everything must be inline, no program is run, no file of ours
-    is opened and TLS is verified (Flux's sanitising, pkg/runtime/client).
+    tenant: of a tenant's, what it may do: all else must be inline, no program is run, no file of
+    ours is opened and TLS is verified (Flux's sanitising, pkg/runtime/client); None: our own.
     Raises InvalidKubeconfig, naming file and field.
     """
     name = context or str(config.get("current-context") or "")
@@ -121,8 +141,8 @@ def parse(
     user_name = str(chosen.get("user") or "")
     user = _entry(config, "users", user_name, file) if user_name else {}
     where = _Where(file, str(chosen.get("cluster") or ""), user_name)
-    if not trusted:
-        _refuse_foreign(cluster, user, where)
+    if tenant is not None:
+        _refuse_foreign(cluster, user, tenant, where)
     server = str(cluster.get("server") or "")
     if not server.startswith(("https://", "http://")):
         raise where.of_cluster("server", f"{server!r} is not a URL of http or https")
@@ -130,6 +150,8 @@ def parse(
     return Endpoint(
         host=normal_host(server),
         tls=tls,
+        trust=_trust(cluster, tls),
+        secrets=_secrets(cluster, user),
         credentials=_credentials(config, name, user, tls, where),
         namespace=str(chosen.get("namespace") or ""),
         server_name=str(cluster.get("tls-server-name") or ""),
@@ -166,17 +188,31 @@ def _entry(config: Mapping[str, Any], section: str, name: str, file: str) -> Map
     raise InvalidKubeconfig(f"kubeconfig {file!r}: {section}: there is no {name!r}")
 
 
-def _refuse_foreign(cluster: Mapping[str, Any], user: Mapping[str, Any], where: _Where) -> None:
+def _refuse_foreign(
+    cluster: Mapping[str, Any], user: Mapping[str, Any], may: Licence, where: _Where
+) -> None:
+    """Raises InvalidKubeconfig for what would use this machine, or send requests astray.
+
+    Source: CVE-2022-24817 (programs and files named by a tenant's kubeconfig).
+    """
+    if set("?#@") & set(str(cluster.get("server") or "")):
+        raise where.of_cluster("server", "a login, query or fragment in the URL is refused")
+    proxy = str(cluster.get("proxy-url") or "")
+    if proxy and not proxy.startswith(_PROXIES):
+        raise where.of_cluster("proxy-url", "only a proxy of http or https can be used")
     if cluster.get("certificate-authority"):
         raise where.of_cluster("certificate-authority", "files are refused: give the data inline")
-    if cluster.get("insecure-skip-tls-verify"):
-        raise where.of_cluster("insecure-skip-tls-verify", "unverified TLS is refused")
+    if cluster.get("insecure-skip-tls-verify") and not may.unverified_tls:
+        text = "unverified TLS is refused: give certificate-authority-data, or have the engine run "
+        raise where.of_cluster("insecure-skip-tls-verify", f"{text}with --insecure-kubeconfig-tls")
     for field in ("client-certificate", "client-key", "tokenFile"):
         if user.get(field):
             raise where.of_user(field, "files are refused: give the data inline")
-    for field in ("exec", "auth-provider"):
-        if user.get(field):
-            raise where.of_user(field, "programs and providers are refused: give a token")
+    if user.get("auth-provider"):
+        raise where.of_user("auth-provider", "providers are refused: give a token")
+    if user.get("exec") and not may.exec_plugins:
+        text = "programs are refused: give a token, use spec.kubeConfig.configMapRef, or have the "
+        raise where.of_user("exec", f"{text}engine run with --insecure-kubeconfig-exec")
 
 
 def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any], where: _Where) -> ssl.SSLContext:
@@ -202,6 +238,30 @@ def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any], where: _Where) -> 
     return tls
 
 
+def _secrets(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> tuple[str, ...]:
+    """See `Endpoint.secrets`."""
+    login = urlsplit(str(cluster.get("proxy-url") or "")).password
+    values = [user.get(name) for name in ("token", "password", "client-key-data")]
+    return tuple(str(each) for each in (*values, login) if each)
+
+
+def _trust(cluster: Mapping[str, Any], tls: ssl.SSLContext | None) -> str:
+    """See `Endpoint.trust`: the same whichever file the same certificates came from."""
+    names = ("certificate-authority-data", "certificate-authority")
+    is_own = any(cluster.get(name) for name in names)
+    if tls is None or tls.verify_mode is ssl.CERT_NONE or not is_own:
+        return ""
+    return trust_of(tls)
+
+
+def trust_of(tls: ssl.SSLContext) -> str:
+    """A digest of the authorities that it trusts."""
+    digest = hashlib.sha256()
+    for certificate in sorted(tls.get_ca_certs(binary_form=True)):
+        digest.update(hashlib.sha256(certificate).digest())
+    return digest.hexdigest()
+
+
 def _load_certificate(tls: ssl.SSLContext, user: Mapping[str, Any]) -> None:
     """Have `tls` show the user's certificate, if there is one; data goes before files."""
     certificate, key = (_content(user, field) for field in ("client-certificate", "client-key"))
@@ -210,7 +270,7 @@ def _load_certificate(tls: ssl.SSLContext, user: Mapping[str, Any]) -> None:
     with tempfile.NamedTemporaryFile() as file:  # OpenSSL takes files only; readable by us alone
         file.write(certificate + b"\n" + key)
         file.flush()
-        tls.load_cert_chain(file.name)
+        tls.load_cert_chain(file.name, password="")  # never ask a person for one
 
 
 def _content(user: Mapping[str, Any], field: str) -> bytes:

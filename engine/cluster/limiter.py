@@ -1,6 +1,7 @@
 """Leave to send: one Limiter for each API server, asked before each request and each watch.
 
-How many at once is said by `concurrency.py`, who is next by `lines.py`; here it is waited for.
+How many at once is said by `concurrency.py`, who is next by `runtime/lines.py`; here it is waited
+for.
 Watches take no place of requests: they are counted, capped and opened a few at a time.
 """
 
@@ -10,11 +11,16 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from engine.cluster.breaker import Breaker
 from engine.cluster.concurrency import Bounds, Concurrency
 from engine.cluster.errors import TooManyWatches
-from engine.cluster.lines import Lines
 from engine.runtime.clock import Clock
+from engine.runtime.lines import Lines
 from engine.runtime.priority import Priority
+
+_URGENT = 0.5  # seconds after a manual request in which its run is likely to send the next one
+_KEPT = 0.875
+"""Of the limit, while a person waits: 4 requests in flight use most of an API server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +66,30 @@ class Slot:
 class Limiter:
     """Whoever sends a request holds a slot meanwhile, whoever watches a place for watches."""
 
-    def __init__(self, clock: Clock, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self, clock: Clock, bounds: Bounds | None = None, breaker: Breaker | None = None
+    ) -> None:
+        """breaker: None for a cluster without which there is nothing to do anyway."""
         self._clock = clock
+        self.breaker = breaker
         self._bounds = bounds or Bounds()
         self._concurrency = Concurrency(self._bounds)
         self._lines: Lines[_Waiter] = Lines()
         self._openings = anyio.Semaphore(self._bounds.openings)
         self._watches = 0
+        self._urgent_until = float("-inf")
 
     @asynccontextmanager
-    async def slot(self, priority: Priority) -> AsyncIterator[Slot]:
-        """Wait for leave to send, and hold it inside."""
-        crowd = await self._admission(priority)
+    async def slot(self, priority: Priority, tenant: str = "") -> AsyncIterator[Slot]:
+        """Wait for leave to send, and hold it inside.
+
+        tenant: on whose behalf, "": the engine's own.
+        """
+        crowd = await self._admission(priority, tenant)
         try:
             yield Slot(self._concurrency, crowd, self._clock)
         finally:
-            self._concurrency.end()
-            self._admit()
+            self._end(priority, tenant)
 
     def reject(self, retry_after: float) -> None:
         """The API server sheds load: nobody but Leases sends for that many seconds."""
@@ -109,14 +122,15 @@ class Limiter:
                 await self._clock.sleep(left)
             yield
 
-    async def _admission(self, priority: Priority) -> int:
+    async def _admission(self, priority: Priority, tenant: str) -> int:
         """Wait for leave; how many requests are under way then, itself included."""
         if priority is Priority.LEASE:
             # The API server keeps a level of its own for Leases; a pause of the rest must not cost
             # the right to write.
             return self._concurrency.start()
         waiter = _Waiter()
-        self._lines.join(waiter, priority)
+        self._note(priority)
+        self._lines.join(waiter, priority, tenant)
         try:
             self._admit()
             while not waiter.crowd:
@@ -126,17 +140,42 @@ class Limiter:
         except BaseException:
             self._lines.leave(waiter)
             if waiter.crowd:
-                self._concurrency.end()
-                self._admit()
+                self._end(priority, tenant)
             raise
         return waiter.crowd
 
+    def _end(self, priority: Priority, tenant: str) -> None:
+        """One that was admitted is not under way any more."""
+        self._concurrency.end()
+        self._note(priority)
+        if priority is not Priority.LEASE:
+            self._lines.release(tenant)
+        self._admit()
+
     def _admit(self) -> None:
         """Let in whom there is room for."""
-        now = self._clock.monotonic()
-        while self._concurrency.has_room(now) and (waiter := self._lines.next()) is not None:
-            waiter.crowd = self._concurrency.start()
+        now, concurrency = self._clock.monotonic(), self._concurrency
+        while not concurrency.is_paused(now):
+            leases = concurrency.in_flight - self._lines.held
+            waiter = self._lines.next(concurrency.limit - leases, self._kept(now))
+            if waiter is None:
+                return
+            waiter.crowd = concurrency.start()
             waiter.event.set()
+
+    def _note(self, priority: Priority) -> None:
+        if priority is Priority.MANUAL:
+            self._urgent_until = self._clock.monotonic() + _URGENT
+
+    def _kept(self, now: float) -> int:
+        """How many of the requests are kept for a person who waits, if one does.
+
+        Else each answer to him comes after those to all others: at the API server, and here.
+        """
+        if now > self._urgent_until:
+            return 0
+        rest = int(self._concurrency.limit * _KEPT)
+        return max(0, min(rest, self._concurrency.limit - self._bounds.least))
 
     def _resumes_in(self) -> float:
         return max(0.0, self._concurrency.resumes_at - self._clock.monotonic())

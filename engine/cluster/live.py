@@ -16,7 +16,7 @@ import anyio
 import anyio.abc
 
 from engine.cluster.client import Client, Query
-from engine.cluster.errors import ApiError, Forbidden, NotFound, TooManyWatches
+from engine.cluster.errors import ApiError, Forbidden, NotFound, Paused, TooManyWatches
 from engine.cluster.following import Following
 from engine.cluster.resource import DEFINITIONS, Resource
 from engine.cluster.sightings import Sightings
@@ -65,6 +65,8 @@ class _Followed:
     """Set once all is told, or once that has failed or takes too long."""
     synced_at: int | None = None  # resourceVersion; None: not all is told
     unneeded_since: float | None = None
+    is_cut: bool = False
+    """Whether the cluster fell silent, and not all is told since."""
 
     @property
     def kind(self) -> Kind:
@@ -72,7 +74,7 @@ class _Followed:
 
     def is_fresh(self, now: float) -> bool:
         """Whether what it has told is all, and is to be relied on."""
-        return self.synced_at is not None and self.watch.is_fresh(now)
+        return self.synced_at is not None and not self.is_cut and self.watch.is_fresh(now)
 
     def shows(self, seen: Observation) -> bool:
         """Whether its version's words are those in which we applied the object, if we did."""
@@ -105,11 +107,14 @@ class Live:
         self.judges = Judges()
         self.following = Following(clock, random)
 
-    async def serve(self) -> None:
+    async def serve(
+        self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
         """Watches what `follow` asks for, until cancelled."""
         try:
             async with anyio.create_task_group() as self._tasks:
                 self._tasks.start_soon(self.following.serve)
+                task_status.started()
                 while True:
                     await self._clock.sleep(SWEEP)
                     self._sweep()
@@ -227,6 +232,7 @@ class Live:
     def _synced(self, followed: _Followed, version: int) -> None:
         """All has been told: what was noted, and went while nothing was heard, is there no more."""
         before, followed.synced_at = followed.synced_at, version
+        followed.is_cut = False
         if before is not None and version < before:
             # The API server's storage was restored: what is newer there has a lower version.
             logger.warning("%s went back in time: looked at anew", followed.resource.title)
@@ -240,6 +246,10 @@ class Live:
 
     async def _troubled(self, followed: _Followed, problem: ApiError) -> None:
         resource = followed.resource
+        if isinstance(problem, Paused):  # whoever plans when it is over waits for what is new
+            followed.answered.set()
+            followed.is_cut, followed.answered = True, anyio.Event()
+            return
         if isinstance(problem, Forbidden | NotFound):
             followed.synced_at = None
         is_seldom = isinstance(problem, Forbidden | TooManyWatches)
@@ -270,7 +280,7 @@ class Live:
         if seen is None or seen.version != version_number(metadata.get("resourceVersion")):
             return None
         is_same = seen.uid == metadata.get("uid") and seen.api_version == obj["apiVersion"]
-        is_special = self.ignored.of(ref) or self.judges.is_judged(ref, seen.owner)
+        is_special = self.ignored.is_any(ref) or self.judges.is_judged(ref, seen.owner)
         return seen if is_same and not is_special else None
 
     def _keep(self, ref: Ref, seen: Observation, obj: Object, followed: _Followed) -> None:

@@ -4,6 +4,7 @@ from random import Random
 
 from engine.cluster.errors import (
     ApiError,
+    Paused,
     TooManyRequests,
     Unauthorized,
     Unavailable,
@@ -27,7 +28,10 @@ def pause_after(error: ApiError, request: Request, attempt: int, random: Random)
     3. No connection came about: any request may be sent again.
     4. The connection broke, or 503: it may have been acted on; only if repeating does no harm.
     5. 401: once, as a token may have been renewed.
+    6. Nothing was asked, as the cluster gives no answer at all: a probe tries for everybody.
     """
+    if isinstance(error, Paused):
+        return None
     refused = isinstance(error, TooManyRequests) or error.status == 503 or request.repeatable
     if is_shedding(error) and refused:
         if attempt >= REFUSALS:

@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from random import Random
 
+import anyio
 from opentelemetry import trace
 
 from engine.cluster.errors import (
     ApiError,
     LeaseLost,
+    Paused,
     TimedOut,
     error_of,
     is_shedding,
@@ -24,6 +26,7 @@ from engine.runtime.clock import Clock
 from engine.runtime.priority import Priority
 from engine.telemetry import TRACE, carried, logger, span
 
+PING_TIMEOUT = 10.0  # seconds; as for a connection
 # EventRateLimit, an admission plugin, refuses Events by 429 however idle the API server is.
 _LIMITED_APART = frozenset({"events", "events.events.k8s.io"})
 
@@ -78,6 +81,8 @@ class Sender:
     line: Line
     headers: Mapping[str, str] = field(default_factory=dict)
     priority: Priority = Priority.INTERVAL
+    tenant: str = ""
+    """On whose behalf, "": the engine's own; each tenant gets its share of the requests."""
     fence: Callable[[], None] | None = None
 
     async def call(self, request: Request) -> Answer:
@@ -85,7 +90,7 @@ class Sender:
         attempt = 1
         while True:
             try:
-                return await self._try(request)
+                return await self._guarded(request, attempt)
             except ApiError as error:
                 pause = pause_after(error, request, attempt, self.line.random)
                 if pause is None:
@@ -94,8 +99,60 @@ class Sender:
             self.line.retries += 1
             await self.line.clock.sleep(pause)
 
+    async def ping(self) -> None:
+        """Returns if the API server answers; without leave, credentials or a second try.
+
+        Raises ApiError, also for an answer that is a refusal.
+        """
+        request = Request("get", "GET", "/version", title="/version")
+        began, status, transport = self.line.clock.monotonic(), 0, self.line.transport
+        try:
+            with anyio.move_on_after(PING_TIMEOUT):
+                answer = await transport.send(request, transport.fixed)
+                status = answer.status
+        finally:
+            self._account(request, status, began)
+        if not status:
+            text = f"GET {transport.endpoint.host}{request.path}: no answer in time"
+            raise TimedOut(0, "", text)
+        if status >= 400:
+            raise error_of(status, answer.body)
+
+    async def _guarded(self, request: Request, attempt: int) -> Answer:
+        """One try, unless the cluster is silent; what comes of it is told to its breaker."""
+        breaker = self.line.limiter.breaker
+        if breaker is None:
+            return await self._try(request)
+        try:
+            answer = await self._try(request)
+        except Paused:
+            raise
+        except ApiError as error:
+            breaker.failed(error, attempt)
+            raise
+        breaker.answered()
+        return answer
+
+    def _check(self) -> None:
+        """Raises Paused while the cluster is silent."""
+        if self.line.limiter.breaker is not None:
+            self.line.limiter.breaker.check()
+
     async def stream(self, request: Request) -> Stream:
         """The answer once it has begun; one try."""
+        breaker = self.line.limiter.breaker
+        if breaker is None:
+            return await self._stream(request)
+        breaker.check()
+        try:
+            stream = await self._stream(request)
+        except ApiError as error:
+            breaker.failed(error, 1)
+            raise
+        breaker.answered()
+        return stream
+
+    async def _stream(self, request: Request) -> Stream:
         headers = await self.line.transport.headers(request, self.headers)
         async with self.line.limiter.opening():
             began = self.line.clock.monotonic()
@@ -113,8 +170,10 @@ class Sender:
             return stream
 
     async def _try(self, request: Request) -> Answer:
+        self._check()
         headers = await self.line.transport.headers(request, self.headers)
-        async with self.line.limiter.slot(self.priority) as slot:
+        async with self.line.limiter.slot(self.priority, self.tenant) as slot:
+            self._check()  # again: it may have waited for long
             fence = self.fence if request.mutating else None
             began = self.line.clock.monotonic()
             status = 0

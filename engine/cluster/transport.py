@@ -75,11 +75,12 @@ class Transport:
         asyncio.sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
         self.endpoint = endpoint
         self._clock = clock
-        self._fixed = {"User-Agent": user_agent, **endpoint.headers}
+        self.fixed: Mapping[str, str] = {"User-Agent": user_agent, **endpoint.headers}
         seconds = endpoint.request_timeout
         connect = min(CONNECT_TIMEOUT, seconds)
         self._total = aiohttp.ClientTimeout(total=seconds, sock_connect=connect)
-        self._silence = aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=seconds)
+        patience = endpoint.read_timeout or seconds
+        self._silence = aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=patience)
         self._unbounded = aiohttp.ClientTimeout(total=None, sock_connect=connect)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
@@ -99,7 +100,7 @@ class Transport:
         """
         with _translated(request, self.endpoint.host):
             proof = await self.endpoint.credentials.headers(self._clock.monotonic())
-        return {**self._fixed, **identity, **proof}
+        return {**self.fixed, **identity, **proof}
 
     async def send(
         self,

@@ -22,6 +22,7 @@ from engine.cluster.errors import (
     Forbidden,
     Gone,
     NotFound,
+    Paused,
     Unreachable,
     error_of_status,
 )
@@ -116,6 +117,11 @@ class Watch:
                 await self._spread()  # the others fell silent with it
             except Gone:
                 await self._begin_anew()
+            except Paused as pause:
+                yield self._trouble(pause)
+                self._forget_version()  # silence after this must not look like "nothing changed"
+                await pause.over()
+                await self._spread()
             except ApiError as error:
                 if self._streams_lists and not self._version and error.status in (400, 422):
                     self._streams_lists = False

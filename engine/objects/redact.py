@@ -16,6 +16,8 @@ _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _NO_VALUES: Final = {"apiVersion", "kind", "metadata", "type", "immutable", "data"}
 _SHORTEST: Final = 3
 """Characters below which a value is not masked: it would show where it stands in every word."""
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.-]+")
+"""What no quoting changes."""
 
 
 def masked(obj: Object) -> Object:
@@ -37,28 +39,83 @@ def mask(text: str, secrets: Iterable[str]) -> str:
     The longest form is masked first, so that no secret is masked in part; a secret of several
     lines is also masked line by line, one shorter than 3 characters is left.
     """
-    pattern = _pattern(secrets)
-    return pattern.sub(MASK, text) if pattern is not None else text
+    return _Hiding(secrets).hidden(text)
 
 
 def masker(secrets: Sequence[str]) -> Callable[[str], str]:
-    """`mask` with a list that may still grow: what it costs to prepare is spent once a length."""
-    prepared: tuple[int, re.Pattern[str] | None] = (0, None)
+    """`mask` with a list that may still grow: what it costs to prepare is spent once a secret."""
+    hiding, known = _Hiding(()), 0
 
     def masked(text: str) -> str:
-        nonlocal prepared
-        if prepared[0] != len(secrets):
-            prepared = len(secrets), _pattern(secrets)
-        pattern = prepared[1]
-        return pattern.sub(MASK, text) if pattern is not None else text
+        nonlocal known
+        if known != len(secrets):
+            hiding.add(secrets[known:])
+            known = len(secrets)
+        return hiding.hidden(text)
 
     return masked
 
 
-def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
-    """What finds every form of the secrets, None if there is none."""
-    forms = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, forms))) if forms else None
+class _Hiding:
+    """Finds every form of some secrets: thousands cost no more for each text than a few."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._seen: set[str] = set()
+        self._forms: dict[str, list[str]] = {}  # {how they begin: forms, the longest first}
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """These, too."""
+        changed: set[str] = set()
+        for secret in secrets:
+            if secret in self._seen:
+                continue
+            self._seen.add(secret)
+            for form in _forms(secret):
+                start = form[:_SHORTEST]
+                known = self._forms.setdefault(start, [])
+                if form not in known:
+                    known.append(form)
+                    changed.add(start)
+        for start in changed:
+            self._forms[start].sort(key=len, reverse=True)
+
+    def hidden(self, text: str) -> str:
+        """The text with MASK in place of each."""
+        if not self._forms:
+            return text
+        parts: list[str] = []
+        done = place = 0
+        while place <= len(text) - _SHORTEST:
+            forms = self._forms.get(text[place : place + _SHORTEST])
+            form = "" if forms is None else _first(forms, text, place)
+            if form:
+                parts += (text[done:place], MASK)
+                done = place = place + len(form)
+            else:
+                place += 1
+        return "".join((*parts, text[done:]))
+
+
+def _first(forms: Iterable[str], text: str, place: int) -> str:
+    """The first of them that stands there, "" if none does."""
+    return next((each for each in forms if text.startswith(each, place)), "")
+
+
+def masked_values(value: Any, hide: Callable[[str], str]) -> Any:
+    """The value with every text and number in it masked; a key stays legible.
+
+    hide: a `masker`.
+    """
+    if isinstance(value, Mapping):
+        return {key: masked_values(item, hide) for key, item in value.items()}
+    if isinstance(value, list):
+        return [masked_values(item, hide) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    text = str(value)
+    hidden = hide(text)
+    return value if hidden == text else hidden
 
 
 def secrets_of(obj: Object) -> list[str]:
@@ -113,10 +170,11 @@ def _forms(secret: str) -> Iterator[str]:
         yield part
         yield base64.b64encode(data).decode()
         yield base64.urlsafe_b64encode(data).decode().rstrip("=")
-        yield quote(data, safe="")
-        yield json.dumps(part)[1:-1]
-        yield json.dumps(part, ensure_ascii=False)[1:-1]
-        yield repr(part)[1:-1]
+        if _PLAIN.fullmatch(part) is None:  # else all of these are the text itself
+            yield quote(data, safe="")
+            yield json.dumps(part)[1:-1]
+            yield json.dumps(part, ensure_ascii=False)[1:-1]
+            yield repr(part)[1:-1]
 
 
 def _decoded(value: str) -> str:

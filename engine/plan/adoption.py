@@ -1,8 +1,9 @@
 """What must leave a live object before ours is applied over it.
 
 Marks of older tools, and the fields that kubectl and others wrote: folded into our own apply entry,
-so that a field which Git does not hold is removed by the next apply.
-Source: fluxcd/pkg ssa (cleanup and field manager migration), flux-behaviour 4.8.
+so that a field which Git does not hold is removed by the next apply.  And API versions in which
+somebody once wrote, where the API server cannot read them any more.
+Source: fluxcd/pkg ssa (cleanup, field manager and API version migration), flux-behaviour 4.8.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,6 +42,31 @@ def is_adoptable(live: Object, manager: str, overridden: Sequence[str]) -> bool:
     entries = metadata.get("managedFields") or ()
     has_foreign = any(_is_foldable(entry, manager, overridden) for entry in entries)
     return has_foreign or any(_legacy_marks(metadata))
+
+
+def migration(live: Object, api_version: str) -> list[dict[str, Any]]:
+    """The JSON patch after which all who wrote the object did so in `api_version`; empty: they did.
+
+    Entries that only their version told apart become one, as the API server would keep only the
+    last of them, and with it forget who owns the fields of the others.
+    """
+    metadata = live["metadata"]
+    entries: Sequence[Object] = metadata.get("managedFields") or ()
+    if all(entry.get("apiVersion") == api_version for entry in entries):
+        return []
+    merged: dict[tuple[Any, ...], Object] = {}
+    for entry in entries:
+        key = tuple(entry.get(part) for part in ("manager", "operation", "subresource"))
+        same = merged.get(key)
+        fields = entry.get("fieldsV1") or {}
+        if same is not None:
+            fields = FieldSet.parse(fields).union(FieldSet.parse(same["fieldsV1"])).format()
+        merged[key] = {**entry, "apiVersion": api_version, "fieldsV1": fields}
+    version = metadata["resourceVersion"]
+    return [
+        {"op": "replace", "path": "/metadata/managedFields", "value": list(merged.values())},
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+    ]
 
 
 def has_lost_owners(live: Object) -> bool:

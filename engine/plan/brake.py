@@ -26,12 +26,14 @@ class Consequences:
     size: objects of the inventory, with those of the Kustomizations in it.
     taken: what deleted Kustomizations take along.
     held: by Namespace or definition to be deleted, what it holds and nobody deletes.
+    unnamed: of that, what the identity that deletes may not read: it is only counted.
     is_asked_for: the whole Kustomization is deleted on purpose: the number needs no approval.
     """
 
     size: int
     taken: frozenset[Ref] = frozenset()
     held: Mapping[Ref, Sequence[Ref]] = field(default_factory=dict)
+    unnamed: frozenset[Ref] = frozenset()
     is_asked_for: bool = False
 
 
@@ -86,7 +88,17 @@ def _filled(plan: Plan, deletions: Sequence[Change], consequences: Consequences)
             yield f"{name} {kept} is still in Git"
         held = consequences.held.get(change.ref, ())
         if held:
-            yield f"{name} it holds {_listed(held)}"
+            yield f"{name} it holds {_named(held, consequences.unnamed)}"
+
+
+def _named(refs: Sequence[Ref], unnamed: frozenset[Ref]) -> str:
+    """The objects, but for the names of those that are not for everybody to read."""
+    known = [ref for ref in refs if ref not in unnamed]
+    hidden = len(refs) - len(known)
+    if not hidden:
+        return _listed(refs)
+    others = f"{hidden} object{'s' * (hidden > 1)} that the service account may not read"
+    return f"{_listed(known)} and {others}" if known else others
 
 
 def _listed(refs: Sequence[Ref]) -> str:

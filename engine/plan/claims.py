@@ -83,6 +83,11 @@ class Claims:
             del self._owners[ref]
             [self._owner[ref]] = left
 
+    def forfeit(self, owner: Ref, ref: Ref) -> None:
+        """The owner may not have that object: until it claims again, it does not want it."""
+        if self._baselines.get(owner, {}).pop(ref, None) is not None:
+            self._drop(owner, ref)
+
     def settle(self, owner: Ref, ref: Ref, content: bytes, signature: bytes) -> None:
         """The owner has just applied the object, or found it as it should be."""
         baselines = self._baselines.get(owner, {})

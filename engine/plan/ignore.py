@@ -29,38 +29,49 @@ _ABSENT: Final = object()
 
 
 class Ignored:
-    """The pointers of each object, by what its owner last said; empty for almost all."""
+    """The pointers of each object, by what its owner last said; empty for almost all.
+
+    An object's owner is the one that its labels name: nobody else has fields of it ignored.
+    """
 
     def __init__(self) -> None:
-        self._of: dict[Ref, tuple[Pointer, ...]] = {}
-        self._owned: dict[Ref, frozenset[Ref]] = {}  # {owner: objects with pointers}
+        # {name and namespace of the owner: {object: pointers}}
+        self._of: dict[tuple[str, str], dict[Ref, tuple[Pointer, ...]]] = {}
 
     def set(self, owner: Ref, found: Mapping[Ref, tuple[Pointer, ...]]) -> frozenset[Ref]:
         """From here on these hold for the objects of `owner`; the objects for which that is news.
 
         What was seen of these objects before was seen with other eyes.
         """
-        before = {ref: self._of.pop(ref, ()) for ref in self._owned.pop(owner, frozenset())}
+        key = owner.name, owner.namespace
+        before = self._of.pop(key, {})
         if found:
-            self._of.update(found)
-            self._owned[owner] = frozenset(found)
+            self._of[key] = dict(found)
         touched = before.keys() | found.keys()
         return frozenset(ref for ref in touched if before.get(ref, ()) != found.get(ref, ()))
 
-    def of(self, ref: Ref) -> tuple[Pointer, ...]:
-        """The pointers of an object."""
-        return self._of.get(ref, ())
+    def of(self, obj: Object) -> tuple[Pointer, ...]:
+        """The pointers of an object, desired or live, with the labels of its owner."""
+        if not self._of:
+            return ()
+        labels = obj["metadata"].get("labels") or {}
+        owner = labels.get(OWNER_LABELS[0], ""), labels.get(OWNER_LABELS[1], "")
+        return self._of.get(owner, {}).get(Ref.of(obj), ())
+
+    def is_any(self, ref: Ref) -> bool:
+        """Whether somebody who wants the object has fields of it ignored."""
+        return any(ref in pointers for pointers in self._of.values())
 
     def spare(self, obj: Object) -> Callable[[Fields], Fields] | None:
         """What takes the ignored fields out of those that we own; None if there are none."""
-        pointers = self._of.get(Ref.of(obj)) if self._of else None
+        pointers = self.of(obj)
         if not pointers:
             return None
         return lambda owned: spared(owned, obj, pointers)
 
     def __repr__(self) -> str:
         """Counts, for logs and debuggers."""
-        return f"<Ignored in {len(self._of)} objects>"
+        return f"<Ignored in {sum(map(len, self._of.values()))} objects>"
 
 
 def ignored_fields(

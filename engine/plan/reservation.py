@@ -52,9 +52,14 @@ class Neighbour:
     is_behind: bool = False
     is_suspended: bool = False
 
+    @property
+    def has_a_say(self) -> bool:
+        """Whether it is anything at all to the object."""
+        return self.wants or self.holds or self.is_related or self.is_heir
+
 
 def reservation(
-    neighbours: Iterable[Neighbour], *, is_over: bool, is_last: bool
+    neighbours: Iterable[Neighbour], *, is_over: bool, is_last: bool, horizon: str = ""
 ) -> Reservation | None:
     """What keeps an object that still carries its old owner's labels; None: it may be deleted.
 
@@ -64,6 +69,7 @@ def reservation(
     in a commit that renames something must not delete what runs.
     is_over: the old owner has waited long enough.  is_last: it is being deleted itself, and leaves
     behind what others want when the time is over, or at once where the other is suspended.
+    horizon: see `listed`.
     """
     met = list(neighbours)
     sleeping = {each.ref for each in met if each.is_suspended and (each.wants or each.holds)}
@@ -71,21 +77,32 @@ def reservation(
     wanting = sleeping | {each.ref for each in awake if each.wants}
     if wanting:
         is_final = is_last and (is_over or bool(sleeping))
-        return Reservation(
-            f"wanted by {_listed(wanting)}", frozenset(wanting), is_final, is_bounded=is_last
-        )
+        text = f"wanted by {listed(wanting, horizon)}"
+        return Reservation(text, frozenset(wanting), is_final, is_bounded=is_last)
     heirs = {each.ref for each in met if each.is_heir}
     if heirs:
-        text = f"{_listed(heirs)}, not built yet, is to take its owner's place"
+        text = f"{listed(heirs, horizon)}, not built yet, is to take its owner's place"
         return Reservation(text, frozenset(heirs))
     pending = {each.ref for each in awake if each.is_behind and (each.holds or each.is_related)}
     if pending and not is_over:
-        text = f"it may be wanted by {_listed(pending)}: not built yet as of now"
+        text = f"it may be wanted by {listed(pending, horizon)}: not built yet as of now"
         return Reservation(text, frozenset(pending), is_bounded=True)
     return None
 
 
-def _listed(refs: Iterable[Ref]) -> str:
-    names = sorted(map(str, refs))
-    more = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+def listed(refs: Iterable[Ref], horizon: str = "", most: int = _LISTED) -> str:
+    """The names of Kustomizations, for a message.
+
+    horizon: the namespace whose objects the reader may know by name, "": all.  A tenant is told
+    that there are others, and not who they are.   most: as many are named.
+    """
+    known = sorted({ref for ref in refs if horizon in ("", ref.namespace)})
+    hidden = len({ref for ref in refs if horizon not in ("", ref.namespace)})
+    names = [str(ref) for ref in known[:most]]
+    if len(known) > most:
+        names[-1] += f" and {len(known) - most} more"
+    if hidden == 1:
+        names.append("a Kustomization of another namespace")
+    elif hidden:
+        names.append(f"{hidden} Kustomizations of other namespaces")
+    return ", ".join(names)

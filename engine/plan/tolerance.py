@@ -7,6 +7,7 @@ until the desired object changes.
 from enum import StrEnum
 
 from engine.objects.ref import Object
+from engine.plan.suspension import is_suspended
 
 ANNOTATION = "gitops.lockstep/drift"
 
@@ -21,12 +22,14 @@ class Tolerance(StrEnum):
 
 
 def tolerance(desired: Object, kustomization: Object) -> Tolerance:
-    """What holds for an object.  Another word than these three is taken for `correct`."""
-    for obj in (desired, kustomization):
-        word = asked(obj)
-        if word:
-            return Tolerance(word) if word in list(Tolerance) else Tolerance.CORRECT
-    return Tolerance.CORRECT
+    """What holds for an object.  Another word than these three is taken for `correct`.
+
+    While the Kustomization is suspended nothing is corrected.
+    """
+    word = asked(desired) or asked(kustomization)
+    found = Tolerance(word) if word in list(Tolerance) else Tolerance.CORRECT
+    is_left = found is Tolerance.CORRECT and is_suspended(kustomization)
+    return Tolerance.WARN if is_left else found
 
 
 def asked(obj: Object) -> str:

@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 from engine.errors import Failure
 from engine.render import Lacking, Remotes, Rendered, Request, render
 from engine.render.cache import ParsedFiles
+from engine.render.decrypt_cache import Decrypt, DecryptedFiles
 from engine.render.explanation import Explainer, Places, Wanted, explain, places_of
 from engine.render.kustomize.model.reading import Parse
 from engine.source.store import Store
@@ -46,12 +47,12 @@ class Job:
     remotes: Remotes | None = None
     wanted: Wanted | None = None
 
-    def done(self, parse: Parse) -> "Rendered | Places":
+    def done(self, parse: Parse, decrypt: Decrypt) -> "Rendered | Places":
         """A Rendered, or the places.  Raises what `render` raises."""
         if self.wanted is None:
-            return render(self.tree, self.request, self.remotes, parse=parse)
-        explained = explain(self.tree, self.request, self.remotes, Explainer(parse=parse))
-        return places_of(explained, self.wanted)
+            return render(self.tree, self.request, self.remotes, parse=parse, decrypt=decrypt)
+        explainer = Explainer(parse=parse, decrypt=decrypt)
+        return places_of(explain(self.tree, self.request, self.remotes, explainer), self.wanted)
 
 
 class _Pickler(pickle.Pickler):
@@ -102,7 +103,7 @@ def serve(memory_bytes: int, cache_bytes: int, idle: float) -> None:
     jobs: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
     store_of = lru_cache(_STORES)(partial(Store, kept_bytes=_KEPT if cache_bytes else 0))
-    parse = ParsedFiles(cache_bytes)
+    do = partial(Job.done, parse=ParsedFiles(cache_bytes), decrypt=DecryptedFiles(cache_bytes // 4))
     if memory_bytes:
         _bound(memory_bytes)
     while True:
@@ -110,7 +111,7 @@ def serve(memory_bytes: int, cache_bytes: int, idle: float) -> None:
             job = jobs.get(timeout=idle or None)
         except Empty:
             os._exit(0)  # the other thread waits for stdin
-        answer = _answer(job, store_of, parse)
+        answer = _answer(job, store_of, do)
         with suppress(BrokenPipeError):  # the engine is gone; `_listen` notices as well
             answers.write(_framed(answer))
             answers.flush()
@@ -132,10 +133,12 @@ def _bound(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
-def _answer(job: bytes, store_of: Callable[[Path], Store], parse: ParsedFiles) -> bytes:
+def _answer(
+    job: bytes, store_of: Callable[[Path], Store], do: Callable[[Job], Rendered | Places]
+) -> bytes:
     answer: Rendered | Places | Exception
     try:
-        answer = _Unpickler(io.BytesIO(job), store_of).load().done(parse)
+        answer = do(_Unpickler(io.BytesIO(job), store_of).load())
     except (Failure, Lacking) as failure:
         answer = failure
     except MemoryError:

@@ -1,5 +1,7 @@
 """Where builds run: in processes of their own, within bounds, the most urgent build first.
 
+Each tenant gets its share of them, and one that has none need not wait until somebody's build,
+which perhaps hangs, has ended: a further process is started for it (the fourth law of Lines).
 A build that hangs, takes too much or takes its process down fails alone; the next one gets a new
 process.  `builder.py` is what runs in them.
 """
@@ -20,13 +22,14 @@ from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from engine.api.duration import format_duration
-from engine.cluster.lines import Lines
 from engine.errors import BuildStopped
 from engine.reconcile.builder import HEADER, Job, answer_in, job_of
 from engine.render import Remotes, Rendered, Request
 from engine.render.cache import ParsedFiles
+from engine.render.decrypt_cache import DecryptedFiles
 from engine.render.explanation import Places
 from engine.runtime import Priority
+from engine.runtime.fairness import FairLimiter
 from engine.settings import Settings
 from engine.source.tree import Tree
 
@@ -37,12 +40,21 @@ class Builders(Protocol):
     """Renders without holding up the event loop."""
 
     async def build(
-        self, tree: Tree, request: Request, priority: Priority, remotes: Remotes | None = None
+        self,
+        tree: Tree,
+        request: Request,
+        priority: Priority,
+        remotes: Remotes | None = None,
+        *,
+        tenant: str = "",
     ) -> Rendered:
-        """What `render` gives.  Raises what that raises, and BuildStopped."""
+        """What `render` gives.  Raises what that raises, and BuildStopped.
+
+        tenant: whose build it is; each gets its share.
+        """
         ...
 
-    async def places(self, job: Job, priority: Priority) -> Places:
+    async def places(self, job: Job, priority: Priority, tenant: str = "") -> Places:
         """Where the fields stand that the job wants.  Raises what `build` raises."""
         ...
 
@@ -56,20 +68,27 @@ class InThread:
 
     def __init__(self, cache_bytes: int) -> None:
         self._limiter = anyio.CapacityLimiter(1)
-        self._parse = ParsedFiles(cache_bytes)
+        self._parse, self._decrypt = ParsedFiles(cache_bytes), DecryptedFiles(cache_bytes // 4)
 
     async def build(
-        self, tree: Tree, request: Request, priority: Priority, remotes: Remotes | None = None
+        self,
+        tree: Tree,
+        request: Request,
+        priority: Priority,
+        remotes: Remotes | None = None,
+        *,
+        tenant: str = "",
     ) -> Rendered:
         """What `render` gives.  Raises what that raises."""
         return cast("Rendered", await self._done(Job(tree, request, remotes)))
 
-    async def places(self, job: Job, priority: Priority) -> Places:
+    async def places(self, job: Job, priority: Priority, tenant: str = "") -> Places:
         """Where the fields stand that the job wants.  Raises what `render` raises."""
         return cast("Places", await self._done(job))
 
     async def _done(self, job: Job) -> Rendered | Places:
-        return await to_thread.run_sync(partial(job.done, self._parse), limiter=self._limiter)
+        do = partial(job.done, self._parse, self._decrypt)
+        return await to_thread.run_sync(do, limiter=self._limiter)
 
     def statistics(self) -> "Statistics":
         """Counts at this moment."""
@@ -80,6 +99,8 @@ class InThread:
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How many builds at once; of each its seconds and memory, and what its process remembers.
+
+    most: there are up to two more while a tenant would have to wait for another one's.
 
     0: no bound on time or memory.  idle: seconds after which a process that has nothing to do ends;
     one stays.
@@ -116,27 +137,32 @@ class Processes:
         self._idle: list[Process] = []  # the one that stays is the last, else the one used last
         self._lasting: Process | None = None
         self._starting = anyio.Lock()
-        self._building = 0
-        self._lines: Lines[anyio.Event] = Lines()
+        self._limiter = FairLimiter(bounds.most)
 
     async def build(
-        self, tree: Tree, request: Request, priority: Priority, remotes: Remotes | None = None
+        self,
+        tree: Tree,
+        request: Request,
+        priority: Priority,
+        remotes: Remotes | None = None,
+        *,
+        tenant: str = "",
     ) -> Rendered:
         """What `render` gives.  Raises what that raises, and BuildStopped.
 
         Cancelled, it kills the process.
         """
-        return cast("Rendered", await self._done(Job(tree, request, remotes), priority))
+        return cast("Rendered", await self._done(Job(tree, request, remotes), priority, tenant))
 
-    async def places(self, job: Job, priority: Priority) -> Places:
+    async def places(self, job: Job, priority: Priority, tenant: str = "") -> Places:
         """Where the fields stand that the job wants, within the bounds of a build.
 
         Raises what `build` raises.
         """
-        return cast("Places", await self._done(job, priority))
+        return cast("Places", await self._done(job, priority, tenant))
 
-    async def _done(self, job: Job, priority: Priority) -> Rendered | Places:
-        async with self._turn(priority):
+    async def _done(self, job: Job, priority: Priority, tenant: str) -> Rendered | Places:
+        async with self._limiter.held(priority, tenant):
             if self._idle:
                 with suppress(_Died):  # perhaps it was dead before it was asked
                     # The one that stays, as the others end sooner, or has most in memory.
@@ -152,27 +178,6 @@ class Processes:
         with anyio.CancelScope(shield=True):
             while self._idle:
                 await _end(self._idle.pop())
-
-    @asynccontextmanager
-    async def _turn(self, priority: Priority) -> AsyncIterator[None]:
-        """Waits for its turn, and holds it inside."""
-        called = anyio.Event()
-        self._lines.join(called, priority)
-        self._call()
-        try:
-            await called.wait()
-            yield
-        finally:
-            if called.is_set():
-                self._building -= 1
-            self._lines.leave(called)
-            self._call()
-
-    def _call(self) -> None:
-        """Lets those begin whom there is room for."""
-        while self._building < self._bounds.most and (called := self._lines.next()) is not None:
-            self._building += 1
-            called.set()
 
     async def _by(self, process: Process, job: Job) -> Rendered | Places:
         """The job, done by that process."""
@@ -213,7 +218,8 @@ class Processes:
 
     async def _started(self) -> Process:
         async with self._starting:  # so that just one of them stays
-            process = await self._opened(0.0 if self._lasting is None else self._bounds.idle)
+            with anyio.CancelScope(shield=True):  # half opened, nobody would end it
+                process = await self._opened(0.0 if self._lasting is None else self._bounds.idle)
             self._lasting = self._lasting or process
         return process
 
@@ -248,9 +254,8 @@ class Processes:
 
     def statistics(self) -> Statistics:
         """Counts at this moment."""
-        waiting = sum(self._lines.waiting().values())
         idle = sum(each.returncode is None for each in self._idle)
-        return Statistics(idle, self._building, waiting)
+        return Statistics(idle, self._limiter.taken, self._limiter.waiting)
 
     def __repr__(self) -> str:
         """Counts, for logs and debuggers."""
@@ -279,7 +284,7 @@ async def _died(process: Process, request: Request) -> _Died:
     return _Died(
         f"kustomize build failed: the process that built {_path(request)} ended with {how}; the "
         "next try gets a new one.  SIGKILL may mean that the memory of the machine, or of the pod, "
-        "does not suffice for --concurrent-builds times --build-memory-bytes"
+        "does not suffice for --concurrent-builds (and two more) times --build-memory-bytes"
     )
 
 

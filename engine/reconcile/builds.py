@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 
 from engine.errors import BuildFailed
 from engine.objects.ref import Object, Ref, version_of
-from engine.render import Needs, Remotes, Request
+from engine.render import Needs, Remotes, Request, SealedKey
+from engine.render.decrypt_keys import Opened
 from engine.render.inputs import Inputs
 from engine.source.tree import Tree
 
@@ -29,7 +30,7 @@ class Desired:
 
     origins: `file:line`.  digest: of the build.  contents: `content_of` each.  scopes: of kinds
     that the cluster was asked about, whether they are namespaced: another answer makes another
-    result.
+    result.  opened: what was decrypted for it.
     """
 
     objects: tuple[Object, ...] = ()
@@ -37,6 +38,7 @@ class Desired:
     digest: str = ""
     contents: Mapping[Ref, bytes] = field(default_factory=dict)
     scopes: Mapping[Kind, bool] = field(default_factory=dict)
+    opened: Opened = field(default_factory=Opened)
 
     def versions(self) -> dict[Ref, str]:
         """The API version of each object, without its group."""
@@ -49,13 +51,14 @@ class _Built:
 
     tree: id of the tree that it was made of.  roots: folders that held all it asked for, by path,
     with their ids; none where there are no such.  moving: URLs that may stand for something else
-    the next time.  inputs, desired: packed.
+    the next time.  sealed: the data keys that it took.  inputs, desired: packed.
     """
 
     request: Request
     tree: str
     roots: tuple[tuple[str, str], ...]
     moving: Needs
+    sealed: frozenset[SealedKey]
     inputs: bytes
     desired: bytes
 
@@ -67,6 +70,7 @@ class _Built:
             intern(inputs.tree),
             _roots(inputs),
             Needs(*inputs.moving),
+            desired.opened.keys,
             _packed(inputs),
             _packed_desired(desired),
         )
@@ -140,6 +144,16 @@ class Builds:
             return None
         self._used += 1
         return _unpacked_desired(held.desired)
+
+    def sealed(self, owner: Ref) -> frozenset[SealedKey]:
+        """The data keys that the last build took: the next one takes most of them again."""
+        held = self._held.get(owner)
+        return held.sealed if isinstance(held, _Built) else frozenset()
+
+    def last(self, owner: Ref) -> Desired | None:
+        """What was built last, whatever has changed since; None if that went wrong."""
+        held = self._held.get(owner)
+        return _unpacked_desired(held.desired) if isinstance(held, _Built) else None
 
     def keep(self, owner: Ref, request: Request, inputs: Inputs, desired: Desired) -> None:
         """Remembers a build."""
@@ -230,11 +244,12 @@ def _packed_desired(desired: Desired) -> bytes:
     refs = [Ref.of(obj) for obj in desired.objects]
     origins = [desired.origins.get(ref, "") for ref in refs]
     contents = [desired.contents[ref] for ref in refs]
-    return _packed((desired.objects, origins, desired.digest, contents, desired.scopes))
+    rest = desired.digest, contents, desired.scopes, desired.opened
+    return _packed((desired.objects, origins, *rest))
 
 
 def _unpacked_desired(packed: bytes) -> Desired:
-    objects, origins, digest, contents, scopes = _unpacked(packed)
+    objects, origins, digest, contents, scopes, opened = _unpacked(packed)
     refs = [Ref.of(obj) for obj in objects]
     return Desired(
         objects,
@@ -242,6 +257,7 @@ def _unpacked_desired(packed: bytes) -> Desired:
         digest,
         dict(zip(refs, contents, strict=True)),
         scopes,
+        opened,
     )
 
 

@@ -4,10 +4,11 @@ Kustomizations take their objects along, Namespaces and definitions what they ho
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from engine.api.meta import KUSTOMIZE_GROUP
 from engine.api.paths import clean_path
-from engine.cluster import Forbidden, NotFound, Resource
+from engine.cluster import Forbidden, NotFound, Resource, UnknownKind
 from engine.errors import PruneFailed
 from engine.objects.ref import Object, Ref
 from engine.plan import Action, Change, Plan
@@ -15,6 +16,7 @@ from engine.plan.brake import Consequences, deletions_of
 from engine.plan.containment import is_container, is_inside, kind_of
 from engine.plan.inventory import Inventory, parse_inventory
 from engine.plan.kinship import repository_of
+from engine.reconcile.access import user_of
 from engine.reconcile.references import source_named
 from engine.reconcile.run import Run
 
@@ -22,18 +24,20 @@ _VOLUMES = Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims",
 _SHAPE = ("targetNamespace", "namePrefix", "nameSuffix", "kubeConfig")
 
 
-async def consequences_of(plan: Plan, inventory: Inventory, run: Run) -> Consequences:
+async def consequences_of(plan: Plan, run: Run) -> Consequences:
     """What the deletions of a plan would mean; one LIST for each Namespace and definition of it.
 
     Nothing without a brake, which alone asks.  Raises PruneFailed where it may not be known.
     """
-    deletions = deletions_of(plan)
+    deletions, inventory = deletions_of(plan), parse_inventory(run.status)
     if not deletions or not plan.policy.brake:
         return Consequences(len(inventory))
-    size = frozenset(inventory) | _taken(inventory, run)
-    taken = _taken(_ending(deletions, plan, run), run)
+    ending = _ending(deletions, plan, run)
+    size = frozenset(inventory) | _taken(_known(inventory, run), run)
+    taken = _taken(_known(ending, run), run)
     absent = {each.ref for each in plan.prunes if each.action is Action.KEEP and not each.live}
-    gone = {change.ref for change in deletions} | taken | _going(run) | absent
+    gone = {change.ref for change in deletions} | _going(run) | absent
+    gone |= _taken(_known(ending, run), run, is_near=True)
     gone |= {change.ref for change in plan.applies}  # the brake names these itself
     held: dict[Ref, Sequence[Ref]] = {}
     known: frozenset[Ref] = frozenset()
@@ -43,10 +47,10 @@ async def consequences_of(plan: Plan, inventory: Inventory, run: Run) -> Consequ
             inside = {ref for ref in known if is_inside(ref, change.ref, change.live)}
             inside |= await _unowned(change, run)
             held[change.ref] = sorted(inside - gone)
-    return Consequences(len(size), taken, held)
+    return Consequences(len(size), taken, held, await _unnamed(held, run))
 
 
-def consequences_of_the_end(plan: Plan, inventory: Inventory, run: Run) -> Consequences:
+async def consequences_of_the_end(plan: Plan, inventory: Inventory, run: Run) -> Consequences:
     """The same where a whole Kustomization is deleted on purpose: what others want counts."""
     deletions = [change for change in deletions_of(plan) if is_container(change.ref)]
     gone = _going(run)
@@ -56,7 +60,24 @@ def consequences_of_the_end(plan: Plan, inventory: Inventory, run: Run) -> Conse
         )
         for change in deletions
     }
-    return Consequences(len(inventory), held=held, is_asked_for=True)
+    unnamed = await _unnamed(held, run)
+    return Consequences(len(inventory), held=held, unnamed=unnamed, is_asked_for=True)
+
+
+async def _unnamed(held: Mapping[Ref, Sequence[Ref]], run: Run) -> frozenset[Ref]:
+    """What of it the identity of the run may not read: messages must not name it."""
+    user = user_of(run.given, run.engine.settings.default_service_account)
+    if not user:
+        return frozenset()
+    client = run.reader.impersonating(user)
+    refs = {ref for each in held.values() for ref in each}
+    resources: dict[tuple[str, str], Resource] = {}
+    for group, kind in {(ref.group, ref.kind) for ref in refs}:
+        with suppress(UnknownKind):
+            resources[group, kind] = await client.discovery.resource(group, None, kind)
+    unknown = {ref for ref in refs if (ref.group, ref.kind) not in resources}
+    barred = await run.engine.access.barred(client, dict.fromkeys(refs, "get"), resources)
+    return barred | unknown
 
 
 def takes_along(ks: Object) -> bool:
@@ -67,22 +88,36 @@ def takes_along(ks: Object) -> bool:
     return prunes and not spec.get("suspend")
 
 
-def _taken(refs: Iterable[Ref], run: Run) -> frozenset[Ref]:
-    """What goes when the Kustomizations among these go, and those in their inventories."""
+def _taken(kustomizations: Iterable[Object], run: Run, *, is_near: bool = False) -> frozenset[Ref]:
+    """What goes when these Kustomizations go, and those in their inventories.
+
+    is_near: only what goes in the cluster of this run.
+    """
     found: set[Ref] = set()
-    left = [ref for ref in refs if _is_kustomization(ref)]
-    seen = set(left)
+    left, clusters = list(kustomizations), run.engine.clusters
+    seen = {Ref.of(ks) for ks in left}
     while left:
-        ks = run.engine.mirror.get(left.pop())
-        if ks is None or not takes_along(ks):
+        ks = left.pop()
+        if not takes_along(ks):
             continue
         owner, entries = Ref.of(ks), parse_inventory(ks.get("status") or {})
-        inside = {ref for ref in entries if not run.engine.claims.rivals(owner, ref)}
-        found |= inside
-        new = {ref for ref in inside if _is_kustomization(ref)} - seen
-        seen |= new
-        left += new
+        claims = clusters.claims_of(owner)
+        inside = {ref for ref in entries if not claims.rivals(owner, ref)}
+        if not is_near or clusters.are_apart(run.given, ks) is False:
+            found |= inside
+        if clusters.is_ours(ks):
+            new = {ref for ref in inside if _is_kustomization(ref)} - seen
+            seen |= new
+            left += [each for each in map(run.engine.mirror.get, new) if each is not None]
     return frozenset(found)
+
+
+def _known(refs: Iterable[Ref], run: Run) -> list[Object]:
+    """The Kustomizations among these objects: those in other clusters are none of ours."""
+    if not run.engine.clusters.is_ours(run.given):
+        return []
+    found = (run.engine.mirror.get(ref) for ref in refs if _is_kustomization(ref))
+    return [ks for ks in found if ks is not None]
 
 
 def _ending(deletions: Iterable[Change], plan: Plan, run: Run) -> list[Ref]:
@@ -107,23 +142,24 @@ def _shape(ks: Object, desired: Mapping[Ref, Object], run: Run) -> str:
 def _going(run: Run) -> frozenset[Ref]:
     """What Kustomizations that are being deleted take along."""
     going = [
-        Ref.of(ks)
+        ks
         for ks in run.engine.mirror.of_kind(KUSTOMIZE_GROUP, "Kustomization")
         if ks["metadata"].get("deletionTimestamp")
     ]
-    return _taken(going, run)
+    return _taken(going, run, is_near=True)
 
 
 def _owned(run: Run) -> frozenset[Ref]:
-    """Every object that some Kustomization owns, as far as is known."""
-    known = set(run.engine.live.refs())
+    """Every object that some Kustomization owns in that cluster, as far as is known."""
+    known, clusters = set(run.cluster.live.refs()), run.engine.clusters
     for ks in run.engine.mirror.of_kind(KUSTOMIZE_GROUP, "Kustomization"):
-        known |= parse_inventory(ks.get("status") or {}).keys()
+        if clusters.are_apart(run.given, ks) is False:
+            known |= parse_inventory(ks.get("status") or {}).keys()
     return frozenset(known) | _wanted(run)
 
 
 def _wanted(run: Run) -> frozenset[Ref]:
-    return frozenset[Ref]().union(*run.engine.claims.owners().values())
+    return frozenset[Ref]().union(*run.cluster.claims.owners().values())
 
 
 async def _unowned(change: Change, run: Run) -> set[Ref]:
@@ -145,7 +181,7 @@ async def _claimed_volumes(change: Change, run: Run) -> set[Ref]:
     if change.ref.kind != "Namespace":
         return set()
     try:
-        listing = await run.client.list(_VOLUMES, change.ref.name, metadata_only=True)
+        listing = await run.reader.list(_VOLUMES, change.ref.name, metadata_only=True)
     except NotFound:
         return set()
     return {Ref.of(obj) for obj in listing.items}
@@ -161,7 +197,7 @@ async def _custom_objects(change: Change, run: Run) -> set[Ref]:
     plural, is_namespaced = spec["names"]["plural"], spec.get("scope") == "Namespaced"
     resource = Resource(group, served[0], kind, plural, is_namespaced)
     try:
-        listing = await run.client.list(resource, metadata_only=True)
+        listing = await run.reader.list(resource, metadata_only=True)
     except NotFound:  # it is not served after all: nobody could have made one
         return set()
     return {Ref.of(obj) for obj in listing.items}

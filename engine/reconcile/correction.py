@@ -13,6 +13,7 @@ from engine.cluster import ApiError
 from engine.errors import DependencyNotReady
 from engine.plan import make_plan
 from engine.plan.inventory import parse_inventory
+from engine.reconcile.announcing import announce
 from engine.reconcile.builds import Desired
 from engine.reconcile.dependencies import ready_dependencies
 from engine.reconcile.outcome import requested_at
@@ -35,7 +36,7 @@ async def corrected(
 
     Raises ReconciliationFailed if the API server refuses.
     """
-    run.engine.drift.correcting(run.turn.key)
+    run.cluster.drift.correcting(run.turn.key)
     if not await _is_still_wanted(ks, source, run):
         return
     own, inventory = _correction_in(run), parse_inventory(run.status)
@@ -43,6 +44,7 @@ async def corrected(
     with span("correct"):
         live = await live_view(desired, inventory, executor, own)
         plan = make_plan(desired.objects, live, inventory, policy_of(ks, own))
+        await announce(plan, desired, ks, executor, own)
         changes = await apply(plan, executor)
     await tell_applied(changes, desired, own)
     tell_left(changes, desired, own)
@@ -54,7 +56,7 @@ def _correction_in(run: Run) -> Run:
     turn = Turn(item, run.turn.slots, run.turn.freed)
     own = Run(run.engine, turn, run.resource, run.obj, run.controller, run.manager)
     own.told, own.secrets, own.digest = run.told, run.secrets, run.digest
-    own.built = run.built
+    own.built, own.cluster = run.built, run.cluster
     return own
 
 

@@ -13,12 +13,16 @@ from engine.apply.changes import Done, Outcome, lines_of
 from engine.apply.executor import each
 from engine.apply.pruning import messages_of, told
 from engine.cluster import UnknownKind
-from engine.errors import FeatureGateDisabled, PruneFailed, PrunePending
+from engine.errors import PruneFailed, PrunePending
 from engine.plan import make_plan
 from engine.plan.brake import check_brake
 from engine.plan.inventory import format_inventory, parse_inventory
+from engine.plan.reservation import listed
+from engine.reconcile.access import horizon_of
 from engine.reconcile.builds import Desired
+from engine.reconcile.claiming import reserve_of
 from engine.reconcile.consequences import consequences_of_the_end
+from engine.reconcile.reaching import reach
 from engine.reconcile.run import Run
 from engine.reconcile.secrets import has_service_account
 from engine.reconcile.sources import Outdated
@@ -31,18 +35,13 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds; Flux polls every 2 s
 
 async def finalize(ks: Kustomization, run: Run) -> None:
     """Deletes what the Kustomization owns, if its policy says so.  Raises PruneFailed."""
-    run.engine.claims.release(run.turn.key)
+    run.engine.clusters.release(run.turn.key)
     inventory = parse_inventory(run.status)
     revision = str(run.status.get("lastAppliedRevision", ""))
     run.told = {"revision": revision} if revision else {}
     if ks.spec.suspend or not inventory or not is_wanted(ks):
         return
-    if ks.spec.kube_config is not None:
-        raise FeatureGateDisabled(
-            "spec.kubeConfig is not supported by this version of Lockstep: the objects in the "
-            "remote cluster are not deleted; to delete only this Kustomization, set "
-            "spec.deletionPolicy to Orphan"
-        )
+    await reach(ks, run)  # ReconciliationFailed
     account = ks.spec.service_account_name or run.engine.settings.default_service_account
     if not await has_service_account(ks.metadata.namespace, account, run):
         run.emit(
@@ -59,9 +58,9 @@ async def finalize(ks: Kustomization, run: Run) -> None:
     nothing = Desired()
     executor, policy = executor_of(ks, run, nothing), replace(policy_of(ks, run), prune=True)
     live = await live_view(nothing, inventory, executor, run)
-    reserve = run.engine.reservations.judge(run.turn.key, ks.timeout, is_last=True)
+    reserve = await reserve_of(inventory, ks.timeout, executor, run, is_last=True)
     plan = make_plan([], live, inventory, policy, reserve)
-    check_brake(plan, consequences_of_the_end(plan, inventory, run), revision)
+    check_brake(plan, await consequences_of_the_end(plan, inventory, run), revision)
     pruned = await prune(plan, executor, reserve)
     lines = told(pruned.done)
     if lines:
@@ -92,10 +91,11 @@ def _check_dependants(ks: Kustomization, run: Run) -> None:
     first, after = reservations.dependants(run.turn.key, ks.timeout)
     if not first:
         return
-    listed = ", ".join(sorted(map(str, first)))
+    horizon = horizon_of(run.given, run.engine.settings.default_service_account)
+    named = listed(first, horizon, most=len(first))
     if not all(map(reservations.is_deleted, first)):
-        raise Outdated(f"{listed} may be deleted by the same command")
-    text = f"the objects are deleted once {listed}, which depend on this, are deleted"
+        raise Outdated(f"{named} may be deleted by the same command")
+    text = f"the objects are deleted once {named}, which depend on this, are deleted"
     raise PrunePending(text, retry_after=after)
 
 

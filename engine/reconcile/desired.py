@@ -1,27 +1,32 @@
 """The objects that a Kustomization wants: gather variables, render in a worker, label, scope."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from engine.api.kustomize import Kustomization, SubstituteReference
-from engine.cluster import ApiError, UnknownKind
+from engine.api.kustomize import Kustomization
+from engine.cluster import UnknownKind
 from engine.errors import BuildFailed, BuildStopped, ReconciliationFailed
 from engine.objects.ref import Object, Ref, version_of
 from engine.plan.observation import content_of
 from engine.plan.policy import Owner, labelled
 from engine.reconcile.builder import Job
 from engine.reconcile.builds import Desired, Kind
+from engine.reconcile.decryption import decrypting, opening_of
+from engine.reconcile.old_keys import tell_old_keys
 from engine.reconcile.remotes import Fetch, built, secrets_in_urls, urls_of
 from engine.reconcile.run import Run
-from engine.reconcile.secrets import values_of
 from engine.reconcile.sources import Outdated, source_ref
+from engine.reconcile.variables import variables_of
 from engine.render import Needs, Rendered, Request
+from engine.render.decrypt import is_refused
 from engine.source.artifact import Artifact
 from engine.source.transport import without_secrets
 from engine.telemetry import logger
 
 T = TypeVar("T")
+_TOLD = 20  # Secrets that a message names
 
 
 async def rendered(artifact: Artifact, ks: Kustomization, run: Run) -> Desired:
@@ -30,24 +35,30 @@ async def rendered(artifact: Artifact, ks: Kustomization, run: Run) -> Desired:
     Raises BuildFailed; ReconciliationFailed for what is encrypted.
     """
     settings, builds, owner = run.engine.settings, run.engine.builds, run.turn.key
+    variables = await variables_of(ks, run)
     request = Request.of(
         ks,
-        await variables_of(ks, run),
+        variables.values,
+        looked_in=variables.looked_in,
         strict=settings.strict_substitutions,
         no_remote_bases=settings.no_remote_bases,
     )
+    opening = await opening_of(ks, run)
+    request = replace(request, decryption=decrypting(opening, run))
+    fetch = Fetch(run.engine.depot.bases, ks.timeout, "spec.timeout", opening=opening)
+    fetch.recall(builds.sealed(owner))
     moving = Needs() if run.is_correction else builds.moving(owner, request, artifact.tree)
-    run.built = Job(artifact.tree, request)
+    run.built = Job(artifact.tree, request, fetch.got)
     held = builds.held(owner, request, artifact.tree) if not moving else None
-    if held is not None and await _is_scoped_so(held, run):
+    if held is not None and await _holds(held, fetch, run):
+        _tell_keys(ks, fetch, held, run)
         return held
-    fetch = Fetch(run.engine.depot.bases, ks.timeout, "spec.timeout")
     try:
         made = await _unless_superseded(partial(_built, artifact, request, moving, fetch, run), run)
     except BuildStopped:  # says nothing about the tree
         raise
     except BuildFailed as failure:
-        if urls_of(fetch.got):
+        if urls_of(fetch.got) or (opening is not None and opening.has_asked):
             builds.note_failure(owner)
         else:
             builds.keep_failure(owner, request, artifact.tree, failure)
@@ -55,11 +66,13 @@ async def rendered(artifact: Artifact, ks: Kustomization, run: Run) -> Desired:
         raise
     finally:
         run.secrets += secrets_in_urls(urls_of(fetch.got))
+    _tell_keys(ks, fetch, made, run)
     if isinstance(made, Desired):
         return made
     run.built = Job(artifact.tree, request, fetch.got)
     _check_readable(made)
     marked = Owner(ks.metadata.name, ks.metadata.namespace)
+    run.secrets += made.opened.values
     desired, is_sure = await _scoped(made, marked, run)
     if is_sure:
         builds.keep(owner, request, made.inputs, desired)
@@ -82,24 +95,43 @@ async def _unless_superseded(work: Callable[[], Awaitable[T]], run: Run) -> T:
 async def _built(
     artifact: Artifact, request: Request, moving: Needs, fetch: Fetch, run: Run
 ) -> Rendered | Desired:
-    """The build; the last one if what is `moving` stands where it stood.
-
-    No slot is held while something is fetched.
-    """
+    """The build; the last one if what is `moving` stands where it stood."""
 
     async def bring(needs: Needs) -> None:
-        async with run.turn.yielded():
-            await fetch.bring(needs)
+        await _brought(needs, fetch, run)
 
     if moving:
         await bring(moving)
         held = run.engine.builds.held(run.turn.key, request, artifact.tree, fetch.got)
-        if held is not None and await _is_scoped_so(held, run):
+        if held is not None and await _holds(held, fetch, run):
             return held
-    build = run.engine.builders.build
+    build = partial(run.engine.builders.build, tenant=run.turn.key.namespace)
     return await built(
         lambda remotes: build(artifact.tree, request, run.turn.priority, remotes), fetch, bring
     )
+
+
+async def _brought(needs: Needs, fetch: Fetch, run: Run) -> None:
+    """Returns once what is needed was fetched; holds no slot, but a place among all that fetch."""
+    priority, tenant = run.turn.priority, run.turn.key.namespace
+    async with run.turn.yielded(), run.engine.fetches.held(priority, tenant):
+        await fetch.bring(needs)
+
+
+async def _holds(held: Desired, fetch: Fetch, run: Run) -> bool:
+    """Whether the result still counts: its data keys may be read, its kinds are what they were."""
+    if not fetch.recall(held.opened.keys):
+        await _brought(Needs(data_keys=held.opened.keys), fetch, run)
+        if not fetch.recall(held.opened.keys):
+            return False
+    run.secrets += held.opened.values
+    return await _is_scoped_so(held, run)
+
+
+def _tell_keys(ks: Kustomization, fetch: Fetch, made: Rendered | Desired, run: Run) -> None:
+    """Say which of the keys that decrypted it end, or are not needed."""
+    if fetch.opening is not None and not run.is_correction:
+        tell_old_keys(ks, fetch.opening, made.opened.keys, run)
 
 
 def _tell_moving(made: Rendered, run: Run) -> None:
@@ -142,14 +174,14 @@ async def _scoped(built: Rendered, owner: Owner, run: Run) -> tuple[Desired, boo
         origins[Ref.of(obj)] = each.origin
     contents = {Ref.of(obj): content_of(obj) for obj in objects}
     known = {kind: found for kind, found in scopes.items() if found is not None}
-    desired = Desired(tuple(objects), origins, built.digest, contents, known)
+    desired = Desired(tuple(objects), origins, built.digest, contents, known, built.opened)
     return desired, len(known) == len(scopes)
 
 
 async def _is_namespaced(asked: Kind, run: Run) -> bool | None:
     """None: the kind is not served (applying says so)."""
     try:
-        return (await run.client.discovery.resource(*asked)).namespaced
+        return (await run.reader.discovery.resource(*asked)).namespaced
     except UnknownKind:
         return None
 
@@ -162,54 +194,13 @@ async def _is_scoped_so(desired: Desired, run: Run) -> bool:
     return True
 
 
-async def variables_of(ks: Kustomization, run: Run) -> dict[str, str] | None:
-    """The variables of `spec.postBuild`, None without it; each ConfigMap and Secret read once.
-
-    Raises BuildFailed if one that must be there is missing.
-    """
-    post_build = ks.spec.post_build
-    if post_build is None:
-        return None
-    variables: dict[str, str] = {}
-    for reference in post_build.substitute_from:
-        variables |= await _read(reference, ks, run)
-    variables |= post_build.substitute
-    return {name: value.replace("\n", "") for name, value in variables.items()}
-
-
-async def _read(reference: SubstituteReference, ks: Kustomization, run: Run) -> dict[str, str]:
-    namespace = ks.metadata.namespace
-    try:
-        found = await values_of(reference.kind, namespace, reference.name, run)
-    except ApiError as error:
-        raise BuildFailed(
-            f"substitute from '{reference.kind}/{reference.name}' error: {error}"
-        ) from error
-    if found is None:
-        if reference.optional:
-            return {}
-        raise BuildFailed(
-            f"substitute from '{reference.kind}/{reference.name}' error: "
-            f'{reference.kind} "{reference.name}" not found in namespace "{namespace}"; '
-            "create it, or set `optional: true` in spec.postBuild.substituteFrom"
-        )
-    try:
-        variables = {name: value.decode() for name, value in found.items()}
-    except UnicodeDecodeError:
-        raise BuildFailed(
-            f"substitute from '{reference.kind}/{reference.name}' error: a value is not UTF-8 text"
-        ) from None
-    if reference.kind == "Secret":
-        run.secrets += variables.values()
-    return variables
-
-
 def _check_readable(built: Rendered) -> None:
     """Raises ReconciliationFailed if a Secret is still encrypted: it must not be applied so."""
-    for each in built.objects:
-        if each.encrypted:
-            raise ReconciliationFailed(
-                f"{each.ref} is SOPS encrypted, configuring decryption is required for "
-                f"this secret to be reconciled ({each.origin}); decryption is not part of this "
-                "version of Lockstep yet"
-            )
+    problems = [
+        f"{each.ref} is SOPS encrypted, configuring decryption is required for this secret to be "
+        f"reconciled ({each.origin})"
+        for each in built.objects
+        if is_refused(each.obj)
+    ]
+    if problems:
+        raise ReconciliationFailed("\n".join(problems[:_TOLD]))

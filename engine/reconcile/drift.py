@@ -63,9 +63,11 @@ class Drift:
         """look: the object as last seen.  push: queue that Kustomization in so many seconds.
 
         `unwell` is told of each owner and object that is not Current, if no run of the owner lasts.
+        `is_seen_here`: whether this is the view of that owner; others look with other credentials.
         """
         self._claims, self._look, self._push, self._clock = claims, look, push, clock
         self.contention = Contention()
+        self.is_seen_here: Callable[[Ref], bool] = _everybody
         self._found: dict[Ref, dict[Ref, _Found]] = {}  # {owner: {object: how it drifted}}
         self._whole = 0
         self._running: dict[Ref, _Running] = {}
@@ -74,7 +76,7 @@ class Drift:
     def told(self, ref: Ref, seen: Observation | None, obj: Object) -> None:
         """A live object changed; seen: None: it is gone."""
         drifted = self._claims.drifted(ref, seen)
-        for owner in self._claims.owners_of(ref):
+        for owner in filter(self.is_seen_here, self._claims.owners_of(ref)):
             running = self._running.get(owner)
             if running is not None:
                 running.heard.add(ref)
@@ -213,6 +215,11 @@ class Drift:
     def __repr__(self) -> str:
         """Counts, for logs and debuggers."""
         return f"<Drift {self.statistics()}>"
+
+
+def _everybody(_owner: Ref) -> bool:
+    """There is no other view."""
+    return True
 
 
 def _nobody(_owner: Ref, _ref: Ref) -> None:

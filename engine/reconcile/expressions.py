@@ -3,19 +3,21 @@
 Source: flux-behaviour 1.7 and 4.4 step 2; fluxcd/pkg runtime/cel (status evaluator and reader).
 """
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.api.applier import HealthCheckExpression
 from engine.api.kustomize import Kustomization
 from engine.errors import InvalidCELExpression
-from engine.objects.cel import CelError, Program, parsed
+from engine.objects.cel import CelError, CostError, Program, parsed
 from engine.objects.kstatus import Health, Status
 from engine.objects.ref import Object, Ref
 
 Kind = tuple[str, str]
 """Group and kind; the kind is "" where all of the group are meant."""
 
+_TRIES = 20  # of an expression that takes too long: two seconds of work that nobody shares
 _FAILED = "Reconciliation failed terminally due to configuration error"
 
 
@@ -29,6 +31,8 @@ class HealthExpressions:
     """The expressions of `spec.healthCheckExprs`: {kind: (status, when it holds), in order}."""
 
     of_kinds: Mapping[Kind, tuple[tuple[Status, Program], ...]]
+    _costly: Counter[str] = field(default_factory=Counter, compare=False)
+    """How many times an expression took too long; it is not tried for ever."""
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -46,11 +50,24 @@ class HealthExpressions:
             return Health(Status.IN_PROGRESS, "its newest generation is not observed yet")
         try:
             for status, holds in self.of_kinds.get((ref.group, ref.kind), of_group):
-                if holds.is_true(obj):
+                if self._is_true(holds, obj):
                     return Health(status, f"by the expression '{holds.text}'")
         except CelError as error:
+            if ref.kind == "Secret":  # the reason may quote a value
+                return Health(Status.UNKNOWN, "a health expression has no value for it")
             return Health(Status.UNKNOWN, str(error))
         return Health(Status.IN_PROGRESS, "no health expression holds")
+
+    def _is_true(self, program: Program, obj: Object) -> bool:
+        """Whether it holds.  Raises CelError; at once if it has taken too long too often."""
+        text = program.text
+        if self._costly[text] >= _TRIES:
+            raise CelError(f"the CEL expression '{text[:200]}' took too long {_TRIES} times")
+        try:
+            return program.is_true(obj)
+        except CostError:
+            self._costly[text] += 1
+            raise
 
 
 def health_expressions(ks: Kustomization) -> HealthExpressions:
@@ -80,7 +97,7 @@ def _programs(check: HealthCheckExpression, index: int) -> list[tuple[Status, Pr
     for name, (status, text) in texts.items():
         try:
             if text:
-                found.append((status, parsed(text)))
+                found.append((status, parsed(text, is_condition=True)))
         except CelError as error:
             raise invalid(f"{where}: failed to parse the expression {name}: {error}") from error
     return found

@@ -94,12 +94,14 @@ async def _is_healthy(
 
 
 def _newer(source: Source, run: Run) -> Ref:
-    """What ended the wait: the object itself, where it is another one by now, or its source."""
+    """What ended the wait: the object itself if it is another one, what it read, or its source."""
     own = run.engine.mirror.get(run.turn.key)
     if own is None or requested_at(own) != requested_at(run.given):
         return run.turn.key
     is_same = own["metadata"].get("generation") == run.given["metadata"].get("generation")
-    return source.ref if is_same else run.turn.key
+    if not is_same:
+        return run.turn.key
+    return run.engine.configs.news(run.turn.key) or source.ref
 
 
 def _may_vanish(obj: Object | None) -> bool:

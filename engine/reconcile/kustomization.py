@@ -5,15 +5,20 @@ The happy path, top to bottom; what goes wrong is raised in the stages and turne
 """
 
 from engine.api.kustomize import Kustomization
-from engine.apply import apply, prune
+from engine.apply import Executor, apply, prune
 from engine.plan import Plan, make_plan
 from engine.plan.brake import check_brake
 from engine.plan.inventory import format_inventory, parse_inventory, union
+from engine.plan.reservation import Reserve
+from engine.reconcile.announcing import announce
+from engine.reconcile.builds import Desired
+from engine.reconcile.claiming import claim, reserve_of, stale_of
 from engine.reconcile.consequences import consequences_of
 from engine.reconcile.dependencies import ready_dependencies
 from engine.reconcile.desired import rendered
 from engine.reconcile.health import healthy_targets, targets_of
 from engine.reconcile.outcome import Result
+from engine.reconcile.reaching import reach
 from engine.reconcile.run import Run
 from engine.reconcile.sources import check_path, current_artifact, source_of
 from engine.reconcile.target import check_supported, executor_of, policy_of
@@ -35,6 +40,7 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
         artifact = await current_artifact(source, ks, run)  # ArtifactFailed
     check_path(artifact, ks)
     run.status["lastAttemptedRevision"] = source.revision
+    await reach(ks, run)  # ReconciliationFailed
     if noted(ks, source, artifact, run):
         return success(ks, source, run)
 
@@ -44,19 +50,16 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
     run.digest = desired.digest
 
     await run.progress(phase("Detecting drift", ks, source))
-    inventory, executor = parse_inventory(run.status), executor_of(ks, run, desired)
+    executor = executor_of(ks, run, desired)
     with span("plan"):
-        reservations = run.engine.reservations
-        reservations.claim(run.given, source.revision, desired.contents)
-        live = await live_view(desired, inventory, executor, run)  # ReconciliationFailed
-        reserve = reservations.judge(run.turn.key, ks.timeout)
-        plan = make_plan(desired.objects, live, inventory, policy_of(ks, run), reserve)
-        consequences = await consequences_of(plan, inventory, run)
-        check_brake(plan, consequences, source.revision)  # PruneFailed
+        await claim(desired, source.revision, executor, run)
+        plan, reserve = await planned(desired, ks, executor, run)  # ReconciliationFailed
+        check_brake(plan, await consequences_of(plan, run), source.revision)  # PruneFailed
+        await announce(plan, desired, ks, executor, run)  # ReconciliationFailed
     await remember(plan, run)
     with span("apply", objects=len(plan.applies)):
         changes = await apply(plan, executor)  # ReconciliationFailed
-    reservations.applied(run.turn.key)
+    run.engine.reservations.applied(run.turn.key)
     await tell_applied(changes, desired, run)
     tell_left(changes, desired, run)
     tell_scaled(changes, desired, run)
@@ -71,6 +74,18 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
         await healthy_targets(targets, desired, ks, source, executor, run)
     keep_order(ks, desired, run)
     return success(ks, source, run)
+
+
+async def planned(
+    desired: Desired, ks: Kustomization, executor: Executor, run: Run
+) -> tuple[Plan, Reserve]:
+    """What is to be done, and who else has a say before something is deleted."""
+    inventory = parse_inventory(run.status)
+    live = await live_view(desired, inventory, executor, run)
+    stale = stale_of(inventory, desired.contents)
+    reserve = await reserve_of(stale, ks.timeout, executor, run)
+    plan = make_plan(desired.objects, live, inventory, policy_of(ks, run), reserve)
+    return plan, reserve
 
 
 async def remember(plan: Plan, run: Run) -> None:

@@ -20,6 +20,7 @@ from engine.objects.ref import Object, Ref
 from engine.reconcile.outcome import Result, Status, failed, handled, requested_at, succeeded
 from engine.reconcile.run import Engine, Run
 from engine.reconcile.sources import Outdated
+from engine.reconcile.suspension import forget_suspension, rest
 from engine.reconcile.triggers import INTERVAL, is_correction
 from engine.runtime import Requeue, Turn
 from engine.runtime.backoff import jittered
@@ -68,7 +69,7 @@ async def lifecycle(turn: Turn[Ref], story: Story, resource: Resource, engine: E
         reconciling(key.kind, key.group, key.namespace, key.name, why, masker(run.secrets)),
         engine.metrics.duration.labels(key.kind, key.name, key.namespace).time(),
         engine.triggers.running(key),
-        engine.drift.running(key),
+        run.until_end,
     ):
         logger.debug("begins, because of: %s", why)
         try:
@@ -130,9 +131,12 @@ async def _attempt(run: Run, story: Story) -> Requeue:
     run.engine.metrics.suspend(key.kind, key.namespace, key.name, is_suspended)
     if is_suspended:
         await _commit(run, {**run.status, **handled(run.given)})
+        requeue = await rest(model, run)
         concluded("Suspended")
         _count(run, "success")
-        return Requeue()
+        return requeue
+    if not is_deleted:
+        await forget_suspension(run)
     return await _worked(run, story, model)
 
 

@@ -23,6 +23,7 @@ from engine.objects.labels import Test, selector_test, selector_text
 from engine.objects.ref import Object, Ref
 from engine.plan.observation import Observation
 from engine.reconcile.expressions import HealthExpressions
+from engine.reconcile.reaching import check_reachable
 from engine.reconcile.run import Run
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two questions
@@ -61,9 +62,10 @@ class Looks:
 
     @asynccontextmanager
     async def __call__(self, targets: Sequence[Target]) -> AsyncIterator[Sight]:
-        """How they are.  Raises Drifted."""
-        live, drift, owner = self._executor.live, self._run.engine.drift, self._run.turn.key
+        """How they are.  Raises Drifted; ReconciliationFailed while the cluster is silent."""
+        live, drift, owner = self._executor.live, self._run.cluster.drift, self._run.turn.key
         refs = [target.ref for target in targets]
+        check_reachable(self._run)
         with live.listening(refs) as self._news, drift.waiting(owner, self._wake):
             due = drift.due(owner)
             if due <= 0:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from engine.api.meta import READY
 from engine.cluster.mirror import Mirror, version
@@ -9,6 +10,7 @@ from engine.objects.ref import Object, Ref
 from engine.plan.claims import Basis, Claims
 from engine.plan.kinship import Kin, repository_of
 from engine.plan.reservation import Neighbour
+from engine.reconcile.access import Rights
 from engine.reconcile.references import source_named
 from engine.reconcile.triggers import Triggers
 from engine.status.conditions import find
@@ -16,9 +18,22 @@ from engine.status.conditions import find
 _NOWHERE = Kin(Ref("", "", "", ""))
 
 
+class Grounds(Protocol):
+    """Where Kustomizations have their objects."""
+
+    def claims_of(self, owner: Ref) -> Claims:
+        """What all want in the cluster of that one."""
+
+    def are_apart(self, one: Object, other: Object) -> bool | None:
+        """Whether two are for different clusters; None: that is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Other:
-    """What another Kustomization is to the owner, whichever object is asked about."""
+    """What another Kustomization is to the owner, whichever object is asked about.
+
+    is_near: it is known to be for the same cluster.
+    """
 
     ref: Ref
     obj: Object
@@ -28,6 +43,7 @@ class _Other:
     is_behind: bool
     is_coming: bool
     is_suspended: bool
+    is_near: bool
 
 
 class Neighbours:
@@ -36,13 +52,14 @@ class Neighbours:
     def __init__(
         self,
         mirror: Mirror,
-        claims: Claims,
+        grounds: Grounds,
         triggers: Triggers,
         concerns: Callable[[Ref, Ref], bool],
+        rights: Rights,
     ) -> None:
-        """concerns: as of Triggers."""
-        self._mirror, self._claims, self._triggers = mirror, claims, triggers
-        self._concerns = concerns
+        """concerns: as of Triggers.   rights: what a neighbour may do, and hear."""
+        self._mirror, self._grounds, self._triggers = mirror, grounds, triggers
+        self._concerns, self._rights = concerns, rights
         self._held: dict[Ref, tuple[object, frozenset[str]]] = {}  # {who: (version, inventory ids)}
         self._repositories: dict[
             Ref, str
@@ -83,19 +100,45 @@ class Neighbours:
         return known[1] <= self._told
 
     def of(self, owner: Ref, ref: Ref) -> Iterator[Neighbour]:
-        """Who may have a say before the owner deletes an object."""
+        """Who may have a say before the owner deletes an object.
+
+        Not who is known to have no right to change the object: it could never take it over.
+        """
+        own = self._mirror.get(owner)
         for other in self._others(owner, ref):
-            is_possible = other.kin.may_make(ref)
-            is_asked = other.is_suspended or (other.is_behind and not other.is_related)
-            yield Neighbour(
-                other.ref,
-                wants=ref in self._claims.wanted(other.ref),
-                holds=is_asked and ref.id in self._inventory_ids(other.ref, other.obj),
-                is_related=is_possible and (other.is_related or other.is_coming),
-                is_heir=is_possible and other.is_heir,
-                is_behind=other.is_behind,
-                is_suspended=other.is_suspended,
-            )
+            if self._rights.may_take(ref, other.obj, own):
+                yield self._neighbour(other, owner, ref)
+
+    def strangers(self, owner: Ref, ref: Ref) -> frozenset[str]:
+        """The identities, other than the owner's own, of those who would have a say of an object.
+
+        Whether they have the right to is to be asked before `of` is.
+        """
+        own = self._mirror.get(owner)
+        users = {
+            self._rights.stranger(other.obj, own)
+            for other in self._others(owner, ref)
+            if self._neighbour(other, owner, ref).has_a_say
+        }
+        return frozenset(users - {""})
+
+    def horizon(self, owner: Ref) -> str:
+        """The namespace whose objects may be named to the owner, "" for all."""
+        return self._rights.horizon(self._mirror.get(owner))
+
+    def _neighbour(self, other: _Other, owner: Ref, ref: Ref) -> Neighbour:
+        is_possible = other.kin.may_make(ref)
+        is_asked = other.is_suspended or (other.is_behind and not other.is_related)
+        is_asked = is_asked and other.is_near
+        return Neighbour(
+            other.ref,
+            wants=ref in self._grounds.claims_of(owner).wanted(other.ref),
+            holds=is_asked and ref.id in self._inventory_ids(other.ref, other.obj),
+            is_related=is_possible and (other.is_related or other.is_coming),
+            is_heir=is_possible and other.is_heir,
+            is_behind=other.is_behind,
+            is_suspended=other.is_suspended,
+        )
 
     def is_deleted(self, user: Ref) -> bool:
         """Whether that Kustomization is being deleted."""
@@ -108,21 +151,27 @@ class Neighbours:
         if self._around[0] != now:
             own = self._mirror.get(owner)
             kin = _NOWHERE if own is None else self._kin(owner, own)
-            self._around = now, self._seen(kin, behind - {owner})
-        rivals = self._claims.rivals(owner, ref) - behind
-        return [*self._around[1], *self._seen(_NOWHERE, rivals)]
+            self._around = now, self._seen(kin, own, behind - {owner})
+        rivals = self._grounds.claims_of(owner).rivals(owner, ref) - behind
+        return [*self._around[1], *self._seen(_NOWHERE, None, rivals)]
 
-    def _seen(self, own: Kin, others: Iterable[Ref]) -> list[_Other]:
+    def _seen(self, own: Kin, ks: Object | None, others: Iterable[Ref]) -> list[_Other]:
         # A copy: who looks whether one is behind may find that it is not.
-        found = (self._other(ref, own) for ref in tuple(others))
+        found = (self._other(ref, own, ks) for ref in tuple(others))
         return [each for each in found if each is not None]
 
-    def _other(self, ref: Ref, own: Kin) -> _Other | None:
-        """None: nothing to anybody, as it is being deleted, or belongs to another cluster."""
+    def _other(self, ref: Ref, own: Kin, ks: Object | None) -> _Other | None:
+        """None: nothing to anybody, as it is being deleted, or belongs to another cluster.
+
+        ks: the owner, None where it is known to be for the same cluster.  Of one whose cluster is
+        not known yet it counts that it is about to be built, and nothing else: hundreds of clusters
+        may be built of the same files.
+        """
         obj = self._mirror.get(ref)
-        spec = (obj or {}).get("spec") or {}
-        if obj is None or self.is_deleted(ref) or spec.get("kubeConfig"):
+        is_apart = False if obj is None or ks is None else self._grounds.are_apart(ks, obj)
+        if obj is None or self.is_deleted(ref) or is_apart:
             return None
+        is_near, spec = is_apart is False, obj.get("spec") or {}
         is_suspended = bool(spec.get("suspend"))
         is_behind = not is_suspended and self._is_behind(ref, obj)
         kin = self._kin(ref, obj)
@@ -130,17 +179,20 @@ class Neighbours:
             ref,
             obj,
             kin,
-            is_related=is_behind and own.is_related(kin),
-            is_heir=(is_behind or is_suspended) and own.is_heir(kin),
+            is_related=is_near and is_behind and own.is_related(kin),
+            is_heir=is_near and (is_behind or is_suspended) and own.is_heir(kin),
             is_behind=is_behind,
             is_coming=is_behind and self._is_coming(obj),
             is_suspended=is_suspended,
+            is_near=is_near,
         )
 
     def _kin(self, ref: Ref, ks: Object) -> Kin:
         source = source_named(ks)
         found = repository_of(self._mirror.get(source)) or self._repositories.get(ref, "")
-        return Kin.of(ks, source, found, is_built=self._claims.basis(ref) is not None)
+        return Kin.of(
+            ks, source, found, is_built=self._grounds.claims_of(ref).basis(ref) is not None
+        )
 
     def _is_coming(self, ks: Object) -> bool:
         """Whether it is about to be built: nothing has stopped it at what it is now.
@@ -160,7 +212,7 @@ class Neighbours:
         """Whether it may build something that it has not built yet."""
         if other not in self._triggers.behind:
             return False
-        known, now = self._claims.basis(other), self._basis(obj)
+        known, now = self._grounds.claims_of(other).basis(other), self._basis(obj)
         if known is None or known.generation != now.generation:
             return True
         is_same = not now.revision or known.revision == now.revision

@@ -26,7 +26,7 @@ async def places_in_git(corrected: Iterable[Done], most: int, run: Run) -> Place
     try:
         with span("explain", objects=len(wanted)):
             job = replace(run.built, wanted=wanted)
-            return await run.engine.builders.places(job, Priority.DRIFT)
+            return await run.engine.builders.places(job, Priority.DRIFT, run.turn.key.namespace)
     except Exception as error:  # whatever it is, the correction is done and must be told
         name = type(error).__name__  # its text may hold what a log must not
         logger.debug("%s: no lines of corrected fields", run.turn.key, extra=because(name))

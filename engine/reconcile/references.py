@@ -15,6 +15,13 @@ def references_of(ks: Object) -> frozenset[Ref]:
     return frozenset(ref for ref in refs if ref.name)
 
 
+def included_by(repository: Object) -> frozenset[Ref]:
+    """The GitRepositories that one includes."""
+    spec, namespace = repository.get("spec") or {}, repository["metadata"].get("namespace", "")
+    names = [(each.get("repository") or {}).get("name") for each in spec.get("include") or ()]
+    return frozenset(Ref(SOURCE_GROUP, "GitRepository", namespace, name) for name in names if name)
+
+
 def source_named(ks: Object) -> Ref:
     """The source that a Kustomization names; without a name where it is malformed."""
     source = (ks.get("spec") or {}).get("sourceRef") or {}

@@ -4,8 +4,8 @@ For the engine and the command line.  What cannot be fetched is given to the bui
 which file asked for it, beside all else that is wrong.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +14,8 @@ import anyio
 from engine.api.duration import format_duration
 from engine.errors import BuildFailed
 from engine.objects.redact import mask
-from engine.render import Lacking, Needs, Remotes, Rendered
+from engine.reconcile.opening import Opening
+from engine.render import Keys, Lacking, Needs, Remotes, Rendered, SealedKey
 from engine.render.kustomize.repository import Repository, parse_repository
 from engine.source.failures import FileError, GitError
 from engine.source.transport import without_secrets
@@ -42,8 +43,8 @@ _Found: TypeAlias = "Tree | bytes | GitError"
 class Bases(Protocol):
     """`engine.source.bases.Bases`, or what stands for it."""
 
-    async def repository(self, url: str, ref: str) -> Tree:
-        """All files of a commit.  Raises GitError."""
+    async def repository(self, url: str, ref: str, *, submodules: bool = True) -> Tree:
+        """All files of a commit; submodules: with theirs.  Raises GitError."""
         ...
 
     async def file(self, url: str) -> bytes:
@@ -103,17 +104,26 @@ class Fetch:
     """Fetches what one build lacks.
 
     timeout: seconds for all of it, from now on.  whose: who set it, for messages.  got: what was
-    fetched so far.
+    fetched so far.  opening: opens data keys, None: nothing is decrypted.
     """
 
     bases: Bases
     timeout: float
     whose: str
     got: Remotes = field(default_factory=Remotes)
+    opening: Opening | None = None
     _deadline: float = field(init=False)
 
     def __post_init__(self) -> None:
         self._deadline = anyio.current_time() + self.timeout
+
+    def recall(self, keys: Collection[SealedKey]) -> bool:
+        """Take the data keys that need not be opened into `got`; whether that is all of them."""
+        if self.opening is None:
+            return not keys
+        is_all = self.opening.recall(keys)
+        self.got = replace(self.got, keys=self.opening.got)
+        return is_all
 
     async def bring(self, needs: Needs) -> None:
         """Add all of `needs` to `got`, or why it cannot be had.  Raises BuildFailed if too many."""
@@ -136,7 +146,11 @@ class Fetch:
         async with anyio.create_task_group() as tasks:
             for url in sorted(urls):
                 tasks.start_soon(one, url)
-        self.got = _with(self.got, found)
+        if self.opening is not None and needs.data_keys:
+            left = max(0.0, self._deadline - anyio.current_time())
+            await self.opening.bring(needs.data_keys, left)
+        keys = self.opening.got if self.opening is not None else Keys()
+        self.got = _with(self.got, found, keys)
 
     async def _in_time(self, url: str, *, is_base: bool) -> "_Found":
         repository = parse_repository(url)
@@ -177,15 +191,17 @@ class Fetch:
     async def _base(self, repository: Repository) -> Tree:
         if problem := _refused(repository.clone):
             raise GitError(problem)
-        return await self.bases.repository(repository.clone, repository.ref)
+        return await self.bases.repository(
+            repository.clone, repository.ref, submodules=repository.submodules
+        )
 
 
 def _is_full(found: "Iterable[_Found]") -> bool:
     return sum(len(each) for each in found if isinstance(each, bytes)) > _MOST_BYTES
 
 
-def _with(known: Remotes, found: "Mapping[str, _Found]") -> Remotes:
-    """`known`, and what was found of each URL."""
+def _with(known: Remotes, found: "Mapping[str, _Found]", keys: Keys) -> Remotes:
+    """`known`, and what was found of each URL, and what is known of data keys now."""
     bases, files, failures = dict(known.bases), dict(known.files), dict(known.failures)
     for url, each in found.items():
         if isinstance(each, bytes):
@@ -194,7 +210,7 @@ def _with(known: Remotes, found: "Mapping[str, _Found]") -> Remotes:
             failures[url] = without_secrets(each.problem)
         else:
             bases[url] = each
-    return Remotes(bases, files, failures)
+    return Remotes(bases, files, failures, keys)
 
 
 def _refused(clone: str) -> str:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from engine.cluster.mirror import Mirror
 from engine.objects.ref import Object, Ref
-from engine.plan.claims import Basis, Claims
+from engine.plan.claims import Basis
 from engine.plan.reservation import Reservation, Reserve, reservation
-from engine.reconcile.neighbours import Neighbours, generation_of
+from engine.reconcile.access import Rights
+from engine.reconcile.neighbours import Grounds, Neighbours, generation_of
 from engine.reconcile.triggers import Triggers
 from engine.runtime import Clock
 
@@ -57,15 +58,16 @@ class Reservations:
     def __init__(
         self,
         mirror: Mirror,
-        claims: Claims,
+        grounds: Grounds,
         triggers: Triggers,
         concerns: Callable[[Ref, Ref], bool],
         clock: Clock,
+        rights: Rights,
     ) -> None:
-        """concerns: as of Triggers."""
-        self._mirror, self._claims, self._triggers = mirror, claims, triggers
+        """concerns: as of Triggers.   rights: of Neighbours."""
+        self._mirror, self._grounds, self._triggers = mirror, grounds, triggers
         self._clock = clock
-        self._neighbours = Neighbours(mirror, claims, triggers, concerns)
+        self._neighbours = Neighbours(mirror, grounds, triggers, concerns, rights)
         self._waits: dict[Ref, _Wait] = {}
         self._early: set[Ref] = set()  # who asked before the watch had told all
         self._is_complete = False
@@ -94,9 +96,10 @@ class Reservations:
         something.
         """
         owner = Ref.of(ks)
-        self._claims.claim(owner, wanted, Basis(generation_of(ks), revision))
+        claims = self._grounds.claims_of(owner)
+        claims.claim(owner, wanted, Basis(generation_of(ks), revision))
         self._neighbours.built(owner, ks)
-        wants = self._claims.wanted(owner)
+        wants = claims.wanted(owner)
         own = self._waits.get(owner)
         if own is not None:  # wanted again: the next time it leaves Git is another time
             own.since = {ref: at for ref, at in own.since.items() if ref not in wants}
@@ -113,6 +116,10 @@ class Reservations:
         self._early.discard(owner)
         depending = (who for who, wait in self._waits.items() if owner in wait.dependants)
         self._wake([*depending, *(who for who, _ in self._waiting_for(owner))])
+
+    def strangers(self, owner: Ref, ref: Ref) -> frozenset[str]:
+        """Whose right to change an object is to be asked for before `judge`: other identities."""
+        return self._neighbours.strangers(owner, ref)
 
     def judge(self, owner: Ref, limit: float, *, is_last: bool = False) -> Reserve:
         """What others say of an object that `owner` would delete.
@@ -135,7 +142,8 @@ class Reservations:
                 return found
             if ref not in old.since:  # who wants it has perhaps no reason of its own to apply
                 old.since[ref] = now
-                self._push(self._claims.rivals(owner, ref), HANDED_OVER)
+                rivals = self._grounds.claims_of(owner).rivals(owner, ref)
+                self._push(rivals, HANDED_OVER)
             wait.since[ref], wait.reserved[ref] = since, found
             self._waits[owner] = wait
             return found
@@ -222,8 +230,8 @@ class Reservations:
         if not self._neighbours.is_current(owner):
             self._early.add(owner)
             return _UNKNOWN
-        met = self._neighbours.of(owner, ref)
-        return reservation(met, is_over=is_over, is_last=is_last)
+        met, horizon = self._neighbours.of(owner, ref), self._neighbours.horizon(owner)
+        return reservation(met, is_over=is_over, is_last=is_last, horizon=horizon)
 
     def _waiting_for(self, other: Ref) -> list[tuple[Ref, Ref]]:
         """Who waits for `other`, and because of which object."""

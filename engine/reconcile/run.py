@@ -4,37 +4,52 @@
 """
 
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
-from engine.cluster import Client, Resource
-from engine.cluster.census import Census
-from engine.cluster.live import Live
+import anyio
+
+from engine.cluster import ApiError, Client, Resource
 from engine.cluster.mirror import Mirror
+from engine.cluster.outbound import Http
+from engine.cluster.tokens import Tokens
 from engine.objects.redact import mask
 from engine.objects.ref import Object, Ref
-from engine.plan.claims import Claims
+from engine.plan.suspension import Suspensions
+from engine.plugin import Context, Plugin
+from engine.reconcile.access import Access
 from engine.reconcile.artifacts import Artifacts
 from engine.reconcile.builder import Job
 from engine.reconcile.builders import Builders
 from engine.reconcile.builds import Builds
-from engine.reconcile.drift import Drift
+from engine.reconcile.clusters import Cluster, Clusters
+from engine.reconcile.configs import Configs
+from engine.reconcile.data_keys import DataKeys
+from engine.reconcile.key_needs import KeyNeeds
 from engine.reconcile.order import Orderly
 from engine.reconcile.outcome import Status, is_ready, progressing, requested_at
 from engine.reconcile.readers import Readers
+from engine.reconcile.reports import Reports
 from engine.reconcile.reservations import Reservations
 from engine.reconcile.triggers import Triggers, is_correction
 from engine.reconcile.verification import Verification
 from engine.runtime import Clock, Priority, Turn
+from engine.runtime.fairness import FairLimiter
 from engine.settings import Settings
 from engine.source.depot import Depot
 from engine.status.commit import commit
 from engine.status.events import Event, Recorder
-from engine.telemetry import Metrics
+from engine.telemetry import Metrics, because, logger
 
+T = TypeVar("T")
+
+_VERSION = version("lockstep")
 _PROGRESS_PERIOD = 2.0  # seconds between two progress patches of one run; shorter runs send none
 
 
@@ -44,24 +59,32 @@ class Engine:
 
     client: Client
     mirror: Mirror
-    live: Live
-    census: Census
-    claims: Claims
+    clusters: Clusters
+    access: Access
     reservations: Reservations
-    drift: Drift
     verification: Verification
     triggers: Triggers
     settings: Settings
     clock: Clock
     random: Random
     recorder: Recorder
+    reports: Reports
     metrics: Metrics
     artifacts: Artifacts
     depot: Depot
     builds: Builds
     readers: Readers
+    configs: Configs
+    suspensions: Suspensions
     orderly: Orderly
     builders: Builders
+    fetches: FairLimiter
+    """Builds that fetch what they lack; each may have some requests under way."""
+    data_keys: DataKeys
+    plugins: Plugin
+    http: Http
+    tokens: Tokens
+    key_needs: KeyNeeds = field(default_factory=KeyNeeds)
 
     def now(self) -> str:
         """The time as conditions write it: RFC 3339, UTC, whole seconds."""
@@ -95,6 +118,10 @@ class Run:
     """Metadata of the events about what this run works on."""
     secrets: list[str] = field(default_factory=list)
     """Values that were read for this run and must not show in any message."""
+    cluster: Cluster = field(init=False)
+    """Where its objects are; the engine's own until another one was reached."""
+    until_end: ExitStack = field(default_factory=ExitStack)
+    """What lasts until the outcome is written."""
     started_at: float = field(init=False)
     _reported_at: float = field(init=False)
     _reported: str = field(init=False, default="")
@@ -102,12 +129,34 @@ class Run:
     def __post_init__(self) -> None:
         self.given = self.obj
         self.status = dict(self.obj.get("status") or {})
+        self.cluster = self.engine.clusters.own
         self.started_at = self._reported_at = self.engine.clock.monotonic()
 
     @property
     def client(self) -> Client:
-        """The engine's own client, at this run's priority."""
-        return self.engine.client.at(self.turn.priority)
+        """The engine's own client, at this run's priority, in this namespace's share."""
+        return self.engine.client.at(self.turn.priority, self.turn.key.namespace)
+
+    @property
+    def reader(self) -> Client:
+        """The client of the cluster where its objects are, impersonating nobody."""
+        return self.cluster.client.at(self.turn.priority, self.turn.key.namespace)
+
+    @property
+    def context(self) -> Context:
+        """What plugins are given in this run."""
+        engine = self.engine
+        return Context(
+            client=self.client,
+            settings=engine.settings,
+            version=_VERSION,
+            http=engine.http,
+            clock=engine.clock,
+            tokens=engine.tokens,
+            environ=os.environ,
+            asker=self.turn.key,
+            identities=engine.plugins.identities,
+        )
 
     @property
     def seconds(self) -> float:
@@ -166,6 +215,32 @@ class Run:
         self._reported_at, self._reported = now, message
         self.status = progressing(self.given, self.status, message, self.engine.now())
         await self.write(self.status)
+
+    async def said_while(self, message: str, work: Callable[[], Awaitable[T]]) -> T:
+        """What `work` gives; if it takes its time, the status says meanwhile what is being done."""
+        await self.progress(message, from_here=True)
+        found: list[T] = []
+        failed: Exception | None = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._say_when_due, message)
+            try:
+                found.append(await work())
+            except Exception as error:  # as it is, not in a group
+                failed = error
+            tasks.cancel_scope.cancel()
+        if failed is not None:
+            raise failed
+        return found[0]
+
+    async def _say_when_due(self, message: str) -> None:
+        while (due := self.progress_due) < math.inf:
+            await self.engine.clock.sleep(due)
+            try:
+                with anyio.CancelScope(shield=True):  # half a write leaves what nobody knows of
+                    await self.progress(message)
+            except ApiError as error:
+                logger.debug("%s: progress not written", self.turn.key, extra=because(error))
+                return
 
     @property
     def progress_due(self) -> float:

@@ -6,8 +6,9 @@ from typing import Any
 from engine.api.kustomize import Kustomization
 from engine.api.source import GitRepository
 from engine.objects.ref import Object
-from engine.reconcile import deletion, git_repository, kustomization, telling
+from engine.reconcile import deletion, git_outcome, git_repository, kustomization, telling
 from engine.reconcile.lifecycle import Story
+from engine.reconcile.reaching import reached
 
 _SALVAGED = {
     "deletionPolicy": ("MirrorPrune", "Delete", "WaitForTermination", "Orphan"),
@@ -37,8 +38,18 @@ def salvaged_kustomization(obj: Object) -> Object:
         if isinstance(value, str) and (not values or value in values):
             kept[name] = value
     if (spec or {}).get("kubeConfig"):  # its objects are in another cluster: never look here
-        kept["kubeConfig"] = {"secretRef": {"name": "unknown"}}
+        kept["kubeConfig"] = _kubeconfig((spec or {})["kubeConfig"])
     return {**_header(obj), "spec": kept}
+
+
+def _kubeconfig(config: Any) -> Object:
+    """The same if it names something, else one that leads nowhere."""
+    for name in ("secretRef", "configMapRef"):
+        named = config.get(name) if isinstance(config, Mapping) else None
+        if isinstance(named, Mapping) and isinstance(named.get("name"), str):
+            key = named.get("key")
+            return {name: {"name": named["name"], **({"key": key} if isinstance(key, str) else {})}}
+    return {"secretRef": {"name": "unknown"}}
 
 
 def salvaged_source(obj: Object) -> Object:
@@ -63,8 +74,8 @@ KUSTOMIZATION = Story(
     model=Kustomization,
     controller="kustomize-controller",
     manager="gotk-kustomize-controller",
-    reconcile=kustomization.reconcile,
-    finalize=deletion.finalize,
+    reconcile=reached(kustomization.reconcile),
+    finalize=reached(deletion.finalize),
     retry_after=_own_retry,
     close=telling.close,
     salvage=salvaged_kustomization,
@@ -80,6 +91,6 @@ GIT_REPOSITORY = Story(
     reconcile=git_repository.reconcile,
     finalize=git_repository.finalize,
     retry_after=_growing,
-    close=git_repository.close,
+    close=git_outcome.close,
     salvage=salvaged_source,
 )

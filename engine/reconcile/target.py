@@ -2,7 +2,6 @@
 
 from engine.api.kustomize import Kustomization
 from engine.apply import Executor
-from engine.errors import FeatureGateDisabled
 from engine.plan.brake import APPROVAL
 from engine.plan.ignore import ignored_fields
 from engine.plan.policy import Owner, Policy
@@ -12,17 +11,8 @@ from engine.reconcile.run import Run
 
 
 def check_supported(ks: Kustomization) -> None:
-    """Raises FeatureGateDisabled for a field that this version would have to ignore.
-
-    Ignoring one could apply to the wrong cluster, or call something healthy that is not.
-    Raises InvalidCELExpression for an expression of health that is none.
-    """
+    """Raises InvalidCELExpression for an expression of health that is none."""
     health_expressions(ks)
-    if ks.spec.kube_config:
-        raise FeatureGateDisabled(
-            "spec.kubeConfig is not supported by this version of Lockstep: remove the field, or "
-            "leave this Kustomization to Flux (label and --watch-label-selector)"
-        )
 
 
 def executor_of(ks: Kustomization, run: Run, desired: Desired) -> Executor:
@@ -30,14 +20,14 @@ def executor_of(ks: Kustomization, run: Run, desired: Desired) -> Executor:
 
     Raises ReconciliationFailed for a rule of `spec.ignore` that cannot be understood.
     """
-    claims, owner = run.engine.claims, run.turn.key
-    live = run.engine.live
+    claims, owner = run.cluster.claims, run.turn.key
+    live = run.cluster.live
     for ref in live.ignored.set(owner, ignored_fields(ks.spec.ignore, desired.objects)):
         live.doubt(ref)
     is_judged_anew = live.judges.set(owner, health_expressions(ks) or None)
     for ref in filter(is_judged_anew, desired.contents):
         live.doubt(ref)
-    settings, client = run.engine.settings, run.client
+    settings, client = run.engine.settings, run.reader
     account = ks.spec.service_account_name or settings.default_service_account
     if account:
         client = client.impersonating(f"system:serviceaccount:{ks.metadata.namespace}:{account}")
@@ -51,6 +41,7 @@ def executor_of(ks: Kustomization, run: Run, desired: Desired) -> Executor:
         origins=desired.origins,
         live=live,
         settle=lambda ref, signature: claims.settle(owner, ref, desired.contents[ref], signature),
+        migrates=settings.migrate_api_version,
     )
 
 

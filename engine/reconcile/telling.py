@@ -1,6 +1,8 @@
 """What a Kustomization's run tells: phases, events and its final status."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -12,6 +14,7 @@ from engine.apply import ChangeSet
 from engine.apply.changes import Done, lines_of
 from engine.apply.pruning import Pruned, messages_of, told
 from engine.errors import Failure, HealthCheckFailed, PruneFailed
+from engine.objects.redact import masked_values, masker
 from engine.objects.ref import Object
 from engine.plan.contention import WINDOW
 from engine.plan.drift import Difference, writer_of
@@ -41,26 +44,27 @@ async def tell_applied(changes: ChangeSet, desired: Desired, run: Run) -> None:
     if not changed:
         return
     run.changed = True
-    corrected = [done for done in changed if done.before is not None]
-    places: Places = {}
-    try:
-        places = await places_in_git(corrected, FIELDS, run)
-    finally:  # it was written, and is told even if the run is ended meanwhile
-        _tell(changed, desired, places, run)
-
-
-def _tell(changed: Sequence[Done], desired: Desired, places: Places, run: Run) -> None:
     manager = run.engine.settings.field_manager
+    for done in changed:
+        if done.before is not None or run.is_correction:
+            _note_contention(done, manager, run)
+    corrected = [done for done in changed if done.before is not None]
+    if corrected:
+        find = partial(places_in_git, corrected, FIELDS, run)
+        await run.engine.reports.add(find, partial(_tell, changed, desired, run))
+    else:
+        _tell(changed, desired, run, {})
+
+
+def _tell(changed: Sequence[Done], desired: Desired, run: Run, places: Places) -> None:
+    manager, hide = run.engine.settings.field_manager, masker(run.secrets)
     lines = [f"{done}{essence(done, manager)}" for done in changed]
     found = [
-        explained(done, desired, manager, places.get(done.ref, {}))
+        explained(discreet(done, hide), desired, manager, places.get(done.ref, {}))
         for done in changed
         if done.before is not None
     ]
     run.emit("Normal", PROGRESSING, "\n".join([*lines, *found]), run.told)
-    for done in changed:
-        if done.before is not None or run.is_correction:
-            _note_contention(done, manager, run)
 
 
 def _note_contention(done: Done, manager: str, run: Run) -> None:
@@ -69,7 +73,7 @@ def _note_contention(done: Done, manager: str, run: Run) -> None:
     before = done.before or {"metadata": {}}
     writers = ((each.path, writer_of(before, each, manager)) for each in done.differences)
     fields = {path: writer.manager if writer else "" for path, writer in writers}
-    contended = run.engine.drift.corrected(done.ref, fields or {"the whole object": ""})
+    contended = run.cluster.drift.corrected(done.ref, fields or {"the whole object": ""})
     if contended is not None:
         text = (
             f"contention: {contended.flips} corrections within {format_duration(WINDOW)} were "
@@ -78,6 +82,22 @@ def _note_contention(done: Done, manager: str, run: Run) -> None:
         )
         run.emit("Warning", "Contention", text, run.told)
         logger.warning("%s", text)
+
+
+def discreet(done: Done, hide: Callable[[str], str]) -> Done:
+    """The same without the values that `hide` masks: later, long ones would be cut by then.
+
+    What was decrypted may stand in any object.
+    """
+    if not done.differences:
+        return done
+    found = (
+        replace(
+            each, live=masked_values(each.live, hide), desired=masked_values(each.desired, hide)
+        )
+        for each in done.differences
+    )
+    return replace(done, differences=tuple(found))
 
 
 def essence(done: Done, manager: str) -> str:
@@ -152,7 +172,7 @@ def success(ks: Kustomization, source: Source, run: Run) -> Result:
     else:
         run.status.pop("lastAppliedOriginRevision", None)
     spent, interval = format_duration(round(run.seconds, 3)), format_duration(ks.interval)
-    contended = run.engine.drift.contended(run.turn.key)
+    contended = run.cluster.drift.contended(run.turn.key)
     listed = f"; contended: {'; '.join(map(str, contended))}" if contended else ""
     listed += _overdue(run.engine.reservations.overdue(run.turn.key))
     return Result(

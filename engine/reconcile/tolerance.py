@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping
 
 from engine.apply import ChangeSet, Outcome
 from engine.apply.changes import Done
+from engine.objects.redact import masker
 from engine.objects.ref import Object, Ref
 from engine.plan.drift import Difference, writer_of
 from engine.plan.observation import Observation
 from engine.plan.tolerance import ANNOTATION, Tolerance, left, tolerance
 from engine.reconcile.builds import Desired
 from engine.reconcile.run import Run
-from engine.reconcile.telling import FIELDS, shown
+from engine.reconcile.telling import FIELDS, discreet, shown
 
 
 def tolerated(
@@ -23,7 +24,7 @@ def tolerated(
 
     known: those objects that exist.  What is desired anew is not tolerated but applied.
     """
-    claims, owner = run.engine.claims, run.turn.key
+    claims, owner = run.cluster.claims, run.turn.key
     stays: set[Ref] = set()
     told: set[Ref] = set()
     for ref, found in known.items():
@@ -45,7 +46,7 @@ def tolerated(
 
 def _was_applied(owner: Ref, ref: Ref, content: bytes, desired: Desired, run: Run) -> bool:
     """Whether just this was applied before: by this engine, or by one before it."""
-    claims = run.engine.claims
+    claims = run.cluster.claims
     if claims.is_known(owner, ref, content) or claims.is_known(owner, ref, left(content)):
         return True
     history = (run.given.get("status") or {}).get("history") or [{}]
@@ -56,19 +57,21 @@ def _was_applied(owner: Ref, ref: Ref, content: bytes, desired: Desired, run: Ru
 
 def tell_left(changes: ChangeSet, desired: Desired, run: Run) -> None:
     """A Warning for each object that has drifted and is left so; it is not told again."""
-    manager = run.engine.settings.field_manager
+    manager, hide = run.engine.settings.field_manager, masker(run.secrets)
     for done in changes.done:
         if done.outcome is not Outcome.LEFT or done.live is None:
             continue
-        run.emit("Warning", "DriftDetected", _described(done, desired, manager), run.told)
-        signature = run.engine.live.observed(done.live).signature
-        run.engine.claims.settle(
+        run.emit(
+            "Warning", "DriftDetected", _described(discreet(done, hide), desired, manager), run.told
+        )
+        signature = run.cluster.live.observed(done.live).signature
+        run.cluster.claims.settle(
             run.turn.key, done.ref, left(desired.contents[done.ref]), signature
         )
 
 
 def _described(done: Done, desired: Desired, manager: str) -> str:
-    fields = [_field(each, done.live or {}, manager) for each in done.differences[:FIELDS]]
+    fields = [standing(each, done.live or {}, manager) for each in done.differences[:FIELDS]]
     if len(done.differences) > FIELDS:
         fields.append(f"and {len(done.differences) - FIELDS} more fields")
     origin = desired.origins.get(done.ref)
@@ -79,7 +82,8 @@ def _described(done: Done, desired: Desired, manager: str) -> str:
     )
 
 
-def _field(difference: Difference, live: Object, manager: str) -> str:
+def standing(difference: Difference, live: Object, manager: str) -> str:
+    """How a field is, who wrote it, and what Git says."""
     writer = writer_of(live, difference, manager)
     by = f" (written by {writer.manager} at {writer.at})" if writer else ""
     is_live, in_git = (
@@ -94,8 +98,10 @@ def tell_scaled(changes: ChangeSet, desired: Desired, run: Run) -> None:
     written = {done.ref for done in changes.changed()}
     if run.is_correction or not written:
         return
+    ignored = run.cluster.live.ignored
+    spared = {Ref.of(obj) for obj in desired.objects if ("spec", "replicas") in ignored.of(obj)}
     for autoscaler, ref in _scaled(desired.objects, written):
-        if ("spec", "replicas") not in run.engine.live.ignored.of(ref):
+        if ref not in spared:
             run.emit("Warning", "DriftDetected", _advice(autoscaler, ref), run.told)
 
 

@@ -2,16 +2,23 @@
 
 an object is created, or its spec changes      at once; a wait for health under way ends
 it is asked for (requestedAt)                  at once, before everything else
-it is deleted, or its prune is approved        at once
+it is deleted, or its prune or overwriting is  at once
+approved
 its tolerance of drift changes                 at once
 its source holds another revision              at once, if it may build something else of it,
                                                and a wait under way ends; else last
+what it includes has another artifact          at once (GitRepositories; and who uses them)
 a dependency is created, Ready or has applied  at once, if it waits for it
 a dependency changes in any way                at once, if a readyExpr of it waits for it
 a cycle of dependencies is closed              at once, all that are in it: they are to say so
-an object of it drifted, or is gone            at once, unless it is suspended or stalled
+an object of it drifted, or is gone            at once, unless it is stalled; of a suspended one
+                                               it is only told
+its suspension gets another end                at once
 an object that it waited for is not well       soon: it waits for it again, and says nothing of
 any more                                       it before the time is over
+a ConfigMap or Secret that it read changes,    at once, and a wait under way ends
+appears or goes (configs.py)
+its cluster answers again                      soon, spread (clusters.py)
 an object is handed over to it, or another     at once (reservations.py)
 has decided whether it wants one of its own
 the interval is over, or a retry is due        by the run's own Requeue (lifecycle.py)
@@ -30,14 +37,18 @@ from engine.api.meta import KUSTOMIZE_GROUP, SOURCE_GROUP
 from engine.cluster.mirror import Mirror
 from engine.objects.ref import Object, Ref
 from engine.plan.brake import APPROVAL
+from engine.plan.partition import ANNOTATION
+from engine.plan.partition import APPROVAL as OVERWRITE
+from engine.plan.suspension import Suspension, is_suspended
 from engine.plan.tolerance import asked
 from engine.reconcile.cycles import cycle_of, members_of
 from engine.reconcile.outcome import has_progressed, is_ready, is_stalled, requested_at
-from engine.reconcile.references import is_counted, judged_of, references_of
+from engine.reconcile.references import included_by, is_counted, judged_of, references_of
 from engine.runtime import Priority
 
 DRIFT = "drift"
 INTERVAL = "interval"
+_APPROVALS = (APPROVAL, OVERWRITE, ANNOTATION)
 _AT_ONCE = 50  # of those who only note a revision: half a millisecond of work
 
 
@@ -117,8 +128,10 @@ class Triggers:
                 self.behind.add(ref)
             # new: a dependant may call it missing
             self._wake_dependants(ref, is_progress=old is None or has_progressed(old, new))
-        if ref.group == SOURCE_GROUP and _revision(old) != _revision(new):
-            self._wake_users(ref)
+        elif (ref.group, ref.kind) == (SOURCE_GROUP, "GitRepository"):
+            self._index(ref, included_by(new), frozenset())
+        if ref.group == SOURCE_GROUP and _artifact(old) != _artifact(new):
+            self._wake_users(ref, is_revision=_revision(old) != _revision(new))
         self._own(ref, old, new)
 
     def deleted(self, obj: Object) -> None:
@@ -141,7 +154,7 @@ class Triggers:
     def drifted(self, key: Ref, after: float) -> None:
         """An object of that Kustomization is not as it left it: to be corrected in `after` s."""
         push, obj = self._push.get((key.group, key.kind)), self._mirror.get(key)
-        if push is None or obj is None or is_stalled(obj) or (obj.get("spec") or {}).get("suspend"):
+        if push is None or obj is None or is_stalled(obj):
             return
         push(key, priority=Priority.DRIFT, reason=DRIFT, after=after)
 
@@ -151,6 +164,18 @@ class Triggers:
         if push is None or obj is None or not is_ready(obj) or not is_counted(ref, obj):
             return
         push(key, priority=Priority.INTERVAL, reason=f"{ref} is not well")
+
+    def configured(self, key: Ref, reason: str) -> None:
+        """A ConfigMap or Secret that it has read is another one now: what it waits for is old."""
+        push, obj = self._push.get((key.group, key.kind)), self._mirror.get(key)
+        if push is not None and obj is not None and not is_suspended(obj):
+            push(key, priority=Priority.DRIFT, reason=reason, supersede=True)
+
+    def reachable(self, key: Ref, after: float) -> None:
+        """The cluster of that Kustomization answers again: it goes on in `after` seconds."""
+        push, obj = self._push.get((key.group, key.kind)), self._mirror.get(key)
+        if push is not None and obj is not None:
+            push(key, priority=Priority.DRIFT, reason="its cluster answers again", after=after)
 
     def decided(self, key: Ref, reason: str) -> None:
         """Another Kustomization has something for this one, or has made up its mind."""
@@ -178,16 +203,26 @@ class Triggers:
             push(ref, priority=Priority.MANUAL, reason="an approval")
         elif asked(new) != asked(old):
             push(ref, priority=Priority.DRIFT, reason="another tolerance of drift")
+        elif _is_suspended_anew(old, new):
+            push(ref, priority=Priority.DRIFT, reason="its suspension")
         elif ref in self._judged and _is_marked_anew(old, new) and not self._is_done(ref):
             push(ref, priority=Priority.DRIFT, reason="a change of its marks")
 
-    def _wake_users(self, source: Ref) -> None:
-        """Queue who uses a source that holds another revision now: whom it concerns at once."""
-        users = list(self._users.get(source, ()))
+    def _wake_users(self, source: Ref, *, is_revision: bool) -> None:
+        """Queue who uses a source that holds another artifact now: whom it concerns at once.
+
+        is_revision: it is of another revision; else only what it includes has changed.
+        """
+        named_by = self._users.get(source, ())
+        for includer in sorted(user for user in named_by if user.group == SOURCE_GROUP):
+            self._wake(includer, str(source))
+        users = [user for user in named_by if user.group != SOURCE_GROUP]
         concerned = self._concerned(users, source)
         for user in sorted(concerned):
-            if self._look(user, source, is_concerned=True):
+            if self._look(user, source, is_concerned=True, is_new=not is_revision):
                 self.behind.add(user)
+        if not is_revision:
+            return
         self._others[source] = (user for user in users if user not in concerned)
         if self._more is not None:
             self._more.set()
@@ -215,10 +250,13 @@ class Triggers:
         if len(some) < _AT_ONCE:
             del self._others[source]
 
-    def _look(self, user: Ref, source: Ref, *, is_concerned: bool) -> bool:
-        """Whether the user was queued to look at the source: not if it has done so already."""
+    def _look(self, user: Ref, source: Ref, *, is_concerned: bool, is_new: bool = False) -> bool:
+        """Whether the user was queued to look at the source: not if it has done so already.
+
+        is_new: whatever revision it says to have applied.
+        """
         push = self._push.get((user.group, user.kind))
-        if push is None or self._is_done(user):
+        if push is None or (not is_new and self._is_done(user)):
             return False
         priority = Priority.DRIFT if is_concerned else Priority.STATUS
         # Else a wait would never end in a repository that is busy elsewhere.
@@ -276,6 +314,12 @@ def _is_known(old: Object | None, new: Object) -> bool:
     return not _differs("resourceVersion", old, new) and not _differs("uid", old, new)
 
 
+def _artifact(obj: Object | None) -> tuple[str, str]:
+    """Which artifact a source holds: its revision alone does not tell, as it may include others."""
+    artifact = ((obj or {}).get("status") or {}).get("artifact") or {}
+    return _revision(obj), str(artifact.get("digest", ""))
+
+
 def _revision(obj: Object | None) -> str:
     status = (obj or {}).get("status") or {}
     return str((status.get("artifact") or {}).get("revision", ""))
@@ -290,5 +334,12 @@ def _is_marked_anew(old: Object, new: Object) -> bool:
     return _differs("labels", old, new) or _differs("annotations", old, new)
 
 
-def _approval(obj: Object) -> str:
-    return str((obj["metadata"].get("annotations") or {}).get(APPROVAL, ""))
+def _is_suspended_anew(old: Object, new: Object) -> bool:
+    """Whether it says something else of its suspension, or something though it is not suspended."""
+    said = Suspension.of(new)
+    return said != Suspension.of(old) and (bool(said) or is_suspended(new))
+
+
+def _approval(obj: Object) -> tuple[str, ...]:
+    annotations = obj["metadata"].get("annotations") or {}
+    return tuple(str(annotations.get(name, "")) for name in _APPROVALS)

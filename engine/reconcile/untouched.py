@@ -34,7 +34,7 @@ def noted(ks: Kustomization, source: Source, artifact: Artifact, run: Run) -> bo
     run.is_noting, run.digest = True, order.digest
     run.engine.orderly.count()
     reservations = run.engine.reservations
-    reservations.claim(run.given, source.revision, run.engine.claims.wanted(key))
+    reservations.claim(run.given, source.revision, run.cluster.claims.wanted(key))
     reservations.judge(key, ks.timeout)  # nothing left Git: it waits for nobody
     reservations.applied(key)
     return True
@@ -42,7 +42,7 @@ def noted(ks: Kustomization, source: Source, artifact: Artifact, run: Run) -> bo
 
 def keep_order(ks: Kustomization, desired: Desired, run: Run) -> None:
     """Remembers that the run has ended well, if it leaves nothing open."""
-    claims, owner = run.engine.claims, run.turn.key
+    claims, owner = run.cluster.claims, run.turn.key
     is_all = parse_inventory(run.status) == desired.versions()
     if is_all and all(claims.is_known(owner, *each) for each in desired.contents.items()):
         metadata = run.given["metadata"]
@@ -63,10 +63,11 @@ def _is_in_order(
         and set(run.turn.reasons) - {INTERVAL} == {str(source.ref)}
         and not engine.verification.is_look_due(key)
         and not _asks_for_more(ks)
+        and not engine.builds.sealed(key)  # its keys may have gone: then nothing is as it was
         and not engine.readers.concerned([key], source.ref, artifact.tree)
         and order.inventory == _inventory(run)
         and _is_health_told(ks, run.given)
-        and _are_as_left(engine.claims.wanted(key), ks, run)
+        and _are_as_left(run.cluster.claims.wanted(key), ks, run)
     )
 
 
@@ -84,7 +85,7 @@ def _is_health_told(ks: Kustomization, obj: Object) -> bool:
 
 def _are_as_left(refs: Iterable[Ref], ks: Kustomization, run: Run) -> bool:
     """Whether watches show the objects as the owner alone left them, and nothing is awaited."""
-    claims, live, owner = run.engine.claims, run.engine.live, run.turn.key
+    claims, live, owner = run.cluster.claims, run.cluster.live, run.turn.key
     fresh: set[tuple[str, str, str]] = set()  # group, kind, version: of one, all are told
     for ref in refs:
         seen = live.get(ref)

@@ -1,6 +1,12 @@
-"""What is live of the objects that a plan is about: from the watches, or read one by one."""
+"""What is live of the objects that a plan is about: from the watches, or read one by one.
+
+The watches are the engine's eyes.  What the identity that applies may not change by rights to the
+whole kind is read by itself, one object after the other, and its dry-run decides: then a refusal
+does not tell whether there is such an object, and revoked rights show.
+"""
 
 from collections.abc import Collection, Mapping
+from math import inf
 
 from engine.api.meta import SSA, SSA_IF_NOT_PRESENT, has_mark
 from engine.apply import Executor
@@ -25,26 +31,33 @@ _DEFINITION = ("apiextensions.k8s.io", "CustomResourceDefinition")
 async def live_view(desired: Desired, inventory: Inventory, executor: Executor, run: Run) -> View:
     """The live objects of desired and inventory.  An object that a watch shows costs no request.
 
+    One question an interval for each kind and namespace, where an identity is impersonated.
+
     Raises ReconciliationFailed if a desired one may not or cannot be read: what is unknown is not
     absent.
     """
     wanted = {Ref.of(obj): obj for obj in desired.objects}
     versions = {**inventory, **desired.versions()}
-    resources = await _resources(versions, executor, run)
-    live = run.engine.live
+    resources = await served(versions, executor)
+    live = run.cluster.live
     followed = await live.follow(run.turn.key, list(resources.values()))
     is_asked, is_correction = run.is_verification, run.is_correction
     if run.engine.verification.is_due(run.turn.key, is_asked=is_asked, is_correction=is_correction):
         await _verify(versions, resources, followed, run)
-    seen = _seen(versions, wanted, followed, run)
-    unseen = [ref for ref in versions if ref not in seen]
+    verbs = {ref: "patch" if ref in wanted else "delete" for ref in versions}
+    since = run.started_at if is_asked else -inf
+    barred = await run.engine.access.barred(executor.client, verbs, resources, since)
+    trusted = versions.keys() - barred
+    seen = _seen(trusted, wanted, followed, run)
+    unseen = [ref for ref in versions if ref in trusted and ref not in seen]
     unseen = await _existing(unseen, wanted, resources, followed, run)
-    read = await _read(unseen, versions, executor, run)
+    asked = [*unseen, *(ref for ref in versions if ref in barred)]
+    read = await _read(asked, versions, executor, run)
     refusals = _refusals(read, wanted, executor)
     if refusals:
         raise ReconciliationFailed("\n".join(refusals))
     whole = {ref: each for ref, each in read.items() if isinstance(each, Mapping)}
-    known = {**seen, **{ref: live.note(obj) for ref, obj in whole.items()}}
+    known = {**seen, **{ref: live.note(obj) for ref, obj in whole.items() if ref in trusted}}
     settled = _settled(known, wanted, desired, run)
     drifted = {ref: found for ref, found in known.items() if ref not in settled}
     stays, warned = tolerated(drifted, wanted, desired, run)
@@ -64,7 +77,7 @@ def _seen(
     found = {
         ref: seen
         for ref in refs
-        if (ref.group, ref.kind) in followed and (seen := run.engine.live.get(ref))
+        if (ref.group, ref.kind) in followed and (seen := run.cluster.live.get(ref))
     }
     # What a definition defines is not kept, and the brake asks for it before it deletes one.
     return {
@@ -76,7 +89,7 @@ def _seen(
 
 def _shown(seen: Mapping[Ref, Observation], run: Run) -> dict[Ref, Object]:
     """The objects as far as is known without asking: whole where a drift was just told."""
-    drift, owner = run.engine.drift, run.turn.key
+    drift, owner = run.cluster.drift, run.turn.key
     return {
         ref: drift.evidence(owner, ref, found.version) or found.partial(ref)
         for ref, found in seen.items()
@@ -87,10 +100,10 @@ def _settled(
     known: Mapping[Ref, Observation], wanted: Mapping[Ref, Object], desired: Desired, run: Run
 ) -> frozenset[Ref]:
     """The desired objects that are as they should be; from now on this is their baseline."""
-    claims, owner = run.engine.claims, run.turn.key
+    claims, owner = run.cluster.claims, run.turn.key
     settled: set[Ref] = set()
     if run.is_correction:
-        settled |= {ref for ref in wanted if run.engine.drift.is_paused(ref)}
+        settled |= {ref for ref in wanted if run.cluster.drift.is_paused(ref)}
     for ref, found in known.items():
         content = desired.contents.get(ref)
         if content is None or not claims.is_settled(owner, ref, content, found):
@@ -104,7 +117,7 @@ def _settled(
 
 def _accepted(known: Mapping[Ref, Observation], desired: Desired, run: Run) -> frozenset[Ref]:
     """The desired objects that exist, and were accepted by the API server with this content."""
-    claims, owner = run.engine.claims, run.turn.key
+    claims, owner = run.cluster.claims, run.turn.key
     return frozenset(
         ref
         for ref, content in desired.contents.items()
@@ -116,9 +129,7 @@ def _is_to_be_adopted(found: Observation, desired: Object) -> bool:
     return found.is_adoptable and not is_merged(desired, found.partial(Ref.of(desired)))
 
 
-async def _resources(
-    versions: Mapping[Ref, str], executor: Executor, run: Run
-) -> dict[Kind, Resource]:
+async def served(versions: Mapping[Ref, str], executor: Executor) -> dict[Kind, Resource]:
     """The served kinds; asks discovery anew, once, if one is unknown: it may have come just now.
 
     Of a kind in several versions, the one that was told last: what is desired comes last.
@@ -146,24 +157,31 @@ async def _verify(
     run: Run,
 ) -> None:
     """Looks at everything that this Kustomization owns: a list for each kind."""
-    live, key = run.engine.live, run.turn.key
+    live, key = run.cluster.live, run.turn.key
     owner = zip(OWNER_LABELS, (key.name, key.namespace), strict=True)
     selector = ",".join(f"{label}={value}" for label, value in owner)
-    for kind, refs in by_kind(versions).items():
-        if kind not in followed or not any(live.get(ref) for ref in refs):
-            continue
+
+    async def look(entry: tuple[Kind, list[Ref]]) -> None:
+        kind, refs = entry
         try:
-            listing = await run.client.list(resources[kind], label_selector=selector)
+            listing = await run.reader.list(resources[kind], label_selector=selector)
         except ApiError:
             for ref in refs:
                 live.doubt(ref)
-            continue
+            return
         listed = {Ref.of(obj): obj for obj in listing.items}
         for obj in listed.values():
             live.note(obj)
         for ref in refs:
             if ref not in listed:
                 live.doubt(ref)
+
+    kinds = [
+        (kind, refs)
+        for kind, refs in by_kind(versions).items()
+        if kind in followed and any(live.get(ref) for ref in refs)
+    ]
+    await each(kinds, look, run.engine.settings.concurrent_ssa)  # a person waits for them
 
 
 async def _existing(
@@ -174,7 +192,7 @@ async def _existing(
     run: Run,
 ) -> list[Ref]:
     """Those of the objects that no watch shows which may exist all the same."""
-    census, is_crowded = run.engine.census, run.engine.triggers.under_way > FEW
+    census, is_crowded = run.cluster.census, run.engine.triggers.under_way > FEW
     left: list[Ref] = []
     for kind, refs in by_kind(unseen).items():
         if kind not in followed:
@@ -182,7 +200,7 @@ async def _existing(
             continue
         asked = {ref for ref in refs if ref not in wanted or _is_never_overwritten(wanted[ref])}
         others = [ref for ref in refs if ref not in asked]
-        lost = [ref for ref in others if run.engine.claims.is_settled_once(run.turn.key, ref)]
+        lost = [ref for ref in others if run.cluster.claims.is_settled_once(run.turn.key, ref)]
         new = [ref for ref in others if ref not in lost]
         left += asked
         # It is gone, or not labelled as ours any more: what was known before does not count.

@@ -4,14 +4,21 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 from engine.api import Kind
-from engine.cluster import Client
+from engine.cluster import Client, Resource
 from engine.cluster.client import Query
+from engine.cluster.mirror import version
 from engine.cluster.resource import resource_of
 from engine.cluster.watch import Event, EventType, Watch
 from engine.objects.ref import Ref
 from engine.reconcile.run import Engine
 from engine.runtime import Priority
 from engine.telemetry import about, logger
+
+CONFIGS = (
+    Resource("", "v1", "ConfigMap", "configmaps", namespaced=True),
+    Resource("", "v1", "Secret", "secrets", namespaced=True),
+)
+"""What runs read, and no kind of Flux's."""
 
 
 async def follow(
@@ -51,6 +58,31 @@ async def name_unreconciled(kind: Kind, engine: Engine) -> None:
                 )
 
 
+async def follow_configs(resource: Resource, engine: Engine) -> None:
+    """Tells of each ConfigMap or Secret with the label, by metadata alone, for ever."""
+    query: Query = {
+        "metadata_only": True,
+        "label_selector": engine.settings.watch_configs_label_selector,
+    }
+    settings, is_told = engine.settings, False
+    namespace = "" if settings.watch_all_namespaces else settings.runtime_namespace
+    watch = Watch(engine.client, resource, engine.clock, engine.random, namespace, query)
+    async with aclosing(watch.events()) as events:
+        async for event in events:
+            if event.type in (EventType.ADDED, EventType.MODIFIED, EventType.DELETED):
+                is_there = event.type is not EventType.DELETED
+                engine.configs.told(Ref.of(event.obj), version(event.obj), is_there=is_there)
+            elif event.type is EventType.TROUBLE and not is_told:
+                is_told = True
+                logger.info(
+                    "%s objects cannot be watched: a change of one counts at the next interval: %s",
+                    resource.kind,
+                    event.problem,
+                )
+            elif event.type is EventType.SYNCED:
+                is_told = False
+
+
 def _watch(kind: Kind, query: Query, client: Client, engine: Engine) -> Watch:
     settings = engine.settings
     namespace = "" if settings.watch_all_namespaces else settings.runtime_namespace
@@ -65,13 +97,13 @@ def _heard(event: Event, engine: Engine) -> None:
         return
     engine.triggers.deleted(event.obj)
     ref = Ref.of(event.obj)
-    engine.claims.release(ref)
-    engine.drift.release(ref)
-    engine.live.release(ref)
+    engine.clusters.forget(ref)
     engine.verification.forget(ref)
     engine.reservations.gone(ref)
     engine.builds.forget(ref)
     engine.readers.forget(ref)
+    engine.configs.forget(ref)
+    engine.suspensions.forget(ref)
     engine.orderly.forget(ref)
     engine.artifacts.forget(ref)
     engine.metrics.forget(ref.kind, ref.namespace, ref.name)

@@ -1,7 +1,20 @@
 """Stage 2: from a tree of files to the objects to apply.  Pure."""
 
+from engine.render.decrypt import Keys
+from engine.render.decrypt_keys import Decrypting, SealedKey
 from engine.render.generate import Request
 from engine.render.kustomize import Lacking, Needs
 from engine.render.pipeline import Remotes, Rendered, RenderedObject, render
 
-__all__ = ["Lacking", "Needs", "Remotes", "Rendered", "RenderedObject", "Request", "render"]
+__all__ = [
+    "Decrypting",
+    "Keys",
+    "Lacking",
+    "Needs",
+    "Remotes",
+    "Rendered",
+    "RenderedObject",
+    "Request",
+    "SealedKey",
+    "render",
+]

@@ -1,7 +1,7 @@
 """Explain a build: of every object and every field, which line of which file decides what it is.
 
-What is given is ready to be shown: nothing of a Secret, nor of a variable that came from one, is in
-it.  Source: design section 4, provenance.
+What is given is ready to be shown: nothing of a Secret, of a variable that came from one, or of
+what was decrypted, is in it.  Source: design section 4, provenance.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Any
 from engine.objects.manifests import Document
 from engine.objects.redact import MASK, masker, secrets_of
 from engine.objects.ref import Object, Ref
+from engine.render.decrypt_cache import Decrypt, decrypted_anew
 from engine.render.generate import Request
 from engine.render.kustomize.model.reading import Parse, read
 from engine.render.kustomize.provenance import Layer, Story
@@ -26,7 +27,7 @@ from engine.render.kustomize.provenance_tree import (
     path_text,
 )
 from engine.render.pipeline import Remotes, render
-from engine.render.stories import Stories
+from engine.render.stories import DECRYPTION, Stories
 from engine.source.tree import Tree
 
 __all__ = ["ABSENT", "Edit", "Explained", "Explainer", "Field", "Layer", "explain", "places_of"]
@@ -118,6 +119,7 @@ class Explainer:
     hidden: Collection[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     parse: Parse = read
+    decrypt: Decrypt = decrypted_anew
 
 
 def explain(
@@ -127,15 +129,16 @@ def explain(
     how = how or Explainer()
     text = Text(how.file.file, how.content, how.file) if how.file is not None else None
     stories = Stories(request, text)
-    rendered = render(tree, request, remotes, parse=how.parse, stories=stories)
+    rendered = render(tree, request, remotes, parse=how.parse, decrypt=how.decrypt, stories=stories)
     for story in stories.told:
         _label(story, how.labels)
     secrets = [text for story in stories.told for text in _secrets_in(story.node)]
     values = request.variables or {}
     secrets += [values[name] for name in how.hidden if name in values]
-    mask = _masking(masker(secrets))
+    mask = _masking(masker([*secrets, *rendered.opened.values]))
+    hidden = _Hidden(frozenset(how.hidden), rendered.opened.files)
     return [
-        _explained(Ref.of(made.obj), story, mask, frozenset(how.hidden))
+        _explained(Ref.of(made.obj), story, mask, hidden)
         for made, story in zip(rendered.objects, stories.told, strict=True)
     ]
 
@@ -149,7 +152,24 @@ def _label(story: Story, labels: Mapping[str, str]) -> None:
         story.node = followed(story.node, whole, lambda *_: (_OWNER, ""))
 
 
-def _explained(ref: Ref, story: Story, mask: Mask, hidden: frozenset[str]) -> Explained:
+@dataclass(frozen=True, slots=True)
+class _Hidden:
+    """Where values come from that are not shown: variables by name, files that were decrypted."""
+
+    variables: frozenset[str]
+    files: frozenset[str]
+
+    def has_set(self, edit: Edit) -> bool:
+        """Whether the new value is none to be shown."""
+        return (
+            edit.by.kind == DECRYPTION
+            or not self.variables.isdisjoint(edit.by.variables)
+            or edit.place.rpartition(":")[0] in self.files
+            or edit.place in self.files
+        )
+
+
+def _explained(ref: Ref, story: Story, mask: Mask, hidden: _Hidden) -> Explained:
     is_secret = _is_secret(story.node)
     gone = (pair for pair in gone_of(story.node) if not _was_empty(pair[1]))
     every = [*fields_of(story.node), *gone]
@@ -167,13 +187,13 @@ def _was_empty(node: Node) -> bool:
     return not node.place and all(value in ({}, []) or value is ABSENT for value in values)
 
 
-def _field(steps: tuple[str, ...], node: Node, mask: Mask, hidden: frozenset[str]) -> Field:
+def _field(steps: tuple[str, ...], node: Node, mask: Mask, hidden: _Hidden) -> Field:
     edits: list[Edit] = []
     before = (node.edits[0].old if node.edits else node.plain()) if node.place else ABSENT
     before = mask(before)
     for edit in node.edits:
         old = mask(edit.old)
-        if hidden & set(edit.by.variables):
+        if hidden.has_set(edit):
             mask = _hide
         edits.append(Edit(edit.by, edit.place, old, mask(edit.new)))
     is_gone = bool(edits) and edits[-1].new is ABSENT

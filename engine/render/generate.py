@@ -16,6 +16,7 @@ from engine.api.applier import CommonMetadata, Image, Patch
 from engine.api.kustomize import Kustomization as FluxKustomization
 from engine.api.paths import clean_path
 from engine.errors import ArtifactFailed, BuildFailed
+from engine.render.decrypt_keys import Decrypting
 from engine.render.kustomize.config.kustomization import API_VERSION, FILE_NAMES, Kustomization
 from engine.render.kustomize.declared import Declared
 from engine.render.kustomize.model.reading import MalformedYaml, read_one
@@ -36,8 +37,10 @@ class Request:
     """What to render, as `spec` of a Kustomization says it.
 
     variables: by name, all sources merged, newlines removed; None: `postBuild` is not set.
+    looked_in: where they come from, for messages.
     always: substitute even if there are no variables (`substituteStrategy: Always`).
     strict: a variable that is not set and has no default is an error.
+    decryption: None: what is encrypted stays so.
     """
 
     path: str = ""
@@ -51,9 +54,11 @@ class Request:
     build_metadata: tuple[str, ...] = ()
     common_metadata: CommonMetadata = field(default_factory=CommonMetadata)
     variables: Mapping[str, str] | None = None
+    looked_in: tuple[str, ...] = ()
     always: bool = False
     strict: bool = True
     no_remote_bases: bool = False
+    decryption: Decrypting | None = None
 
     @classmethod
     def of(
@@ -61,6 +66,7 @@ class Request:
         ks: FluxKustomization,
         variables: Mapping[str, str] | None = None,
         *,
+        looked_in: tuple[str, ...] = (),
         strict: bool = True,
         no_remote_bases: bool = False,
     ) -> Self:
@@ -79,6 +85,7 @@ class Request:
             build_metadata=spec.build_metadata,
             common_metadata=spec.common_metadata or CommonMetadata(),
             variables=variables if post_build else None,
+            looked_in=looked_in,
             always=post_build is not None and post_build.substitute_strategy == "Always",
             strict=strict,
             no_remote_bases=no_remote_bases,

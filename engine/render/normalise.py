@@ -1,9 +1,11 @@
 """Bring objects into the form in which the API server keeps them, so that they compare equal.
 
-Source: fluxcd/pkg ssa/normalize.
+Source: fluxcd/pkg ssa/normalize and ssa/utils (certificates of definitions).
 """
 
-from base64 import b64encode
+import binascii
+import re
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +22,9 @@ _TEMPLATES: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 """Where a kind keeps its pod spec."""
 _RBAC = "rbac.authorization.k8s.io/v1"
+_WEBHOOK = ("spec", "conversion", "webhook", "clientConfig")
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----\s+(\S[^-]*)-----END CERTIFICATE-----")
+_DER = b"\x30"  # how a certificate begins: a sequence
 
 
 def normalised(obj: Object) -> Object:
@@ -31,6 +36,8 @@ def normalised(obj: Object) -> Object:
     if version == _RBAC and kind in ("Role", "ClusterRole"):
         return obj
     result = _without_status(obj)
+    if kind == "CustomResourceDefinition" and str(version).startswith("apiextensions.k8s.io/"):
+        return _at(result, _WEBHOOK, _with_certificates)
     if (version, kind) == ("v1", "Secret"):
         return _with_data(result)
     if (version, kind) == ("v1", "Service"):
@@ -49,6 +56,25 @@ def _without_status(obj: Object) -> Object:
     if isinstance(metadata, Mapping) and "creationTimestamp" in metadata:
         result["metadata"] = {k: v for k, v in metadata.items() if k != "creationTimestamp"}
     return result
+
+
+def _with_certificates(webhook: Object) -> Object:
+    """Without `caBundle` if it holds no certificate: the API server refuses that since 1.31.
+
+    Definitions come with `Cg==` there, for whoever brings the real one into the cluster.
+    """
+    bundle = webhook.get("caBundle")
+    if not isinstance(bundle, str) or not bundle or _holds_certificate(bundle):
+        return webhook
+    return {key: value for key, value in webhook.items() if key != "caBundle"}
+
+
+def _holds_certificate(bundle: str) -> bool:
+    try:
+        blocks = _CERTIFICATE.findall(b64decode(bundle))
+        return any(b64decode(block).startswith(_DER) for block in blocks)
+    except (binascii.Error, ValueError):
+        return False
 
 
 def _at(node: Object, path: tuple[str, ...], change: Callable[[Object], Object]) -> Object:

@@ -1,55 +1,59 @@
 """Render a Kustomization: from the tree of its source to the objects to apply.
 
-Pure: what the build lacks (a remote base) is raised as Lacking, fetched by the caller and given in
-`Remotes` the next time.  Source: flux-behaviour.md, sections 4.5, 4.7 and 4.8.
+Pure: what the build lacks (a remote base, a data key) is raised as Lacking, fetched by the caller
+and given in `Remotes` the next time.  Source: flux-behaviour.md, sections 4.5, 4.7 and 4.8.
 """
 
 import hashlib
-import re
-from collections.abc import Iterator, Mapping, Sequence
+import hmac
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.api.meta import DISABLED, SUBSTITUTE
+from engine.api.meta import DISABLED, SUBSTITUTE, has_mark
 from engine.errors import BuildFailed
-from engine.objects.manifests import ManifestError, dump, load
+from engine.objects.manifests import Path, dump
 from engine.objects.ref import Object, Ref
 from engine.render.checked import problem_of
+from engine.render.decrypt import Keys, Opener, discreet
+from engine.render.decrypt_cache import Decrypt, decrypted_anew
+from engine.render.decrypt_keys import Opened
 from engine.render.generate import Request, folder_of, kustomization_of
 from engine.render.inputs import Inputs, Recorder, TooManyFiles
-from engine.render.kustomize import KustomizeError, Options, Reach, Resource, build
+from engine.render.kustomize import KustomizeError, Lacking, Options, Reach, Resource, build
 from engine.render.kustomize.errors import listed
 from engine.render.kustomize.model.reading import Parse, read
 from engine.render.kustomize.provenance import Trace
 from engine.render.normalise import normalised
 from engine.render.stories import Stories
-from engine.render.substitute import NAME, SubstitutionError, substitute
+from engine.render.variables import Places, Unset, Where, substituted
 from engine.source.tree import Tree
 
-_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
-"""What an error of the YAML reader quotes: may be the value of a variable, which may be secret."""
-_REFERENCE = re.compile(r"\$\{\w+")
-"""Where a text has a variable, up to its name."""
+
+def _nowhere(_: Path) -> str:
+    """Where a field stands, for who does not know."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Remotes:
     """What was fetched for a build, by the URL that its kustomizations write.
 
-    failures: why a URL was not fetched, though the build asked for it.
+    failures: why a URL was not fetched, though the build asked for it.  keys: what was opened.
     """
 
     bases: Mapping[str, Tree] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     failures: Mapping[str, str] = field(default_factory=dict)
+    keys: Keys = field(default_factory=Keys)
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedObject:
     """An object to apply; origin: `file:line` of the source, the file alone if it was generated.
 
-    encrypted: it holds SOPS content; nothing was substituted in it.  Whoever decrypts it calls
-    `post_build` on the result.
+    encrypted: it holds SOPS content, as nobody asked for decryption or it has opted out; nothing
+    was substituted in it.
     """
 
     obj: Object
@@ -64,11 +68,15 @@ class RenderedObject:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The result; digest: `sha256:<hex>` of the built YAML stream; inputs: what it depends on."""
+    """The result; digest: `sha256:<hex>` of the built YAML stream; inputs: what it depends on.
+
+    The digest of what was decrypted cannot be compared with guesses: data keys are part of it.
+    """
 
     objects: tuple[RenderedObject, ...]
     digest: str
     inputs: Inputs
+    opened: Opened = field(default_factory=Opened)
 
 
 def render(
@@ -77,66 +85,118 @@ def render(
     remotes: Remotes | None = None,
     *,
     parse: Parse = read,
+    decrypt: Decrypt = decrypted_anew,
     stories: Stories | None = None,
 ) -> Rendered:
     """The objects of the request, in the build's order, no two with the same Ref.
 
-    parse: see `Reach`.  stories: is told where everything comes from, object by object.
+    parse: see `Reach`.  decrypt: one that remembers may serve any number of builds.
+    stories: is told where everything comes from, object by object.
     Raises ArtifactFailed if the path is missing, BuildFailed, or Lacking with all that is to be
     fetched before the next try.
     """
-    recorder = Recorder(tree)
+    recorder, remotes = Recorder(tree), remotes or Remotes()
     folder = folder_of(recorder, request.path)
-    trace = stories.trace if stories is not None else None
-    try:
-        resources = _built(recorder, folder, request, remotes or Remotes(), parse, trace)
-        objects, digest = _finished(resources, request, stories)
-    except RecursionError as error:
-        raise BuildFailed("kustomize build failed: an object is nested too deep") from error
-    _check_unique(objects)
-    return Rendered(tuple(objects), digest, recorder.inputs)
+    how = request.decryption
+    opener = Opener(how, remotes.keys, decrypt) if how is not None else None
+
+    def built(trace: Trace | None) -> Sequence[Resource]:
+        return _built(recorder, folder, request, _reach(remotes, parse, opener), trace)
+
+    with discreet(opener):
+        try:
+            resources = built(stories.trace if stories is not None else None)
+            telling = _Telling(stories, Places(len(resources), built))
+            objects, digest = _finished(resources, request, opener, telling)
+        except RecursionError as error:
+            raise BuildFailed("kustomize build failed: an object is nested too deep") from error
+        _check_unique(objects)
+    opened = opener.opened if opener is not None else Opened()
+    return Rendered(tuple(objects), digest, recorder.inputs, opened)
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """Who is told what becomes of an object, and who knows where its fields stand."""
+
+    stories: Stories | None
+    places: Places
 
 
 def _finished(
-    resources: Sequence[Resource], request: Request, stories: Stories | None
+    resources: Sequence[Resource], request: Request, opener: Opener | None, telling: _Telling
 ) -> tuple[list[RenderedObject], str]:
-    """(what there is to apply, the digest).  Raises BuildFailed with all that is wrong."""
+    """(what there is to apply, the digest).  Raises BuildFailed with all that is wrong, Lacking."""
     objects: list[RenderedObject] = []
-    problems: list[str] = []
-    digest = hashlib.sha256()
+    failures: list[BuildFailed] = []
+    digest, stories = hashlib.sha256(), telling.stories
     for number, resource in enumerate(resources):
         try:
-            made, text = post_build(_rendered(resource), request)
+            built = _decrypted(_rendered(resource), resource, opener, stories)
+            made, text = post_build(built, request, telling.places.of(number))
             applicable = list(_applicable(made, request))
         except BuildFailed as failure:
-            problems.append(str(failure))
+            failures.append(failure)
             continue
         objects += applicable
         if stories is not None:
             stories.finished(resource, made.obj, [each.obj for each in applicable])
         digest.update((b"---\n" if number else b"") + text.encode())
-    if problems:
-        raise BuildFailed(listed(problems))
-    return objects, f"sha256:{digest.hexdigest()}"
+    if opener is not None and opener.needs:
+        raise Lacking(opener.needs)
+    if failures:
+        raise BuildFailed(_all_of(failures, request))
+    secret = opener.secret if opener is not None else b""
+    value = hmac.digest(secret, digest.digest(), "sha256") if secret else digest.digest()
+    return objects, f"sha256:{value.hex()}"
+
+
+def _decrypted(
+    made: RenderedObject, resource: Resource, opener: Opener | None, stories: Stories | None
+) -> RenderedObject:
+    """The object in plain text, if it is to be decrypted and its data key is there."""
+    if opener is None:
+        return made
+    try:
+        obj = opener.object(made.obj, resource.position.file, made.origin)
+    except KustomizeError as error:
+        raise BuildFailed(f"decryption failed for {_described(made)}: {error}") from None
+    if obj is made.obj:
+        return made
+    if problem := problem_of(obj):
+        raise BuildFailed(f"decryption failed for {_described(made)}: then {problem}")
+    if stories is not None:
+        stories.decrypted(resource, obj)
+    return replace(made, obj=obj, encrypted=False)
+
+
+def _all_of(failures: Sequence[BuildFailed], request: Request) -> str:
+    """What is wrong, one a line, and where variables were looked for if some are not set."""
+    problems = listed(line for failure in failures for line in str(failure).splitlines())
+    if request.looked_in and any(isinstance(failure, Unset) for failure in failures):
+        return f"{problems}\nvariables were looked for in {', '.join(request.looked_in)}"
+    return problems
+
+
+def _reach(remotes: Remotes, parse: Parse, opener: Opener | None) -> Reach:
+    return Reach(
+        root_only=False,
+        bases=remotes.bases,
+        files=remotes.files,
+        failures=remotes.failures,
+        parse=parse,
+        opener=opener,
+    )
 
 
 def _built(
-    recorder: Recorder,
-    folder: str,
-    request: Request,
-    remotes: Remotes,
-    parse: Parse,
-    trace: Trace | None,
+    recorder: Recorder, folder: str, request: Request, reach: Reach, trace: Trace | None
 ) -> Sequence[Resource]:
     try:
-        reach = Reach(
-            root_only=False,
+        reach = replace(
+            reach,
             overrides={folder: kustomization_of(recorder, folder, request)},
             allow_remote=not request.no_remote_bases,
-            bases=remotes.bases,
-            files=remotes.files,
-            failures=remotes.failures,
-            parse=parse,
         )
         return build(recorder, folder, Options(reach, adds_schemas=True, trace=trace)).resources
     except (KustomizeError, TooManyFiles) as error:
@@ -154,66 +214,18 @@ def _rendered(resource: Resource) -> RenderedObject:
     return RenderedObject(resource.obj, str(resource.position), is_encrypted)
 
 
-def post_build(made: RenderedObject, request: Request) -> tuple[RenderedObject, str]:
+def post_build(
+    made: RenderedObject, request: Request, place: Callable[[Path], str] = _nowhere
+) -> tuple[RenderedObject, str]:
     """(the object with its variables replaced, its YAML text).  Raises BuildFailed.
 
-    An object that is still encrypted, or opted out, stays as it is.
+    An object that is still encrypted, or opted out, stays as it is.  place: see `Where`.
     """
-    text = dump(made.obj)
-    variables = request.variables
-    if variables is None or not (variables or request.always):
-        return made, text
-    if made.encrypted or _has_opted_out(made.obj):
-        return made, text
-    where = f"post build failed for {_described(made)}"
-    _check_names(variables, where)
-    try:
-        replaced = substitute(text, variables, request.strict)
-        if replaced == text:
-            return made, text
-        obj = load(replaced)
-    except SubstitutionError as error:
-        raise BuildFailed(
-            f"{where}: envsubst error: variable substitution failed: {error}"
-        ) from error
-    except ManifestError as error:
-        raise BuildFailed(
-            f"{where}: envsubst error: YAMLToJSON: {_shown(error, text, replaced)}"
-        ) from error
-    problem = problem_of(obj) if isinstance(obj, dict) else "no object is left"
-    if problem:
-        raise BuildFailed(f"{where}: after substitution {problem}")
-    return replace(made, obj=obj), dump(obj)
-
-
-def _shown(error: ManifestError, before: str, after: str) -> str:
-    """What is wrong with a text whose variables were replaced, without any value of it.
-
-    before: the same text with its variables: those in the line of the error are named.
-    """
-    problem = _QUOTED.sub(lambda text: text[0] if len(text[0]) == 3 else "'...'", error.problem)
-    lines = before.splitlines()
-    if len(lines) != len(after.splitlines()) or not 0 < error.line <= len(lines):
-        return problem
-    names = ", ".join(f"{found}}}" for found in _REFERENCE.findall(lines[error.line - 1]))
-    return f"{problem}, where {names} stands: put it in quotes" if names else problem
-
-
-def _has_opted_out(obj: Object) -> bool:
-    metadata = obj.get("metadata") or {}
-    return any(
-        (metadata.get(field) or {}).get(SUBSTITUTE) == DISABLED
-        for field in ("labels", "annotations")
-    )
-
-
-def _check_names(variables: Mapping[str, str], where: str) -> None:
-    for name in variables:
-        if not NAME.fullmatch(name):
-            raise BuildFailed(
-                f"{where}: envsubst error: '{name}' var name is invalid, must match "
-                "'^[_[:alpha:]][_[:alpha:][:digit:]]*$'"
-            )
+    if made.encrypted or has_mark(made.obj, SUBSTITUTE, DISABLED):
+        return made, dump(made.obj)
+    where = Where(_named(made.obj), made.origin, place)
+    obj, text = substituted(made.obj, request, where)
+    return (made if obj is made.obj else replace(made, obj=obj)), text
 
 
 def _named(obj: Object) -> str:

@@ -18,6 +18,8 @@ from engine.render.kustomize.provenance_tree import Node, Path, Setter, followed
 from engine.render.normalise import normalised
 
 _VARIABLE = re.compile(r"(?<!\$)\$\{#?(\w+)")
+DECRYPTION = "Decryption"
+"""The step whose results nobody is shown."""
 _NORMALISED = Setter("Normalisation", "what the API server would make of it")
 _FIELDS = (
     ("namespace", "targetNamespace", "target_namespace"),
@@ -37,6 +39,12 @@ class Stories:
         self._spec = Spec(fields, tuple(image.name for image in request.images), text)
         self.trace = Trace(self._spec)
         self.told: list[Story] = []
+
+    def decrypted(self, resource: Resource, obj: Object) -> None:
+        """A resource was decrypted; its fields are where they were."""
+        story = self.trace.story(resource)
+        setter = Setter(DECRYPTION, "spec.decryption", self._line(("spec", "decryption")))
+        story.node = followed(story.node, obj, lambda *_: (setter, ""))
 
     def finished(self, resource: Resource, made: Object, objects: Sequence[Object]) -> None:
         """A resource has been finished.  made: after substitution.  objects: what comes of it."""

@@ -15,56 +15,105 @@ NAME = re.compile(r"[_A-Za-z][_A-Za-z0-9]*")
 _DEPTH = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong; line, column: of its `${`, from 1.
+
+    unset: the name of a variable that is not set, "" if it is something else.
+    """
+
+    text: str
+    line: int = 0
+    column: int = 0
+    unset: str = ""
+
+    def __str__(self) -> str:
+        """With its place."""
+        return f"{self.text} at {self.line}:{self.column}" if self.line else self.text
+
+
 class SubstitutionError(ValueError):
-    """A text whose `${...}` cannot be replaced; the text says which and where."""
+    """A text whose `${...}` cannot be replaced; `str` says which and where, one a line."""
+
+    def __init__(self, *problems: Problem) -> None:
+        """problems: all of them, each variable once a line."""
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 def substitute(text: str, variables: Mapping[str, str], strict: bool) -> str:
     """The text with all variables replaced.
 
     strict: a variable that is not set is an error unless the operator gives a default, else it
-    reads as empty.  Raises SubstitutionError naming the variable, or the place of bad syntax.
+    reads as empty.  Raises SubstitutionError naming all such variables, or the first place of bad
+    syntax.
     """
     if "$" not in text:
         return text
+    walk = _Evaluation(text, variables, strict=strict)
     parts: list[str] = []
     length = 0
     for part in _Parser(text).parts():
-        parts.append(_evaluated(part, variables, strict=strict))
+        parts.append(walk.value(part))
         length += len(parts[-1])
     try:
         check_length(length)
     except OperatorError as error:
-        raise SubstitutionError(str(error)) from error
+        walk.problems.append(Problem(str(error)))
+    if walk.problems:
+        raise SubstitutionError(*walk.problems)
     return "".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """`${name operator arguments}`; where: "line:column" of its `${`."""
+    """`${name operator arguments}`; at: the offset of its `${`."""
 
     name: str
     operator: str
     arguments: tuple["str | _Call", ...]
-    where: str
+    at: int
 
 
-def _evaluated(part: str | _Call, variables: Mapping[str, str], *, strict: bool) -> str:
-    if isinstance(part, str):
-        return part
-    arguments = [_evaluated(item, variables, strict=strict) for item in part.arguments]
-    value = variables.get(part.name)
-    if value is None:
-        if strict and part.operator not in DEFAULTS:
-            raise SubstitutionError(
-                f'variable not set (strict mode): "{part.name}" at {part.where}'
-            )
-        value = ""
-    try:
-        check_length(sum(map(len, arguments)))
-        return OPERATORS[part.operator](value, arguments)
-    except OperatorError as error:
-        raise SubstitutionError(f"${{{part.name}}} at {part.where}: {error}") from error
+class _Evaluation:
+    """Replaces calls; what cannot be replaced is noted and reads as empty."""
+
+    def __init__(self, text: str, variables: Mapping[str, str], *, strict: bool) -> None:
+        self._text, self._variables = text, variables
+        self._strict = strict
+        self.problems: list[Problem] = []
+
+    def value(self, part: str | _Call) -> str:
+        """What stands in its place."""
+        if isinstance(part, str):
+            return part
+        arguments = [self.value(item) for item in part.arguments]
+        try:
+            check_length(sum(map(len, arguments)))
+            return OPERATORS[part.operator](self._variable(part), arguments)
+        except OperatorError as error:
+            self.problems.append(self._problem(f"${{{part.name}}}: {error}", part))
+        return ""
+
+    def _variable(self, part: _Call) -> str:
+        value = self._variables.get(part.name)
+        if value is None:
+            if self._strict and part.operator not in DEFAULTS:
+                text = f'variable not set (strict mode): "{part.name}"'
+                self.problems.append(self._problem(text, part, part.name))
+            return ""
+        if not value.isascii() and any("\udc80" <= letter <= "\udcff" for letter in value):
+            raise OperatorError("its value is not UTF-8 text")
+        return value
+
+    def _problem(self, text: str, part: _Call, unset: str = "") -> Problem:
+        return Problem(text, *_place(self._text, part.at), unset)
+
+
+def _place(text: str, offset: int) -> tuple[int, int]:
+    """Line and column, from 1."""
+    line = text.count("\n", 0, offset) + 1
+    return line, offset - text.rfind("\n", 0, offset)
 
 
 Accept = Callable[[str, int], bool]
@@ -77,6 +126,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
+        self._opened = 0  # where the last `${` stands: what is wrong is wrong with that
 
     def parts(self) -> list[str | _Call]:
         """The whole text: literal parts and calls."""
@@ -98,11 +148,7 @@ class _Parser:
         return self._text[self._at + ahead : self._at + ahead + 1]
 
     def _failed(self, problem: str) -> SubstitutionError:
-        return SubstitutionError(f"{problem} at {self._where(self._at)}")
-
-    def _where(self, offset: int) -> str:
-        line = self._text.count("\n", 0, offset) + 1
-        return f"{line}:{offset - self._text.rfind(chr(10), 0, offset)}"
+        return SubstitutionError(Problem(problem, *_place(self._text, self._opened)))
 
     def _token(self, accept: Accept, *, stops_at_call: bool = False, escapes: str = "") -> str:
         """The longest run of accepted characters, escapes resolved; "" if there is none."""
@@ -130,20 +176,20 @@ class _Parser:
     def _call(self, depth: int) -> _Call:
         if depth > _DEPTH:
             raise self._failed(f"nested deeper than {_DEPTH}")
-        where = self._where(self._at)
+        at = self._opened = self._at
         self._at += 2
         if self._peek() == "#":
             self._at += 1
             name = self._name("bad substitution")
-            return self._closed(name, "#length", (), where)
+            return self._closed(name, "#length", (), at)
         name = self._name("unable to parse variable name")
         read = self._reader()
         if read is None:
             if self._peek() != "}":
                 raise self._failed(f"missing closing brace of ${{{name}")
-            return self._closed(name, "", (), where)
+            return self._closed(name, "", (), at)
         operator, arguments = read(depth + 1)
-        return self._closed(name, operator, arguments, where)
+        return self._closed(name, operator, arguments, at)
 
     def _reader(self) -> "Callable[[int], tuple[str, tuple[str | _Call, ...]]] | None":
         """What reads the operator that comes next, None if none does."""
@@ -167,12 +213,12 @@ class _Parser:
         return name
 
     def _closed(
-        self, name: str, operator: str, arguments: tuple["str | _Call", ...], where: str
+        self, name: str, operator: str, arguments: tuple["str | _Call", ...], at: int
     ) -> _Call:
         if self._peek() != "}":
             raise self._failed(f"bad substitution of {name!r}")
         self._at += 1
-        return _Call(name, operator, arguments, where)
+        return _Call(name, operator, arguments, at)
 
     def _argument(self, accept: Accept, depth: int, escapes: str = "") -> "str | _Call":
         if self._is_open():

@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -49,12 +49,22 @@ class Statistics:
     queue: QueueStatistics
 
 
+class Slots(Protocol):
+    """What runs hold while they work."""
+
+    def release_on_behalf_of(self, borrower: "Turn[Any]") -> None:
+        """That turn holds none any more."""
+
+    async def acquire_on_behalf_of(self, borrower: "Turn[Any]") -> None:
+        """Returns once that turn holds one."""
+
+
 @dataclass(eq=False, slots=True)
 class Turn(Generic[K]):
     """One run of one key: why it runs, and what it may ask of its controller."""
 
     item: Item[K]
-    slots: anyio.CapacityLimiter
+    slots: "Slots"
     freed: Callable[[], None]
     superseded: anyio.Event = field(default_factory=anyio.Event)
     """Set once something newer asked for this key: give up waiting, it is run again at once."""
@@ -113,10 +123,41 @@ class Turn(Generic[K]):
             scope.cancel()
 
 
+class _Slots(Generic[K]):
+    """The slots of a controller, as its turns see them."""
+
+    def __init__(self, queue: Queue[K], changed: Callable[[], None]) -> None:
+        self._queue, self._changed = queue, changed
+        self._called: dict[K, anyio.Event] = {}  # {who waits to get its slot back: is it called}
+        self._is_open = False
+
+    def release_on_behalf_of(self, borrower: Turn[K]) -> None:
+        self._queue.pause(borrower.key)
+
+    async def acquire_on_behalf_of(self, borrower: Turn[K]) -> None:
+        if self._is_open:
+            return
+        self._queue.resume(borrower.item)
+        called = self._called[borrower.key] = anyio.Event()
+        self._changed()
+        await called.wait()
+
+    def call(self, key: K) -> None:
+        """That one has its slot back."""
+        self._called.pop(key).set()
+
+    def open(self) -> None:
+        """Nothing new is begun any more: what was begun need not wait to end."""
+        self._is_open = True
+        for key in list(self._called):
+            self.call(key)
+
+
 class Controller(Generic[K]):
     """A queue and the tasks that work it off.
 
-    In: `push`.  Out: calls of `run`, at most one at a time for a key, `concurrency` in all.
+    In: `push`.  Out: calls of `run`, at most one at a time for a key, `concurrency` in all, and one
+    or two more for tenants that have none (the fourth law of Lines).
     An exception that leaves `run` is a bug: it is logged, and the key tried again later.
     """
 
@@ -128,14 +169,19 @@ class Controller(Generic[K]):
         *,
         grace: float = 30.0,
         failures: Failures[K] | None = None,
+        tenant_of: Callable[[K], Hashable] | None = None,
     ) -> None:
-        """grace: seconds that runs under way are given to end after `stop`."""
+        """grace: seconds that runs under way are given to end after `stop`.
+
+        tenant_of: whose key it is; None: all are of one.
+        """
         self._run = run
         self._clock = clock
         self._grace = grace
         self._failures = failures or Failures()
-        self._queue: Queue[K] = Queue()
-        self._slots = anyio.CapacityLimiter(concurrency)
+        self._queue: Queue[K] = Queue(tenant_of) if tenant_of is not None else Queue()
+        self._concurrency = concurrency
+        self._slots = _Slots(self._queue, self._wake)
         self._turns: dict[K, Turn[K]] = {}
         self._changed = anyio.Event()
         self._stopping = False
@@ -178,15 +224,16 @@ class Controller(Generic[K]):
             while not self._stopping:
                 self._changed = anyio.Event()
                 now = self._clock.monotonic()
-                free = self._slots.available_tokens > 0
-                item = self._queue.pop(now) if free else None
-                if item is not None:
+                item = self._queue.pop(now, self._concurrency)
+                if item is None:
+                    await self._clock.wait(self._changed, self._queue.next_at(now))
+                elif item.key in self._turns:
+                    self._slots.call(item.key)
+                else:
                     turn = Turn(item, self._slots, self._wake)
-                    self._slots.acquire_on_behalf_of_nowait(turn)
                     self._turns[item.key] = turn
                     tasks.start_soon(self._take, turn)
-                    continue
-                await self._clock.wait(self._changed, self._queue.next_at() if free else None)
+            self._slots.open()
             await self._drain()
 
     async def _take(self, turn: Turn[K]) -> None:
@@ -199,8 +246,6 @@ class Controller(Generic[K]):
             log.exception("run of %s failed unexpectedly", turn.key)
             outcome = Requeue(failed=True, reason="failure")
         finally:
-            if not turn.is_yielded:
-                self._slots.release_on_behalf_of(turn)
             del self._turns[turn.key]
             self._queue.done(turn.key)
             self._wake()
@@ -236,8 +281,8 @@ class Controller(Generic[K]):
         waiting = sum(turn.is_yielded for turn in self._turns.values())
         queue = self._queue.statistics()
         due = self._queue.due(self._clock.monotonic())
-        working, slots = len(self._turns) - waiting, int(self._slots.total_tokens)
-        return Statistics(working, waiting, slots, due, queue)
+        working = len(self._turns) - waiting
+        return Statistics(working, waiting, self._concurrency, due, queue)
 
     def __repr__(self) -> str:
         """Counts, for logs and debuggers."""

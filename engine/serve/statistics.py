@@ -42,13 +42,18 @@ def sample(
 
 
 def _sample_objects(series: Metrics, engine: Engine) -> None:
-    live, drift = engine.live.statistics(), engine.drift.statistics()
-    builds = engine.builds.statistics()
-    series.kinds.labels("fresh").set(live.watches - live.stale)
-    series.kinds.labels("stale").set(live.stale)
-    series.observed.set(live.objects)
-    series.drifted.set(drift.drifted)
-    series.contended.set(drift.contended)
+    builds, clusters = engine.builds.statistics(), engine.clusters.all
+    lives = [each.live.statistics() for each in clusters]
+    drifts = [each.drift.statistics() for each in clusters]
+    stale = sum(each.stale for each in lives)
+    series.kinds.labels("fresh").set(sum(each.watches for each in lives) - stale)
+    series.kinds.labels("stale").set(stale)
+    series.observed.set(sum(each.objects for each in lives))
+    series.drifted.set(sum(each.drifted for each in drifts))
+    series.contended.set(sum(each.contended for each in drifts))
+    series.reachable.clear()
+    for link in engine.clusters.pool.links:
+        series.reachable.labels(link.name).set(link.breaker.outage is None)
     counts = {
         "held": builds.held,
         "built": builds.built,

@@ -119,6 +119,12 @@ class Metrics:
         self.observed = Gauge(
             "lockstep_live_objects", "Objects that the watches show.", registry=registry
         )
+        self.reachable = Gauge(
+            "lockstep_cluster_reachable",
+            "1 while another cluster answers, by the Secret or ConfigMap that names it.",
+            ("cluster",),
+            registry=registry,
+        )
         self.drifted = Gauge(
             "lockstep_drifted_objects",
             "Objects that differ from Git, and are to be corrected or could not be.",
@@ -134,6 +140,26 @@ class Metrics:
             "Corrections of objects that differed from Git.",
             ("kind",),
             registry=registry,
+        )
+        self.token_events = Counter(
+            "gotk_token_cache_events_total",
+            "Credentials that an object asked for: cache_hit or cache_miss, and for what.",
+            ("event_type", *each, "operation"),
+            registry=registry,
+        )
+        self.token_requests = Counter(
+            "gotk_token_cache_requests_total",
+            "Credentials asked for by outcome: success or failure.",
+            ("status",),
+            registry=registry,
+        )
+        self.token_evictions = Counter(
+            "gotk_token_cache_evictions_total",
+            "Credentials that went because others were used more recently.",
+            registry=registry,
+        )
+        self.tokens = Gauge(
+            "gotk_token_cached_items", "Credentials that are kept.", registry=registry
         )
         self.builds = Gauge(
             "lockstep_builds",
@@ -170,5 +196,6 @@ class Metrics:
         """Drops every series of a deleted object."""
         self.duration.remove(kind, name, namespace)
         self.suspended.remove(kind, name, namespace)
+        self.token_events.remove_by_labels({"kind": kind, "name": name, "namespace": namespace})
         for each in _STATUSES:
             self.condition.remove(kind, name, namespace, "Ready", each)

@@ -199,10 +199,10 @@ SOURCES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a missing tag": ({"ref": {"tag": "v9"}}, "GitOperationFailed", "v9"),
     "no matching version": ({"ref": {"semver": ">=9"}}, "GitOperationFailed", ">=9"),
     "a missing Secret": ({"secretRef": {"name": "none"}}, "AuthenticationFailed", "none"),
-    "a signature to verify": (
+    "a signature to verify without keys": (
         {"verify": {"secretRef": {"name": "keys"}}},
-        "FeatureGateDisabled",
-        "spec.verify",
+        "VerificationError",
+        'secrets "keys" not found',
     ),
 }
 

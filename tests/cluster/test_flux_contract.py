@@ -97,6 +97,7 @@ async def test_a_reconcile_that_cannot_succeed_ends_the_waiting_at_once(
     assert misfits(stalled) == []
 
 
+@pytest.mark.covers("Kustomization.spec.suspend")
 async def test_a_suspended_object_rests_until_it_is_resumed(fleet: Fleet, flux: FluxTwin) -> None:
     async with fleet.engine():
         ready = await fleet.until("Kustomization", "app", is_ready)
@@ -119,6 +120,7 @@ async def test_a_suspended_object_rests_until_it_is_resumed(fleet: Fleet, flux: 
     assert is_ready(resumed)
 
 
+@pytest.mark.covers("GitRepository.spec.suspend")
 async def test_a_suspended_source_fetches_nothing_until_it_is_resumed(
     fleet: Fleet, flux: FluxTwin
 ) -> None:

@@ -70,13 +70,30 @@ async def hold(fleet: Fleet, kind: str, artifact: dict[str, Any]) -> None:
 
 
 SPECS: dict[str, dict[str, Any]] = {
+    "Bucket": {"bucketName": "x", "endpoint": "s3.example.com", "interval": "1h"},
     "ExternalArtifact": {"sourceRef": {"kind": "Other", "name": "theirs"}},
     "OCIRepository": {"url": "oci://registry.example.com/x", "interval": "1h"},
     "GitRepository": {"url": "https://git.example.com/x", "interval": "1h"},
 }
 
 
-@pytest.mark.parametrize("kind", SPECS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(
+            "Bucket", marks=pytest.mark.covers("Kustomization.spec.sourceRef.kind=Bucket")
+        ),
+        pytest.param(
+            "ExternalArtifact",
+            marks=pytest.mark.covers("Kustomization.spec.sourceRef.kind=ExternalArtifact"),
+        ),
+        pytest.param(
+            "OCIRepository",
+            marks=pytest.mark.covers("Kustomization.spec.sourceRef.kind=OCIRepository"),
+        ),
+        "GitRepository",
+    ],
+)
 async def test_an_artifact_of_another_controller_is_applied(
     fleet: Fleet, shelf: Shelf, kind: str
 ) -> None:
@@ -106,6 +123,7 @@ async def test_an_artifact_with_another_digest_is_refused(fleet: Fleet, shelf: S
     assert await fleet.get("ConfigMap", "web") is None
 
 
+@pytest.mark.covers("Kustomization:AccessDenied")
 async def test_a_source_of_another_namespace_can_be_blocked(fleet: Fleet) -> None:
     source = {"kind": "GitRepository", "name": "fleet", "namespace": "elsewhere"}
     await fleet.kustomization("app", path="./app", sourceRef=source)

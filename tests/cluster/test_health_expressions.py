@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.objects.ref import Object
+from engine.objects.ref import Object, Ref
 from tests.support.fleet import Fleet, condition_of, config_map, has_reason, is_checking, is_ready
 
 CHECK = {
@@ -29,6 +29,12 @@ async def set_phase(fleet: Fleet, phase: str) -> None:
     await fleet.patch("ConfigMap", "a", {"data": {"phase": phase}})
 
 
+@pytest.mark.covers(
+    "Kustomization.spec.healthCheckExprs[].apiVersion",
+    "Kustomization.spec.healthCheckExprs[].kind",
+    "Kustomization.spec.healthCheckExprs[].current",
+    "Kustomization.spec.healthCheckExprs[].inProgress",
+)
 async def test_an_object_is_waited_for_until_its_expression_holds(fleet: Fleet) -> None:
     await app(fleet)
 
@@ -40,6 +46,7 @@ async def test_an_object_is_waited_for_until_its_expression_holds(fleet: Fleet) 
     assert condition_of(ready, "Healthy")["status"] == "True"
 
 
+@pytest.mark.covers("Kustomization.spec.healthCheckExprs[].failed")
 async def test_an_object_that_failed_by_its_expression_is_told_at_once(fleet: Fleet) -> None:
     await app(fleet)
 
@@ -52,6 +59,7 @@ async def test_an_object_that_failed_by_its_expression_is_told_at_once(fleet: Fl
 
 
 @pytest.mark.parametrize("text", ["data.phase ==", "1" + "+1" * 20_000, "a" + ".a" * 4_000])
+@pytest.mark.covers("Kustomization:InvalidCELExpression")
 async def test_an_expression_that_is_none_stalls_and_harms_nobody_else(
     fleet: Fleet, text: str
 ) -> None:
@@ -83,3 +91,49 @@ async def test_what_expressions_judge_is_told_by_the_watch(fleet: Fleet) -> None
         asked = Counter(state.client.statistics().requests) - before
 
     assert [key for key in asked if key[1] == "configmaps"] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "data.all(a, data.all(b, data.all(c, data[a] == data[b] || a != c)))",
+        "data.map(a, 'x' + a).map(a, a.replace('x', a + a + a)).map(a, data.map(b, a)) == []",
+        "data.all(a, data.all(b, !('xxxxxxxxxxxxxxxxxxxxxxxx' + a).matches('(x+x+)+y')))",
+    ],
+)
+async def test_an_expression_without_end_is_told_and_no_other_object_notices(
+    fleet: Fleet, text: str
+) -> None:
+    many = {f"k{number}": "x" for number in range(2_000)}
+    checks = [{"apiVersion": "v1", "kind": "ConfigMap", "current": text}]
+    files = {"app/a.yaml": config_map("a", **many), "other/b.yaml": config_map("b")}
+    await fleet.app(files, wait=True, timeout="5m", healthCheckExprs=checks)
+    await fleet.kustomization("other", path="./other", wait=True)
+
+    async with fleet.engine() as state:
+        await fleet.until("Kustomization", "app", is_checking)
+        await fleet.until("Kustomization", "other", is_ready)
+        await fleet.reconcile("Kustomization", "other")
+        assert state.engine is not None
+        seen = state.engine.clusters.own.live.get(Ref("", "ConfigMap", fleet.namespace, "a"))
+        checks[0]["current"] = "size(data) == 2000"
+        await fleet.patch("Kustomization", "app", {"spec": {"healthCheckExprs": checks}})
+        await fleet.until("Kustomization", "app", is_ready)
+
+    assert seen is not None
+    assert seen.health.status == "Unknown"
+    assert "takes more than 50000 steps" in seen.health.message
+    assert text[:50] in seen.health.message
+
+
+async def test_types_that_never_fit_stall_and_are_pointed_at(fleet: Fleet) -> None:
+    await app(fleet, current="size(data.phase) > 'Done'")
+
+    async with fleet.engine():
+        stalled = await fleet.until("Kustomization", "app", has_reason("InvalidCELExpression"))
+
+    assert condition_of(stalled, "Stalled")["status"] == "True"
+    assert message_of(stalled).endswith(
+        "found no matching overload for '_>_' applied to '(int, string)'\n"
+        " | size(data.phase) > 'Done'\n | .................^"
+    )

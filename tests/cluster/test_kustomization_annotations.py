@@ -20,7 +20,8 @@ def marked(name: str, key: str, value: str, **data: str) -> dict[str, Any]:
         ("reconcile", "disabled", {"x": "mine"}),
         ("ssa", "ignore", {"x": "mine"}),
         ("ssa", "IfNotPresent", {"x": "mine"}),
-        ("ssa", "Merge", {"x": "git", "kept": "1"}),
+        ("ssa", "IFNOTPRESENT", {"x": "mine"}),
+        ("ssa", "merge", {"x": "git", "kept": "1"}),
         ("any", "other", {"x": "git"}),
     ],
 )
@@ -51,6 +52,54 @@ async def test_a_mark_in_the_cluster_counts_too(fleet: Fleet) -> None:
         await fleet.goes_live({"app/a.yaml": config_map("a", x="2")})
 
     assert await fleet.data("a") == {"x": "1"}
+
+
+@pytest.mark.parametrize("where", ["labels", "annotations"])
+@pytest.mark.parametrize(
+    ("key", "value"), [("reconcile", "Disabled"), ("ssa", "Ignore"), ("prune", "DISABLED")]
+)
+async def test_a_marked_object_stays_when_it_leaves_git(
+    fleet: Fleet, where: str, key: str, value: str
+) -> None:
+    await fleet.app({"app/a.yaml": config_map("a", x="1"), "app/b.yaml": config_map("b")})
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        await fleet.patch("ConfigMap", "a", {"metadata": {where: {f"{PREFIX}/{key}": value}}})
+        ks = await fleet.goes_live({"app/a.yaml": None})
+
+    assert await fleet.data("a") == {"x": "1"}
+    assert len(ks["status"]["inventory"]["entries"]) == 1
+
+
+async def test_the_force_of_a_live_object_counts_too(fleet: Fleet) -> None:
+    def fixed(value: str) -> dict[str, Any]:
+        return {**config_map("a", x=value), "immutable": True}
+
+    await fleet.app({"app/a.yaml": fixed("1")})
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        mark = {"metadata": {"labels": {f"{PREFIX}/force": "Enabled"}}}
+        await fleet.patch("ConfigMap", "a", mark)
+        await fleet.goes_live({"app/a.yaml": fixed("2")})
+
+    assert await fleet.data("a") == {"x": "2"}
+
+
+@pytest.mark.parametrize("value", ["disabled", "Disabled"])
+async def test_an_object_that_opts_out_keeps_its_variables(fleet: Fleet, value: str) -> None:
+    files = {
+        "app/a.yaml": marked("a", "substitute", value, x="${who}"),
+        "app/b.yaml": config_map("b", x="${who}"),
+    }
+    await fleet.app(files, postBuild={"substitute": {"who": "me"}})
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+
+    assert await fleet.data("a") == {"x": "${who}"}
+    assert await fleet.data("b") == {"x": "me"}
 
 
 async def test_what_kubectl_applied_before_becomes_ours(fleet: Fleet) -> None:

@@ -13,9 +13,26 @@ from tests.support.fleet import Fleet, config_map, has_reason, is_ready
     [
         ({}, False),
         ({"prune": False}, True),
-        ({"prune": False, "deletionPolicy": "Delete"}, False),
-        ({"prune": False, "deletionPolicy": "WaitForTermination"}, False),
-        ({"deletionPolicy": "Orphan"}, True),
+        pytest.param(
+            {"prune": False, "deletionPolicy": "MirrorPrune"},
+            True,
+            marks=pytest.mark.covers("Kustomization.spec.deletionPolicy=MirrorPrune"),
+        ),
+        pytest.param(
+            {"prune": False, "deletionPolicy": "Delete"},
+            False,
+            marks=pytest.mark.covers("Kustomization.spec.deletionPolicy=Delete"),
+        ),
+        pytest.param(
+            {"prune": False, "deletionPolicy": "WaitForTermination"},
+            False,
+            marks=pytest.mark.covers("Kustomization.spec.deletionPolicy=WaitForTermination"),
+        ),
+        pytest.param(
+            {"deletionPolicy": "Orphan"},
+            True,
+            marks=pytest.mark.covers("Kustomization.spec.deletionPolicy=Orphan"),
+        ),
     ],
 )
 async def test_the_policy_decides(fleet: Fleet, spec: dict[str, Any], stays: bool) -> None:

@@ -1,5 +1,7 @@
 """Kustomizations that wait for each other."""
 
+import pytest
+
 from engine.objects.ref import Object
 from tests.support.fleet import (
     Fleet,
@@ -125,6 +127,7 @@ async def test_a_cycle_is_named_by_all_that_are_in_it_and_ends_when_it_is_cut(
         assert f"dependency cycle {' -> '.join(f'{space}/{name}' for name in way)}:" in text
 
 
+@pytest.mark.covers("Kustomization.spec.dependsOn[].readyExpr")
 async def test_an_expression_about_labels_is_asked_again_when_they_change(fleet: Fleet) -> None:
     fleet.commit({"base/a.yaml": "a: [", "app/a.yaml": config_map("app")})
     await fleet.source()

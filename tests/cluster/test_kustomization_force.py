@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.support.fleet import (
     Fleet,
     condition_of,
@@ -15,6 +17,7 @@ def fixed(value: str) -> dict[str, Any]:
     return {**config_map("fixed", x=value), "immutable": True}
 
 
+@pytest.mark.covers("Kustomization:ReconciliationFailed")
 async def test_without_force_the_refusal_is_told(fleet: Fleet) -> None:
     await fleet.app({"app/a.yaml": fixed("1")})
 
@@ -27,6 +30,7 @@ async def test_without_force_the_refusal_is_told(fleet: Fleet) -> None:
     assert "field is immutable" in condition_of(ks)["message"]
 
 
+@pytest.mark.covers("Kustomization.spec.force")
 async def test_with_force_the_object_is_replaced(fleet: Fleet) -> None:
     await fleet.app({"app/a.yaml": fixed("1")}, force=True)
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.support.fleet import (
     Files,
     Fleet,
@@ -26,6 +28,7 @@ async def ready(fleet: Fleet, files: Files, **spec: Any) -> None:
     await fleet.until("Kustomization", "app", is_ready)
 
 
+@pytest.mark.covers("Kustomization.spec.prune")
 async def test_without_prune_what_left_git_stays_and_is_forgotten(fleet: Fleet) -> None:
     async with fleet.engine():
         both = {"app/a.yaml": config_map("a"), "app/b.yaml": config_map("b")}
@@ -87,6 +90,7 @@ async def test_a_broken_build_prunes_nothing(fleet: Fleet) -> None:
     assert await fleet.get("ConfigMap", "b") is not None
 
 
+@pytest.mark.covers("Kustomization:PruneFailed")
 async def test_a_mass_deletion_waits_for_an_approval(fleet: Fleet) -> None:
     many = [config_map(f"c{number}") for number in range(21)]
     async with fleet.engine():

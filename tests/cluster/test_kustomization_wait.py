@@ -3,6 +3,7 @@
 from typing import Any
 
 import anyio
+import pytest
 
 from tests.support.fleet import (
     Fleet,
@@ -26,6 +27,9 @@ async def test_objects_without_a_status_are_healthy_at_once(fleet: Fleet) -> Non
     assert healthy["message"].startswith("Health check passed in ")
 
 
+@pytest.mark.covers(
+    "Kustomization.spec.wait", "Kustomization:Progressing", "Kustomization:Succeeded"
+)
 async def test_an_object_is_waited_for_until_it_says_that_it_is_ready(fleet: Fleet) -> None:
     await fleet.app({"app/a.yaml": unready("web")}, wait=True, timeout="5m")
 
@@ -39,6 +43,7 @@ async def test_an_object_is_waited_for_until_it_says_that_it_is_ready(fleet: Fle
     assert waiting["status"]["inventory"]["entries"]
 
 
+@pytest.mark.covers("Kustomization:HealthCheckFailed")
 async def test_a_failed_object_fails_before_the_time_is_over(fleet: Fleet) -> None:
     await fleet.app({"app/a.yaml": unready("web")}, wait=True, timeout="5m")
 
@@ -54,6 +59,7 @@ async def test_a_failed_object_fails_before_the_time_is_over(fleet: Fleet) -> No
     assert "lastAppliedRevision" not in ks["status"]
 
 
+@pytest.mark.covers("Kustomization:HealthCheckCanceled")
 async def test_a_new_commit_ends_the_wait_for_the_old_one(fleet: Fleet) -> None:
     await fleet.app({"app/a.yaml": unready("web")}, wait=True, timeout="5m")
 
@@ -65,6 +71,12 @@ async def test_a_new_commit_ends_the_wait_for_the_old_one(fleet: Fleet) -> None:
     assert await fleet.get("OCIRepository", "web") is None
 
 
+@pytest.mark.covers(
+    "Kustomization.spec.healthChecks[].apiVersion",
+    "Kustomization.spec.healthChecks[].kind",
+    "Kustomization.spec.healthChecks[].name",
+    "Kustomization.spec.healthChecks[].namespace",
+)
 async def test_a_named_check_may_be_outside_of_the_kustomization(fleet: Fleet) -> None:
     check = {"apiVersion": "v1", "kind": "ConfigMap", "name": "b", "namespace": fleet.namespace}
     await fleet.app({"app/a.yaml": config_map("a")}, healthChecks=[check], timeout="5m")
@@ -127,9 +139,9 @@ async def test_an_object_of_somebody_else_is_waited_for_by_one_watch(fleet: Flee
         await fleet.until("Kustomization", "app", is_ready)
         asked = state.client.statistics().requests
         assert state.engine is not None
-        left = state.engine.live.following.statistics()
+        left = state.engine.clusters.own.live.following.statistics()
 
-    assert asked["watch", "configmaps"] == 2  # of ours, and of that one
+    assert asked["watch", "configmaps"] == 3  # of ours, of those with variables, and of that one
     assert (
         asked["get", "configmaps"] <= 2
     )  # whether ours is there before it is made, and the first look

@@ -96,6 +96,11 @@ SCENARIOS: dict[str, tuple[tuple[str, ...], set[str], dict[str, float]]] = {
     ),
     "chain": ((), {"cold_hand_over_last", "commit_hand_over_last"}, {}),
     "failing_neighbours": (("--failing=1",), {"commit_with_failing"}, {"failing": 1}),
+    "tenants": (
+        ("--noisy=4",),
+        {"manual_alone_p50", "manual_beside_huge_last", "manual_beside_hanging_last"},
+        {"noisy Kustomizations": 4},
+    ),
     "restart": (
         (),
         {"quiet", "edit_while_down_corrected"},

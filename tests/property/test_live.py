@@ -241,7 +241,7 @@ async def test_in_the_end_all_is_as_git_says_and_nothing_goes_on(
 ) -> None:
     machine = Machine()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(machine.shop.engine.live.serve)
+        tasks.start_soon(machine.shop.engine.clusters.own.live.serve)
         await tasks_run()
         machine.shop.kustomization()
         await machine.commit(first)

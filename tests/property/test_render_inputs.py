@@ -8,13 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import Failure
+from engine.objects.manifests import dump
 from engine.render import Request, render
+from engine.source.git_entry import Child, tree_object
 from engine.source.git_filter import filtered
 from engine.source.git_tree import GitTree
 from engine.source.git_write import StoredFile, write_tree
-from engine.source.store import Child, Store, tree_object
+from engine.source.store import Store
 from engine.source.tree import MemoryTree, Tree
+from tests.support.decrypting import decrypted, tree
 from tests.support.kustomized import FILES
+from tests.support.sealing import Person, Seal
 
 REQUESTS = {path: Request(path=path) for path in ("overlay", "plain")}
 BUILT = {path: render(MemoryTree(FILES), request) for path, request in REQUESTS.items()}
@@ -175,3 +179,64 @@ def with_link(store: Store, tree_id: str, names: list[str], blob: str) -> str:
     tree = tree_object(children)
     store.add([tree])
     return tree.id.decode()
+
+
+ME, OTHER = Person(), Person()
+_SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}}
+_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "map"}}
+SEALED: dict[str, bytes | str] = {
+    "app/kustomization.yaml": (
+        "resources: [login.yaml, map.yaml]\npatches: [{path: patch.yaml}]\n"
+        "secretGenerator: [{name: gen, envs: [app.env], files: [blob]}]\n"
+    ),
+    "app/login.yaml": Seal([ME], "^data$").yaml({**_SECRET, "data": {"a": "b"}}),
+    "app/map.yaml": dump(_MAP),
+    "app/patch.yaml": Seal([ME], "^data$").yaml({**_MAP, "data": {"a": "b"}}),
+    "app/app.env": Seal([ME]).dotenv(A="b"),
+    "app/blob": Seal([ME]).binary("b"),
+    "app/unused.yaml": Seal([ME], "^data$").yaml({**_SECRET, "data": {"c": "d"}}),
+}
+FORMS = [
+    None,
+    b"",
+    dump({**_SECRET, "data": {"a": "Yg=="}}).encode(),
+    Seal([ME], "^data$").yaml({**_SECRET, "data": {"a": "c"}}),
+    Seal([OTHER], "^data$").yaml({**_SECRET, "data": {"a": "c"}}),
+    Seal([ME]).dotenv(A="c"),
+    Seal([ME]).binary("c"),
+]
+
+
+def decrypted_outcome(files: dict[str, bytes | str]) -> object:
+    try:
+        rendered = decrypted(files, ME, request=Request(path="app")).rendered
+    except Failure as failure:
+        return str(failure)
+    return rendered.objects, rendered.digest
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*sorted(SEALED), "app/new.yaml", "README"]),
+        st.sampled_from(FORMS),
+        max_size=2,
+    )
+)
+def test_a_change_of_what_was_decrypted_is_a_change_of_what_was_read(
+    changes: dict[str, bytes | None],
+) -> None:
+    first = decrypted(SEALED, ME, request=Request(path="app")).rendered
+    kept = {path: text for path, text in {**SEALED, **changes}.items() if text is not None}
+
+    if first.inputs.hold_in(tree(kept)):
+        assert decrypted_outcome(kept) == (first.objects, first.digest)
+
+
+@pytest.mark.parametrize("path", sorted(SEALED.keys() - {"app/unused.yaml"}))
+def test_each_encrypted_file_that_the_result_depends_on_is_an_input(path: str) -> None:
+    first = decrypted(SEALED, ME, request=Request(path="app")).rendered
+    content = SEALED[path]
+    longer = (content.encode() if isinstance(content, str) else content) + b"\n"
+
+    assert not first.inputs.hold_in(tree({**SEALED, path: longer}))
+    assert first.inputs.hold_in(tree({**SEALED, "app/unused.yaml": "changed"}))

@@ -22,7 +22,7 @@ class FakeBases:
     asked: list[str] = field(default_factory=list)
     gate: anyio.Event | None = None
 
-    async def repository(self, url: str, ref: str) -> Tree:
+    async def repository(self, url: str, ref: str, *, submodules: bool = True) -> Tree:
         """The files of a repository; GitError if there is none."""
         await self._ask(f"{url}@{ref}")
         if f"{url}@{ref}" not in self.repositories:

@@ -18,6 +18,7 @@ from engine.cluster.mirror import version
 from engine.cluster.watch import EventType, Watch
 from engine.objects.manifests import dump
 from engine.objects.ref import Object
+from engine.plugin import NO_PLUGINS, Plugin
 from engine.runtime import SystemClock
 from engine.serve.git import serve_git
 from engine.settings import Settings
@@ -229,21 +230,23 @@ class Fleet:
         return await self.client.discovery.resource(group, version, kind)
 
     @asynccontextmanager
-    async def engine(self, **settings: Any) -> AsyncIterator[application.State]:
+    async def engine(
+        self, plugins: Plugin = NO_PLUGINS, **settings: Any
+    ) -> AsyncIterator[application.State]:
         """An engine that works on this fleet's namespace, as a task of this process."""
-        wanted = Settings(
-            runtime_namespace=self.namespace,
-            watch_all_namespaces=False,
-            storage_path=str(self.folder / "storage"),
-            storage_addr="127.0.0.1:0",
-            metrics_addr="127.0.0.1:0",
-            health_addr="127.0.0.1:0",
-            **(self.settings | settings),
-        )
+        usual: dict[str, Any] = {
+            "runtime_namespace": self.namespace,
+            "watch_all_namespaces": False,
+            "storage_path": str(self.folder / "storage"),
+            "storage_addr": "127.0.0.1:0",
+            "metrics_addr": "127.0.0.1:0",
+            "health_addr": "127.0.0.1:0",
+        }
+        wanted = Settings(**(usual | self.settings | settings))
         stop, state = anyio.Event(), application.State()
         endpoint = from_kubeconfig(self.server.kubeconfig)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(application.run, wanted, endpoint, stop, state)
+            tasks.start_soon(application.run, wanted, endpoint, stop, state, plugins)
             self.states.append(state)
             yield state
             stop.set()
@@ -253,11 +256,13 @@ _GROUPS = {
     "GitRepository": (SOURCE_GROUP, "v1"),
     "ExternalArtifact": (SOURCE_GROUP, "v1"),
     "OCIRepository": (SOURCE_GROUP, "v1"),
+    "Bucket": (SOURCE_GROUP, "v1"),
     "Kustomization": (KUSTOMIZE_GROUP, "v1"),
     "Deployment": ("apps", "v1"),
     "StatefulSet": ("apps", "v1"),
     "DaemonSet": ("apps", "v1"),
     "Job": ("batch", "v1"),
+    "HorizontalPodAutoscaler": ("autoscaling", "v2"),
     "Lease": ("coordination.k8s.io", "v1"),
     "Role": ("rbac.authorization.k8s.io", "v1"),
     "RoleBinding": ("rbac.authorization.k8s.io", "v1"),

@@ -6,12 +6,22 @@ test wants refused is said with `refuse`; `tests/cluster` has the real thing.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from copy import deepcopy
+from copy import copy, deepcopy
 from itertools import count
 from typing import Any, cast
 
-from engine.cluster import AlreadyExists, ApiError, Client, Conflict, Invalid, Resource, UnknownKind
+from engine.cluster import (
+    AlreadyExists,
+    ApiError,
+    Client,
+    Conflict,
+    Forbidden,
+    Invalid,
+    Resource,
+    UnknownKind,
+)
 from engine.cluster.client import Listing, Query
+from engine.cluster.endpoint import Endpoint
 from engine.cluster.errors import Cause, NotFound
 from engine.objects.patch import json_patch, merge_patch
 from engine.objects.ref import Object, Ref
@@ -29,6 +39,10 @@ class MemoryClient:
         self.discovery = self
         self.invalidated = 0
         self.user = ""
+        self.breaker: Any = None
+        self.doubtful_until = float("-inf")
+        self.endpoint = Endpoint("memory")
+        self._forbidden: set[tuple[str, str, str]] = set()
         self._numbers = count(1)
         self._refusals: dict[str, list[Exception | None]] = {}
         self._before: dict[str, Callable[[], object]] = {}
@@ -62,7 +76,7 @@ class MemoryClient:
         return [
             call
             for call in self.calls
-            if call.split()[0] not in ("get", "dry-run", "list", "probe", "as", "watch")
+            if call.split()[0] not in ("get", "dry-run", "list", "probe", "as", "may", "watch")
         ]
 
     # As Discovery
@@ -78,12 +92,24 @@ class MemoryClient:
 
     # As Client
 
-    def at(self, priority: Priority) -> "MemoryClient":
+    async def ping(self) -> None:
+        self._called("ping")
+
+    def doubt(self, until: float) -> None:
+        self.doubtful_until = until
+
+    def at(self, priority: Priority, tenant: str | None = None) -> "MemoryClient":
         return self
 
     def impersonating(self, user: str) -> "MemoryClient":
         self.calls.append(f"as {user}")
-        return self
+        view = copy(self)
+        view.user = user
+        return view
+
+    def forbid(self, user: str, kind: str, namespace: str = "") -> None:
+        """From now on that identity may do nothing with the kind there."""
+        self._forbidden.add((user, kind, namespace))
 
     async def get(self, resource: Resource, namespace: str, name: str) -> dict[str, Any] | None:
         ref = _ref(resource, namespace, name)
@@ -111,12 +137,23 @@ class MemoryClient:
         yield Line(self.objects, self.wire, place, parameters)
 
     async def create(self, resource: Resource, obj: Object, **write: Any) -> dict[str, Any]:
+        if resource.kind == "SelfSubjectAccessReview":
+            return self._reviewed(obj)
         ref = _ref(resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
         self._call("probe" if write.get("dry_run") else "create", ref)
         if ref in self.objects:
             raise AlreadyExists(409, "AlreadyExists", f"{ref} already exists")
         body = deepcopy(dict(obj))
         return body if write.get("dry_run") else self._stored(body)
+
+    def _reviewed(self, review: Object) -> dict[str, Any]:
+        asked = review["spec"]["resourceAttributes"]
+        verb, plural = asked["verb"], asked["resource"]
+        namespace, name = asked.get("namespace", ""), asked.get("name", "")
+        self._called(f"may {verb} {plural} {namespace}/{name}".rstrip("/"))
+        kinds = (each.kind for each in self.kinds.values() if each.plural == plural)
+        allowed = (self.user, next(kinds), namespace) not in self._forbidden
+        return {**review, "status": {"allowed": allowed}}
 
     async def apply(
         self, resource: Resource, obj: Object, *, manager: str, dry_run: bool = False, **_: Any
@@ -203,6 +240,9 @@ class MemoryClient:
 
     def _call(self, verb: str, ref: Ref) -> None:
         self._called(f"{verb} {ref}")
+        if (self.user, ref.kind, ref.namespace) in self._forbidden:
+            text = f"{ref.kind} is forbidden: User {self.user!r} cannot do that"
+            raise Forbidden(403, "Forbidden", text)
 
     def _called(self, call: str) -> None:
         self.calls.append(call)

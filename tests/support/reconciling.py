@@ -1,6 +1,8 @@
 """Kustomizations and a cluster in memory: one run at a time, without controllers and watches."""
 
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
@@ -8,25 +10,35 @@ from typing import Any, cast
 import anyio
 
 from engine.api.meta import KUSTOMIZE_GROUP, REQUESTED_AT, SOURCE_GROUP
-from engine.cluster.census import Census
-from engine.cluster.live import Live
+from engine.cluster import Client
+from engine.cluster.breaker import Breaker
+from engine.cluster.endpoint import Endpoint
 from engine.cluster.mirror import Mirror
+from engine.cluster.outbound import Http
+from engine.cluster.pool import Pool
+from engine.cluster.tokens import Tokens
 from engine.objects.manifests import dump
 from engine.objects.ref import Object, Ref
-from engine.plan.claims import Claims
+from engine.plan.suspension import Suspensions
+from engine.plugin import NO_PLUGINS, Plugin
+from engine.reconcile.access import Access, Rights
 from engine.reconcile.artifacts import Artifacts
 from engine.reconcile.builders import InThread
 from engine.reconcile.builds import Builds
-from engine.reconcile.drift import Drift
+from engine.reconcile.clusters import Clusters, Parts
+from engine.reconcile.configs import Configs
+from engine.reconcile.data_keys import DataKeys
 from engine.reconcile.lifecycle import lifecycle
 from engine.reconcile.order import Orderly
 from engine.reconcile.readers import Readers
+from engine.reconcile.reports import Reports
 from engine.reconcile.reservations import Reservations
 from engine.reconcile.run import Engine, rfc3339
 from engine.reconcile.stories import KUSTOMIZATION
 from engine.reconcile.triggers import Triggers
 from engine.reconcile.verification import Verification
 from engine.runtime import Priority, Requeue, Turn
+from engine.runtime.fairness import FairLimiter
 from engine.runtime.workqueue import Item
 from engine.settings import Settings
 from engine.source.artifact import Artifact
@@ -36,6 +48,7 @@ from engine.telemetry import Metrics
 from tests.support.bases import FakeBases
 from tests.support.clock import ImpatientClock, ManualClock
 from tests.support.memory_client import MemoryClient, kind
+from tests.support.no_http import NoHttp
 from tests.support.pushes import Pushed, pushing
 
 SOURCE = Ref(SOURCE_GROUP, "GitRepository", "flux", "fleet")
@@ -53,40 +66,54 @@ class Workshop:
     events: list[dict[str, Any]] = field(default_factory=list)
     pushed: list[Ref] = field(default_factory=list)
     bases: FakeBases = field(default_factory=FakeBases)
+    plugins: Plugin = NO_PLUGINS
+    http: Http = field(default_factory=NoHttp)
+    remote: dict[str, MemoryClient] = field(default_factory=dict)
+    """Other clusters by the Secret, or by the host in its kubeconfig."""
     turn: Turn[Ref] | None = None
 
     def __post_init__(self) -> None:
         mirror = Mirror()
         triggers = Triggers(mirror, lambda users, _source: frozenset(users))
         triggers.serve(KUSTOMIZE_GROUP, "Kustomization", pushing(self._note))
-        client, claims = self.client.as_client(), Claims()
-        live = Live(client, self.clock, Random(0), self.settings.field_manager)
-        drift = Drift(claims, live.get, triggers.drifted, self.clock)
-        live.told, drift.unwell = drift.told, triggers.unwell
-        reservations = Reservations(mirror, claims, triggers, lambda _u, _s: True, self.clock)
+        client = self.client.as_client()
+        pool = Pool(self._connect, self.clock, Random(0), self.settings.remote_clusters)
+        parts = Parts(triggers, self.settings, self.clock, Random(0))
+        clusters = Clusters(client, pool, parts)
+        access = Access(self.clock)
+        rights = Rights(access, client.endpoint.host, self.settings.default_service_account)
+        reservations = Reservations(
+            mirror, clusters, triggers, lambda _u, _s: True, self.clock, rights
+        )
         reservations.complete()
         builds = Builds()
         self.engine = Engine(
             client=client,
             mirror=mirror,
-            live=live,
-            census=Census(client, self.clock),
-            claims=claims,
+            clusters=clusters,
+            access=access,
             reservations=reservations,
-            drift=drift,
             verification=Verification(self.settings.verify_interval, self.clock, Random(0)),
             triggers=triggers,
             settings=self.settings,
             clock=self.clock,
             random=Random(0),
             recorder=Recorder(self._write, None, lambda: rfc3339(self.clock.wall()), "host"),
+            reports=Reports(self.clock),
             metrics=Metrics(),
             artifacts=Artifacts(self._download),
             builds=builds,
             readers=Readers(lambda ref, tree: not builds.is_concerned(ref, tree)),
+            configs=Configs(triggers.configured),
+            suspensions=Suspensions(),
             orderly=Orderly(),
             depot=cast("Any", SimpleNamespace(bases=self.bases)),
             builders=InThread(self.settings.build_cache_bytes),
+            fetches=FairLimiter(16),
+            data_keys=DataKeys(self.clock, self.settings.data_key_max_age),
+            plugins=self.plugins,
+            http=self.http,
+            tokens=Tokens(self.clock, Metrics(), 100, 3600.0),
         )
 
     def source(self, revision: str, /, **files: Object) -> None:
@@ -164,6 +191,14 @@ class Workshop:
 
     async def _write(self, body: dict[str, Any], count: int) -> None:
         self.events.append(body)
+
+    @asynccontextmanager
+    async def _connect(
+        self, name: str, endpoint: Endpoint, breaker: Breaker
+    ) -> AsyncIterator[Client]:
+        client: Any = self.remote.get(name) or self.remote[endpoint.host]
+        client.breaker, client.endpoint = breaker, replace(endpoint, identity=name)
+        yield cast("Client", client)
 
     async def _download(self, described: Object) -> Artifact:
         raise AssertionError(f"nothing is downloaded here: {described}")

@@ -17,6 +17,7 @@ from engine.plan.claims import Claims
 from engine.plan.inventory import format_inventory, parse_inventory, union
 from engine.plan.policy import OWNER_LABELS, Owner, Policy, labelled
 from engine.plan.reservation import Reserve
+from engine.reconcile.access import Access, Rights
 from engine.reconcile.reservations import Reservations
 from engine.reconcile.triggers import Triggers
 from tests.support.build import config
@@ -76,12 +77,24 @@ class SharedObjects:
         )
         self.triggers.serve(KUSTOMIZE_GROUP, "Kustomization", pushing(self._note))
         self.reservations = Reservations(
-            self.mirror, self.claims, self.triggers, self._is_concerned, self.clock
+            self.mirror,
+            self,
+            self.triggers,
+            self._is_concerned,
+            self.clock,
+            Rights(Access(self.clock), "", ""),
         )
         for obj in self._objects.values():
             self._hear(obj)
         if is_complete:
             self.reservations.complete()
+
+    def claims_of(self, owner: Ref) -> Claims:
+        """All are for one cluster."""
+        return self.claims
+
+    def are_apart(self, one: Object, other: Object) -> bool | None:
+        return False
 
     def commit(self, wants: dict[Ref, frozenset[Ref]]) -> None:
         """The source holds a new revision, in which these want something else."""

@@ -21,6 +21,7 @@ FLUX_REASONS = {
     "ArtifactFailed",
     "AuthenticationFailed",
     "BuildFailed",
+    "CopyFailure",
     "DependencyNotReady",
     "EmptyGitRepository",
     "Failed",
@@ -29,9 +30,17 @@ FLUX_REASONS = {
     "HealthCheckCanceled",
     "HealthCheckFailed",
     "InvalidCELExpression",
+    "InvalidCommitSignature",
+    "InvalidGitObject",
+    "InvalidProviderConfiguration",
+    "InvalidTagSignature",
+    "InvalidVerificationMode",
+    "NoArtifact",
+    "NotFound",
     "PruneFailed",
     "ReconciliationFailed",
     "URLInvalid",
+    "VerificationError",
 }
 
 

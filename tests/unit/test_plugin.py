@@ -5,7 +5,20 @@ from typing import Any
 import pytest
 
 from engine import plugin
-from engine.plugin import GROUP, Context, Finding, Plugin, PluginConflict, Severity, load, merge
+from engine.plugin import (
+    GROUP,
+    Context,
+    Decryptor,
+    Finding,
+    Plugin,
+    PluginConflict,
+    Purpose,
+    Scope,
+    Severity,
+    Token,
+    load,
+    merge,
+)
 
 
 async def check(_: Context) -> Iterable[Finding]:
@@ -25,6 +38,47 @@ def test_nothing_merged_is_nothing() -> None:
 def test_a_key_that_two_plugins_claim_is_a_conflict_that_names_both() -> None:
     with pytest.raises(PluginConflict, match="check 'one' is given by plugin 'a' and by 'b'"):
         merge([Plugin("a", {"one": check}), Plugin("b", {"one": check})])
+
+
+async def identity(*_: Any) -> Token:
+    return Token("t")
+
+
+async def opened(*_: Any) -> Any:
+    return b""
+
+
+SAFE = Decryptor(opened, opened, lambda _: frozenset())
+
+
+def test_merging_keeps_decryptors_and_identities() -> None:
+    merged = merge(
+        [
+            Plugin("a", decryptors={"age": SAFE}, identities={"aws": identity}),
+            Plugin("b", decryptors={"kms": SAFE}),
+        ]
+    )
+
+    assert (list(merged.decryptors), list(merged.identities)) == (["age", "kms"], ["aws"])
+
+
+@pytest.mark.parametrize(
+    ("family", "given"),
+    [("decryptor", {"decryptors": {"kms": SAFE}}), ("identity", {"identities": {"kms": identity}})],
+)
+def test_a_service_that_two_plugins_claim_is_a_conflict(family: str, given: Any) -> None:
+    with pytest.raises(PluginConflict, match=f"{family} 'kms' is given by plugin 'a' and by 'b'"):
+        merge([Plugin("a", **given), Plugin("b", **given)])
+
+
+def test_the_key_of_a_scope_tells_secrets_apart_and_shows_none() -> None:
+    keys = {
+        Scope(Purpose.GIT, secret=secret).key
+        for secret in ({"a": b"bc"}, {"ab": b"c"}, {"a": b"b", "c": b""}, {})
+    }
+
+    assert len(keys) == 4
+    assert "bc" not in repr(keys)
 
 
 def test_errors_are_worse_than_warnings() -> None:

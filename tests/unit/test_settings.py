@@ -1,8 +1,8 @@
 import pytest
 
-from engine.app import _request_timeout
 from engine.cluster.terms import UnfitTerms
-from engine.settings import Settings, unknown_variables
+from engine.entrance import request_timeout
+from engine.settings import STRICT, Settings, unknown_variables
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_request_may_take_as_long_as_was_asked_for(
 ) -> None:
     settings = Settings(request_timeout=asked, enable_leader_election=election)
 
-    assert _request_timeout(settings) == wanted
+    assert request_timeout(settings) == wanted
 
 
 def test_a_request_ends_before_the_lease_does() -> None:
@@ -63,11 +63,31 @@ def test_a_request_ends_before_the_lease_does() -> None:
         leader_election_retry_period=2.0,
     )
 
-    assert 1 <= _request_timeout(settings) < 15
+    assert 1 <= request_timeout(settings) < 15
 
 
 def test_a_request_timeout_that_was_asked_for_is_never_cut() -> None:
     settings = Settings(request_timeout=24.0)
 
     with pytest.raises(UnfitTerms, match="--request-timeout=24s: a write must end before"):
-        _request_timeout(settings)
+        request_timeout(settings)
+
+
+def test_strict_tenancy_sets_what_locks_tenants_in() -> None:
+    strict = Settings(tenancy="strict", insecure_kubeconfig_exec=True).effective
+
+    assert {name: getattr(strict, name) for name in STRICT} == STRICT
+
+
+def test_strict_tenancy_leaves_an_account_that_was_given() -> None:
+    strict = Settings(tenancy="strict", default_service_account="tenant").effective
+
+    assert strict.default_service_account == "tenant"
+    assert strict.no_remote_bases
+
+
+def test_tenancy_as_flux_has_it_changes_no_setting() -> None:
+    settings = Settings(no_remote_bases=True)
+
+    assert settings.effective == settings
+    assert not Settings().no_cross_namespace_refs

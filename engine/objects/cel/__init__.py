@@ -5,7 +5,7 @@ Source: cel-spec langdef.md; extensions and messages as cel-go with Flux's optio
 encoders, optional values, numbers of different types compared; flux-behaviour 1.7).
 """
 
-from engine.objects.cel.errors import CelError
+from engine.objects.cel.errors import CelError, CostError
 from engine.objects.cel.program import COST_LIMIT, Program, parsed
 
-__all__ = ["COST_LIMIT", "CelError", "Program", "parsed"]
+__all__ = ["COST_LIMIT", "CelError", "CostError", "Program", "parsed"]

@@ -67,11 +67,25 @@ def check_bool(text: str, root: Node, variables: Collection[str]) -> None:
         )
 
 
+def check_condition(text: str, root: Node) -> None:
+    """Raises TextError where a value can never come about, or the whole can never be a bool.
+
+    Any name may be a variable.  What only looks odd is let pass: a text is never equal to a number,
+    and evaluating says so.
+    """
+    kind = _Types(text, {}, is_open=True).of(root)
+    if kind not in (_DYN, "bool"):
+        raise TextError(
+            f"CEL expression output type mismatch: expected bool, got {_shown(kind)}", text, root.at
+        )
+
+
 class _Types:
     """The types of nodes, `dyn` where only evaluating tells."""
 
-    def __init__(self, text: str, variables: dict[str, str]) -> None:
-        self._text, self._variables = text, variables
+    def __init__(self, text: str, variables: dict[str, str], *, is_open: bool = False) -> None:
+        """is_open: any name may be a variable, and what can be evaluated is let pass."""
+        self._text, self._variables, self._is_open = text, variables, is_open
 
     def of(self, node: Node) -> str:
         """Raises TextError where types do not fit."""
@@ -85,6 +99,8 @@ class _Types:
             return self._variables[node.name]
         if node.name in TYPES:
             return "type"
+        if self._is_open:
+            return _DYN
         known = ", ".join(f"'{each}'" for each in sorted(self._variables))
         raise TextError(
             f"undeclared reference to '{node.name}'; known here: {known}", self._text, node.at
@@ -109,7 +125,8 @@ class _Types:
         kinds = [self.of(arg) for arg in node.args]
         overload = find(FUNCTIONS[node.name], kinds)
         is_equality = node.name in ("_==_", "_!=_")
-        if overload is None or (is_equality and not _are_alike(kinds[0], kinds[1])):
+        is_odd = is_equality and not self._is_open and not _are_alike(kinds[0], kinds[1])
+        if overload is None or is_odd:
             raise self._no_overload(node.name, kinds, node.at)
         if node.name == "orValue":
             return kinds[1]
@@ -129,8 +146,11 @@ class _Types:
 
     def choice(self, node: Choice) -> str:
         kinds = [self.of(each) for each in (node.condition, node.yes, node.no)]
-        if kinds[0] not in (_DYN, "bool") or not _are_alike(kinds[1], kinds[2]):
+        are_alike = _are_alike(kinds[1], kinds[2])
+        if kinds[0] not in (_DYN, "bool") or not (are_alike or self._is_open):
             raise self._no_overload("_?_:_", kinds, node.at)
+        if not are_alike:
+            return _DYN
         return kinds[2] if kinds[1] == _DYN else kinds[1]
 
     def list_of(self, node: ListOf) -> str:
@@ -154,7 +174,8 @@ class _Types:
                 self._text,
                 node.target.at,
             )
-        inner = _Types(self._text, {**self._variables, node.variable: _DYN})
+        variables = {**self._variables, node.variable: _DYN}
+        inner = _Types(self._text, variables, is_open=self._is_open)
         bodies = [each for each in (node.condition, node.body) if each is not None]
         kinds = [inner.of(each) for each in bodies]
         tests = kinds[:-1] if node.macro in ("map", "optMap", "optFlatMap") else kinds

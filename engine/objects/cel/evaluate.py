@@ -47,7 +47,12 @@ class Evaluation:
     def value(self, node: Node) -> Any:
         """The value of a node.  Raises EvaluationError, CostError."""
         self.spend(1)
-        return _BY_CLASS[type(node)](self, node)
+        try:
+            return _BY_CLASS[type(node)](self, node)
+        except EvaluationError as error:
+            if error.at is None:
+                error.at = node.at
+            raise
 
     def literal(self, node: Literal) -> Any:
         """A value that stands in the text."""

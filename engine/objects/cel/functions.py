@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from engine.objects.cel import formats, strings, times
 from engine.objects.cel import operators as op
-from engine.objects.cel import strings, times
 from engine.objects.cel.errors import EvaluationError
 from engine.objects.cel.values import NONE, NUMBERS, TYPES, Optional, Spend, Type, equal, type_of
 
@@ -177,6 +177,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
     },
     **{name: _of(MEMBER, *overloads) for name, overloads in strings.MEMBERS.items()},
     **{name: _of(GLOBAL, *overloads) for name, overloads in strings.GLOBALS.items()},
+    "format": _of(MEMBER, (("string", "list"), "string", formats.formatted)),
     "matches": _of(BOTH, (("string", "string"), "bool", strings.matches)),
     **{name: _of(MEMBER, *overloads) for name, overloads in times.MEMBERS.items()},
 }

@@ -110,7 +110,7 @@ _DOUBLES: Final[dict[str, Callable[..., float]]] = {
 }
 
 CONVERSIONS: Final[dict[str, tuple[str, ...]]] = {
-    "int": ("int", "uint", "double", "string", "timestamp"),
+    "int": ("int", "uint", "double", "string", "timestamp", "duration"),
     "uint": ("uint", "int", "double", "string"),
     "double": ("double", "int", "uint", "string"),
     "string": (*("string", "int", "uint", "double", "bytes", "bool", "timestamp", "duration"),),
@@ -155,6 +155,8 @@ def _short(value: Any) -> Any:
 def _int(value: Any) -> int:
     if isinstance(value, datetime):
         return math.floor(value.timestamp())
+    if isinstance(value, timedelta):
+        return _bounded(value // timedelta(microseconds=1) * 1_000, "int")
     return _bounded(int(_short(value)), "int")
 
 

@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Final
 
 from engine.objects.cel.errors import EvaluationError
@@ -24,7 +25,7 @@ def matches(spend: Spend, text: str, pattern: str) -> bool:
         raise EvaluationError(str(error)) from None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)  # one may take 8 MiB
 def _compiled(pattern: str) -> Expression:
     return compiled(pattern)
 
@@ -90,18 +91,23 @@ def _joined(spend: Spend, items: Sequence[Any], separator: str = "") -> str:
     return separator.join(items)
 
 
+_LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
+_UPPER: Final = str.maketrans(ascii_lowercase, ascii_uppercase)
+_ESCAPES: Final = str.maketrans(
+    dict(zip('\\"\n\r\t\a\b\f\v', (f"\\{each}" for each in '\\"nrtabfv'), strict=True))
+)
+
+
 def _lower_ascii(text: str) -> str:
-    return "".join(each.lower() if each.isascii() else each for each in text)
+    return text.translate(_LOWER)
 
 
 def _upper_ascii(text: str) -> str:
-    return "".join(each.upper() if each.isascii() else each for each in text)
+    return text.translate(_UPPER)
 
 
 def _quoted(text: str) -> str:
-    escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\a": "\\a"}
-    escapes |= {"\b": "\\b", "\f": "\\f", "\v": "\\v"}
-    return '"' + "".join(escapes.get(each, each) for each in text) + '"'
+    return f'"{text.translate(_ESCAPES)}"'
 
 
 def _decoded(text: str) -> bytes:

@@ -61,6 +61,20 @@ def definition(obj: Object) -> Health:
     return in_progress("Install in progress")
 
 
+def sealed_secret(obj: Object) -> Health:
+    """Health of a SealedSecret, by the condition that its controller writes in place of Ready.
+
+    kstatus has no rule for it, and would call it Current while its Secret cannot be unsealed.
+    """
+    for condition in conditions(obj):
+        match condition.type, condition.status:
+            case "Synced", "True":
+                return current("SealedSecret is unsealed")
+            case "Synced", _:
+                return in_progress(condition.message or "SealedSecret is not unsealed")
+    return current("Resource is current")
+
+
 def job(obj: Object, started_is_current: bool) -> Health:
     """Health of a Job; started_is_current: the library's own rule, which Flux replaces."""
     completions = integer(obj, "spec.completions", integer(obj, "spec.parallelism", 1))

@@ -32,6 +32,7 @@ _RULES: Final[dict[tuple[str, str], Callable[[Object], Health]]] = {
     ("extensions", "DaemonSet"): workloads.daemon_set,
     ("apps", "ReplicaSet"): workloads.replica_set,
     ("extensions", "ReplicaSet"): workloads.replica_set,
+    ("bitnami.com", "SealedSecret"): kinds.sealed_secret,
 }
 
 

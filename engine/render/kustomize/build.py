@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from engine.render.inputs import Inputs, Recorder, TooManyFiles
 from engine.render.kustomize.config.kustomization import MANAGED_BY, ORIGINS, TRANSFORMERS
-from engine.render.kustomize.errors import KustomizeError, Lacking
+from engine.render.kustomize.errors import KustomizeError, Lacking, Needs
 from engine.render.kustomize.loader import Loader, Reach
 from engine.render.kustomize.model.factory import check_whole
 from engine.render.kustomize.model.fields import fresh_key
@@ -86,16 +86,21 @@ def build(tree: Tree, path: str, options: Options) -> Built:
         resources = _resources(Loader(recorder, path, options.reach), shared, options)
     except Lacking as lacking:
         shared.lack(lacking.needs)
-        raise Lacking(shared.needs) from lacking
+        raise Lacking(_needs(shared, options.reach)) from lacking
     except TooManyFiles as error:
         raise KustomizeError(str(error)) from error
     except KustomizeError:
-        if shared.needs:  # may be wrong only because something is not there yet
-            raise Lacking(shared.needs) from None
+        if needs := _needs(shared, options.reach):  # may be wrong only as something is not there
+            raise Lacking(needs) from None
         raise
-    if shared.needs:
-        raise Lacking(shared.needs)
+    if needs := _needs(shared, options.reach):
+        raise Lacking(needs)
     return Built(tuple(resources), recorder.inputs)
+
+
+def _needs(shared: Build, reach: Reach) -> Needs:
+    """All that the build was found to lack."""
+    return shared.needs if reach.opener is None else shared.needs | reach.opener.needs
 
 
 def _resources(loader: Loader, shared: Build, options: Options) -> ResMap:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias, TypeVar
 
+from engine.render.decrypt_keys import SealedKey
+
 MAX_PROBLEMS = 20
 """How many problems of one build a message lists: enough to work on, short enough for a status."""
 MAX_LINE = 2_000
@@ -129,14 +131,22 @@ class Needs:
 
     bases: URLs of Git repositories, as the kustomization writes them.
     files: http(s) URLs of single files.
+    data_keys: of encrypted files and objects.
     """
 
     bases: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
+    data_keys: frozenset[SealedKey] = frozenset()
 
     def __bool__(self) -> bool:
         """True if anything is lacking."""
-        return bool(self.bases or self.files)
+        return bool(self.bases or self.files or self.data_keys)
+
+    def __or__(self, other: "Needs") -> "Needs":
+        """What either lacks."""
+        return Needs(
+            self.bases | other.bases, self.files | other.files, self.data_keys | other.data_keys
+        )
 
 
 class Lacking(Exception):  # noqa: N818 (a request, not an error: the caller fetches and tries again)
@@ -144,7 +154,8 @@ class Lacking(Exception):  # noqa: N818 (a request, not an error: the caller fet
 
     def __init__(self, needs: Needs) -> None:
         """needs: everything that was found lacking, not only the first."""
-        super().__init__(", ".join(sorted(needs.bases | needs.files)))
+        sealed = (f"the data key of {key.where}" for key in needs.data_keys)
+        super().__init__(", ".join(sorted((*needs.bases, *needs.files, *sealed))))
         self.needs = needs
 
     def __reduce__(self) -> "tuple[type[Lacking], tuple[Needs]]":

@@ -13,7 +13,9 @@ from engine.render.kustomize.config.kustomization import FILE_NAMES
 from engine.render.kustomize.declared import Declared
 from engine.render.kustomize.errors import KustomizeError, Lacking, Needs, nearest
 from engine.render.kustomize.model.reading import Document, MalformedYaml, Parse, read, read_one
+from engine.render.kustomize.opens import Opens
 from engine.render.kustomize.repository import Repository, is_http, parse_repository
+from engine.sops import Format
 from engine.source.tree import Form, Tree
 
 MAX_PATH = 4_096
@@ -36,6 +38,7 @@ class Reach:
     bases, files: what was fetched for a build before, by URL.  failures: why a URL was not.
     parse: reads a file of manifests; one that remembers may give the same documents to any number
     of builds, as none changes them.
+    opener: decrypts; None: what is encrypted stays so.
     """
 
     root_only: bool = True
@@ -46,6 +49,7 @@ class Reach:
     files: Mapping[str, bytes] = field(default_factory=dict)
     failures: Mapping[str, str] = field(default_factory=dict)
     parse: Parse = read
+    opener: Opens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +78,21 @@ class Loader:
             raise NotFound(f"{target!r} is a folder, not a file")
         return self.tree.read(target)
 
+    def opened(self, path: str, form: Format) -> bytes:
+        """The file's content, decrypted where the build decrypts; else as `read`.
+
+        form: as its name, or that of what it becomes, says.  What was fetched is left as it is.
+        """
+        content, opener = self.read(path), self.reach.opener
+        if opener is None or self.is_remote or is_http(path):
+            return content
+        return opener.file(content, self.join(path), form)
+
     def documents(self, path: str) -> Sequence[Document]:
         """The documents of a file of manifests; never to be changed.  Raises KustomizeError."""
         file = path if is_http(path) else self.join(path)
-        return self.reach.parse(self.read(path), file)
+        content, opener = self.read(path), self.reach.opener
+        return self.reach.parse(opener.noted(content, file) if opener else content, file)
 
     def form(self, path: str) -> Form | None:
         """What stands at the path, None if nothing does.  Raises KustomizeError outside of it."""

@@ -15,6 +15,7 @@ _USER = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*@")
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 _COMMIT = re.compile(r"[0-9a-fA-F]{40}")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_FALSE = ("0", "f", "F", "false", "False", "FALSE")  # Go's strconv.ParseBool
 _SEGMENTS = 2
 """A repository's path is `owner/name` where nothing marks its end."""
 
@@ -25,12 +26,14 @@ class Repository:
 
     clone: what Git clones, host and path.  folder: inside of it.  ref: branch, tag or commit, "" if
     none is given.  timeout: seconds that fetching may take, None if the URL does not say.
+    submodules: whether its submodules are fetched as well.
     """
 
     clone: str
     folder: str
     ref: str
     timeout: float | None = field(default=None, compare=False)
+    submodules: bool = True
 
     @property
     def is_pinned(self) -> bool:
@@ -52,7 +55,8 @@ def parse_repository(url: str) -> Repository | None:
     values = _values(query)
     ref = values.get("ref") or values.get("version", "")
     timeout = _timeout(values.get("timeout", ""))
-    return Repository(host + repository, folder.removeprefix("/"), ref, timeout)
+    submodules = values.get("submodules", "") not in _FALSE
+    return Repository(host + repository, folder.removeprefix("/"), ref, timeout, submodules)
 
 
 def is_http(path: str) -> bool:

@@ -66,6 +66,17 @@ def test_suspended_objects_say_so() -> None:
     assert row({**kustomization(), "spec": {"suspend": True}})[2] == "True"
 
 
+def test_why_and_until_when_stand_before_the_message() -> None:
+    prefix = "gitops.lockstep/suspend"
+    marks = {f"{prefix}-reason": "a\nmove", f"{prefix}-until": "2026-12-24T18:00:00Z"}
+    obj = kustomization(**ready("True", "applied"))
+    marked = {**obj, "metadata": {**obj["metadata"], "annotations": marks}}
+
+    suspended = row({**marked, "spec": {"suspend": True}})
+    assert suspended[-1] == "(suspended until 2026-12-24T18:00:00Z: a move) applied"
+    assert row(marked)[-1] == "applied"
+
+
 def test_a_message_of_several_lines_stays_in_its_row() -> None:
     assert row(kustomization(**ready("False", "one\n  two")))[-1] == "one two"
 

@@ -99,3 +99,16 @@ async def test_a_misspelt_variable_is_told_before_anything_is_done(
         "LOCKSTEP_STORAGEPATH is no setting of this version and has no effect: "
         "LOCKSTEP_STORAGE_PATH is meant"
     )
+
+
+@pytest.mark.parametrize(
+    "flag", ["--default-decryption-service-account", "--default-kubeconfig-service-account"]
+)
+def test_a_default_service_account_needs_the_gate(flag: str, tmp_path: Path) -> None:
+    with engine("http://127.0.0.1:1", tmp_path, flag, "app") as process:
+        assert process.wait() == 1
+        assert process.stderr is not None
+        said = process.stderr.read()
+
+    assert "ObjectLevelWorkloadIdentity is not enabled" in said
+    assert f"leave out {flag}" in said

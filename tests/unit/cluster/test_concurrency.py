@@ -87,12 +87,12 @@ def test_congestion_does_not_pass_for_the_usual_within_minutes() -> None:
 def test_a_refusal_pauses_everybody_as_long_as_it_says_but_30_seconds_at_most() -> None:
     concurrency = Concurrency(Bounds(start=20))
     concurrency.reject(5, now=100)
-    assert (concurrency.has_room(104.9), concurrency.has_room(105)) == (False, True)
+    assert (concurrency.is_paused(104.9), concurrency.is_paused(105)) == (True, False)
     concurrency.reject(1, now=100)
-    assert not concurrency.has_room(104.9)
+    assert concurrency.is_paused(104.9)
     concurrency.reject(3600, now=200)
 
-    assert (concurrency.has_room(229), concurrency.has_room(200 + LONGEST_PAUSE)) == (False, True)
+    assert (concurrency.is_paused(229), concurrency.is_paused(200 + LONGEST_PAUSE)) == (True, False)
     assert concurrency.rejected == 3
 
 

@@ -5,8 +5,16 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives import serialization
 
-from engine.cluster.connect import InvalidKubeconfig, from_kubeconfig, in_cluster, locate
+from engine.cluster.connect import (
+    InvalidKubeconfig,
+    Licence,
+    from_kubeconfig,
+    from_tenant,
+    in_cluster,
+    locate,
+)
 from engine.cluster.credentials import FAILED_PERIOD, TOKEN_FILE_PERIOD, Library, TokenFile
 from engine.cluster.errors import Unauthorized
 from engine.cluster.kubeconfig import parse
@@ -155,15 +163,93 @@ def test_unusable_certificates_are_reported(
         ({"client-key": "/key"}, {}, "users['u'].client-key"),
         ({}, {"certificate-authority": "/ca"}, "clusters['c'].certificate-authority"),
         ({}, {"insecure-skip-tls-verify": True}, "clusters['c'].insecure-skip-tls-verify"),
+        ({}, {"server": "http://169.254.169.254/latest?x="}, "clusters['c'].server"),
+        ({}, {"server": "http://10.0.0.1/#"}, "clusters['c'].server"),
+        ({}, {"server": "https://me:pw@10.0.0.1"}, "clusters['c'].server"),
     ],
 )
-def test_a_tenants_kubeconfig_may_not_reach_out(
+def test_cve_2022_24817_a_tenants_kubeconfig_may_not_reach_out(
     user: dict[str, Any], cluster: dict[str, Any], field: str
 ) -> None:
+    content = yaml.safe_dump(config(user, **cluster)).encode()
     with pytest.raises(InvalidKubeconfig, match="refused") as error:
-        parse(config(user, **cluster), file="f", trusted=False)
+        from_tenant(content, "f", Licence())
 
     assert field in str(error.value)
+
+
+@pytest.mark.parametrize("user", [{"auth-provider": {"name": "gcp"}}, {"tokenFile": "/token"}])
+def test_cve_2022_24817_some_things_no_setting_allows(user: dict[str, Any]) -> None:
+    content = yaml.safe_dump(config(user)).encode()
+    with pytest.raises(InvalidKubeconfig, match="refused"):
+        from_tenant(content, "f", Licence(exec_plugins=True, unverified_tls=True))
+
+
+def test_programs_and_unverified_tls_need_their_flag_which_is_named() -> None:
+    program = yaml.safe_dump(config({"exec": {"command": "aws"}})).encode()
+    unverified = yaml.safe_dump(config(**{"insecure-skip-tls-verify": True})).encode()
+    with pytest.raises(InvalidKubeconfig, match="--insecure-kubeconfig-exec"):
+        from_tenant(program, "f", Licence(unverified_tls=True))
+    with pytest.raises(InvalidKubeconfig, match="--insecure-kubeconfig-tls"):
+        from_tenant(unverified, "f", Licence(exec_plugins=True))
+
+    allowed = from_tenant(program, "f", Licence(exec_plugins=True), {})
+    assert isinstance(allowed.credentials, Library)
+    endpoint = from_tenant(unverified, "f", Licence(unverified_tls=True), {})
+    assert endpoint.tls is not None
+    assert endpoint.tls.verify_mode is ssl.CERT_NONE
+
+
+def test_a_proxy_that_cannot_be_used_is_named() -> None:
+    content = yaml.safe_dump(config(**{"proxy-url": "socks5://p:1"})).encode()
+    with pytest.raises(InvalidKubeconfig, match=r"proxy-url: only a proxy of http"):
+        from_tenant(content, "f", Licence())
+
+
+@pytest.mark.parametrize("text", ["token: [s3cr3t", "s3cr3t: s3cr3t: s3cr3t", "s3cr3t", "\xff"])
+def test_what_is_no_kubeconfig_is_not_quoted(text: str) -> None:
+    with pytest.raises(InvalidKubeconfig) as error:
+        from_tenant(text.encode("latin-1"), "apps/remote", Licence())
+
+    assert "s3cr3t" not in str(error.value)
+    assert str(error.value).startswith("kubeconfig 'apps/remote': not ")
+
+
+def test_no_person_is_asked_for_the_password_of_a_key() -> None:
+    key = serialization.load_pem_private_key(pem(PRIVATE_KEY=KEY).encode(), None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"pw"),
+    )
+    fields = {
+        "client-certificate-data": base64.b64encode(pem(CERTIFICATE=CERTIFICATE).encode()).decode(),
+        "client-key-data": base64.b64encode(locked).decode(),
+    }
+    with pytest.raises(InvalidKubeconfig, match="no usable key pair"):
+        from_tenant(yaml.safe_dump(config(fields)).encode(), "f", Licence())
+
+
+def test_what_credentials_hold_is_known_to_be_secret() -> None:
+    user = {"token": "t0k3n", "username": "me", "password": "p4ss"}
+    content = yaml.safe_dump(config(user, **{"proxy-url": "http://u:pr0xy@p:1"})).encode()
+    endpoint = from_tenant(content, "f", Licence(), {})
+
+    assert set(endpoint.secrets) == {"t0k3n", "p4ss", "pr0xy"}
+    assert "t0k3n" not in repr(endpoint)
+
+
+def test_authorities_are_the_same_wherever_they_were_read_from(tmp_path: Path) -> None:
+    data = base64.b64encode(pem(CERTIFICATE=CERTIFICATE).encode()).decode()
+    file = tmp_path / "ca.crt"
+    file.write_text(PEM)
+    inline = parse(config(**{"certificate-authority-data": data}), file="f")
+    from_file = parse(config(**{"certificate-authority": str(file)}), file="f")
+    of_system = parse(config(), file="f")
+    unverified = {"certificate-authority-data": data, "insecure-skip-tls-verify": True}
+
+    assert inline.trust == from_file.trust != ""
+    assert of_system.trust == parse(config(**unverified), file="f").trust == ""
 
 
 async def test_paths_are_relative_to_their_file_and_the_first_of_a_name_counts(

@@ -1,4 +1,5 @@
 from dataclasses import FrozenInstanceError
+from functools import partial
 
 import anyio
 import anyio.lowlevel
@@ -164,3 +165,70 @@ async def test_watches_are_opened_a_few_at_a_time_and_not_while_the_server_sheds
         over.set()
 
     assert len(opened) == 3
+
+
+async def test_requests_of_one_tenant_that_hang_keep_no_other_waiting() -> None:
+    limiter, order = Limiter(ManualClock(), Bounds(start=4, least=4, most=4)), []
+
+    async def request(tenant: str, priority: Priority, *, hangs: bool) -> None:
+        async with limiter.slot(priority, tenant):
+            order.append(tenant)
+            if hangs:
+                await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(partial(request, "noisy", Priority.MANUAL, hangs=True))
+        await settle()
+        assert order == ["noisy"] * 4
+        await request("calm", Priority.MANUAL, hangs=False)
+        await request("calm", Priority.STATUS, hangs=False)
+
+        assert order[4:] == ["calm", "calm"]
+        assert limiter.statistics().in_flight == 4
+        tasks.cancel_scope.cancel()
+
+
+async def test_no_tenant_goes_during_a_pause_that_the_api_server_has_asked_for() -> None:
+    clock = ManualClock()
+    limiter, order = Limiter(clock, ONE), []
+
+    async def request(tenant: str) -> None:
+        async with limiter.slot(Priority.MANUAL, tenant):
+            order.append(tenant)
+
+    async with anyio.create_task_group() as tasks:
+        limiter.reject(3.0)
+        for tenant in ("a", "b"):
+            tasks.start_soon(request, tenant)
+        await clock.advance(2.9)
+        assert order == []
+        await clock.advance(0.2)
+
+    assert sorted(order) == ["a", "b"]
+
+
+async def test_while_a_person_waits_a_few_others_go_beside_and_all_again_afterwards() -> None:
+    clock = ManualClock()
+    limiter = Limiter(clock, Bounds(start=8, least=2, most=8))
+    counts, over = [], anyio.Event()
+
+    async def background() -> None:
+        async with limiter.slot(Priority.INTERVAL, "noisy"):
+            await over.wait()
+
+    async with anyio.create_task_group() as tasks:
+        async with limiter.slot(Priority.MANUAL, "calm"):
+            for _ in range(20):
+                tasks.start_soon(background)
+            await settle()
+            counts.append(limiter.statistics().in_flight)
+        await settle()
+        counts.append(limiter.statistics().in_flight)
+        await clock.advance(1)
+        async with limiter.slot(Priority.INTERVAL, "other"):
+            await settle()
+            counts.append(limiter.statistics().in_flight)
+        over.set()
+
+    assert counts == [2, 2, 8]

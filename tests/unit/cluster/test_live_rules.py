@@ -43,7 +43,7 @@ async def watching(client: MemoryClient | None = None, **files: Object) -> Async
     """A Workshop whose live view is served, after the first run over these files."""
     shop = Workshop(client=client or MemoryClient(), clock=ManualClock())
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(shop.engine.live.serve)
+        tasks.start_soon(shop.engine.clusters.own.live.serve)
         await settle()
         shop.source("main@sha1:1", **files)
         if APP not in shop.client.objects:
@@ -128,7 +128,7 @@ async def test_3_what_git_dropped_while_the_engine_was_down_shows_in_what_we_own
     client.calls.clear()
     again = Workshop(client=client, clock=ManualClock())
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(again.engine.live.serve)
+        tasks.start_soon(again.engine.clusters.own.live.serve)
         await settle()
         again.source("main@sha1:1", a=config("a", data={"x": "1"}))
         again.engine.triggers.changed(client.objects[APP])
@@ -143,7 +143,7 @@ async def test_3_what_is_as_git_says_at_a_start_costs_nothing() -> None:
         client = shop.client
     again = Workshop(client=client, clock=ManualClock())
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(again.engine.live.serve)
+        tasks.start_soon(again.engine.clusters.own.live.serve)
         await settle()
         again.source("main@sha1:1", a=config("a", data={"x": "1"}))
         again.engine.triggers.changed(client.objects[APP])
@@ -177,7 +177,7 @@ async def test_6_an_object_that_only_carries_our_label_is_neither_drift_nor_prun
         pushed = list(shop.pushed)
         await shop.run()
 
-        assert shop.engine.live.get(copied) is not None
+        assert shop.engine.clusters.own.live.get(copied) is not None
         assert pushed == []
         assert shop.client.writes() == []
 
@@ -335,7 +335,9 @@ async def test_what_is_only_wanted_if_absent_is_not_left_to_an_older_list(
     """Names were listed a moment ago; since then somebody may have made one."""
     late = marked(config("late", data={"x": "ours"}), ssa="IfNotPresent")
     async with watching(**MANY) as shop:
-        assert any(each.names is not None for each in shop.engine.census._kinds.values())
+        assert any(
+            each.names is not None for each in shop.engine.clusters.own.census._kinds.values()
+        )
         if theirs is not None:
             shop.client.put(config("late", data=theirs))
         shop.source("main@sha1:2", **MANY, late=late)

@@ -87,6 +87,21 @@ COMPLETE = {"succeeded": 1, "conditions": [condition("Complete", "True")]}
             obj("v1/Pod", status={"phase": "Running", "containerStatuses": {}}),
             "Unknown: .status.containerStatuses is {}, not a list",
         ),
+        (obj("bitnami.com/v1alpha1/SealedSecret"), "Current: Resource is current"),
+        (
+            obj(
+                "bitnami.com/v1alpha1/SealedSecret",
+                status={"conditions": [{**condition("Synced", "False"), "message": "no key"}]},
+            ),
+            "InProgress: no key",
+        ),
+        (
+            obj(
+                "bitnami.com/v1alpha1/SealedSecret",
+                status={"conditions": [condition("Synced", "True")]},
+            ),
+            "Current: SealedSecret is unsealed",
+        ),
         (
             obj("x/v1/W", status={"conditions": [3]}),
             "Unknown: a condition is 3, not a dict",

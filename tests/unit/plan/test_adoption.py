@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from engine.plan.adoption import adoption
+from engine.plan.adoption import adoption, migration
 from tests.support.build import config
 
 US = "kustomize-controller"
@@ -87,3 +87,29 @@ def test_marks_of_older_tools_go_and_only_from_the_object_that_was_seen() -> Non
         {"op": "remove", "path": "/metadata/labels/fluxcd.io~1sync-gc-mark"},
         {"op": "replace", "path": "/metadata/resourceVersion", "value": "7"},
     ]
+
+
+def test_what_was_written_in_other_versions_is_said_to_be_of_the_wanted_one() -> None:
+    entries = [
+        entry(US, "Apply", "x", apiVersion="a/v1beta1"),
+        entry(US, "Apply", "y", apiVersion="a/v1"),
+        entry("hpa", "Update", "z", apiVersion="a/v1beta1"),
+        entry("hpa", "Update", "z", apiVersion="a/v1beta1", subresource="status"),
+    ]
+    live = config("a", managedFields=entries, resourceVersion="7")
+
+    fields, version = migration(live, "a/v1")
+
+    assert [entry_text(each) for each in fields["value"]] == [
+        f"{US} Apply a/v1 x y",
+        "hpa Update a/v1 z",
+        "hpa Update a/v1 z status",
+    ]
+    assert version == {"op": "replace", "path": "/metadata/resourceVersion", "value": "7"}
+    assert migration({"metadata": {"managedFields": fields["value"]}}, "a/v1") == []
+
+
+def entry_text(each: Any) -> str:
+    names = sorted(map(_name, each["fieldsV1"]["f:data"]))
+    words = [each["manager"], each["operation"], each["apiVersion"], *names]
+    return " ".join([*words, *([each["subresource"]] if "subresource" in each else [])])

@@ -6,6 +6,7 @@ from engine.api.applier import IgnoreRule, Selector
 from engine.errors import ReconciliationFailed
 from engine.objects.ref import Ref
 from engine.plan.ignore import Ignored, ignored_fields, spared, yielded
+from engine.plan.policy import Owner, labelled
 from tests.support.build import config, made
 
 REPLICAS = ("spec", "replicas")
@@ -87,13 +88,25 @@ def test_pointers_are_unescaped_and_counted_once() -> None:
 
 
 def test_only_an_object_whose_pointers_changed_is_to_be_looked_at_anew() -> None:
-    ignored = Ignored()
+    ignored, own = Ignored(), labelled(web(), Owner("app", "flux"))
 
     assert ignored.set(OWNER, {WEB: (REPLICAS,)}) == {WEB}
     assert ignored.set(OWNER, {WEB: (REPLICAS,)}) == frozenset()
-    assert ignored.of(WEB) == (REPLICAS,)
+    assert ignored.of(own) == (REPLICAS,)
     assert ignored.set(OWNER, {}) == {WEB}
-    assert ignored.of(WEB) == ()
+    assert ignored.of(own) == ()
+
+
+def test_nobody_has_fields_of_another_ones_object_ignored() -> None:
+    ignored, own = Ignored(), labelled(web(), Owner("app", "flux"))
+    other = Ref(OWNER.group, OWNER.kind, "elsewhere", "app")
+    ignored.set(OWNER, {WEB: (REPLICAS,)})
+    ignored.set(other, {WEB: (("spec", "template"),)})
+    assert ignored.of(own) == (REPLICAS,)
+    ignored.set(other, {})
+
+    assert ignored.of(own) == (REPLICAS,)
+    assert ignored.of(labelled(web(), Owner("app", "elsewhere"))) == ()
 
 
 def test_ignored_fields_are_taken_out_of_those_that_count() -> None:

@@ -1,7 +1,8 @@
 import pytest
 
+from engine.api.meta import KUSTOMIZE_GROUP
 from engine.objects.ref import Ref
-from engine.plan.reservation import Neighbour, reservation
+from engine.plan.reservation import Neighbour, listed, reservation
 
 B, C = (Ref("k", "Kustomization", "flux", name) for name in "bc")
 
@@ -84,3 +85,14 @@ def test_all_who_are_waited_for_are_known_and_some_are_named() -> None:
     assert found is not None
     assert len(found.waits_for) == 5
     assert "Kustomization/flux/c and 2 more: " in found.why
+
+
+def test_a_tenant_is_told_that_there_are_others_and_not_who_they_are() -> None:
+    own, far = (Ref(KUSTOMIZE_GROUP, "Kustomization", name, "web") for name in ("a", "b"))
+    more = [Ref(KUSTOMIZE_GROUP, "Kustomization", "a", f"x{number}") for number in range(4)]
+
+    assert listed([own, far]) == "Kustomization/a/web, Kustomization/b/web"
+    assert listed([own, far], "a") == "Kustomization/a/web, a Kustomization of another namespace"
+    assert listed([far], "c") == "a Kustomization of another namespace"
+    assert listed([own, far], "c") == "2 Kustomizations of other namespaces"
+    assert listed(more, "a").endswith("Kustomization/a/x2 and 1 more")

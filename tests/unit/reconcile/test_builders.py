@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -219,6 +220,15 @@ async def test_a_cancelled_build_leaves_no_process() -> None:
         assert builders.statistics().building == 0
 
 
+async def test_a_build_that_is_cancelled_while_its_process_starts_leaves_none() -> None:
+    async with processes() as builders, anyio.create_task_group() as tasks:
+        tasks.start_soon(builders.build, plain(), REQUEST, Priority.INTERVAL)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+
+    assert children() == []
+
+
 async def test_who_waits_for_a_process_goes_by_priority_and_may_give_up() -> None:
     order: list[str] = []
 
@@ -238,6 +248,34 @@ async def test_who_waits_for_a_process_goes_by_priority_and_may_give_up() -> Non
             await builders.build(plain(), REQUEST, Priority.MANUAL)
 
     assert order == ["first", "manual", "second"]
+
+
+@pytest.mark.parametrize("priority", [Priority.MANUAL, Priority.INTERVAL])
+async def test_builds_of_one_tenant_that_hang_keep_no_other_waiting(priority: Priority) -> None:
+    async with processes(replace(BOUNDS, most=2)) as builders, anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(
+                partial(builders.build, endless(), REQUEST, Priority.MANUAL, tenant="noisy")
+            )
+        await until(lambda: builders.statistics().building == 2)
+
+        built = await builders.build(plain(), REQUEST, priority, tenant="calm")
+
+        assert built.objects
+        assert builders.statistics().building == 2  # none of the others has ended
+        tasks.cancel_scope.cancel()
+
+
+async def test_tenants_beyond_the_bound_are_few() -> None:
+    async with processes(replace(BOUNDS, most=1)) as builders, anyio.create_task_group() as tasks:
+        for tenant in ("a", "b", "c", "d"):
+            tasks.start_soon(
+                partial(builders.build, endless(), REQUEST, Priority.INTERVAL, tenant=tenant)
+            )
+        await until(lambda: len(children()) == 2)
+
+        assert (builders.statistics().building, builders.statistics().waiting) == (2, 2)
+        tasks.cancel_scope.cancel()
 
 
 async def test_builders_leave_nothing_behind() -> None:

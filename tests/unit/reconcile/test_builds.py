@@ -8,7 +8,7 @@ from engine.errors import BuildFailed
 from engine.objects.ref import Ref
 from engine.plan.observation import content_of
 from engine.reconcile.builds import Builds, Desired
-from engine.render import Needs, Remotes, Request, render
+from engine.render import Decrypting, Needs, Remotes, Request, render
 from engine.source.tree import MemoryTree
 
 APP = Ref("k", "Kustomization", "flux", "app")
@@ -139,9 +139,11 @@ OTHER: dict[str, Any] = {
     "build_metadata": ("originAnnotations",),
     "common_metadata": CommonMetadata(labels={"team": "a"}),
     "variables": {"region": "eu"},
+    "looked_in": ("ConfigMap/flux/other",),
     "always": True,
     "strict": False,
     "no_remote_bases": True,
+    "decryption": Decrypting("other keys"),
 }
 
 

@@ -117,7 +117,8 @@ async def test_objects_of_a_remote_cluster_are_not_looked_for_in_this_one() -> N
 
     assert A in shop.client.objects
     assert not is_finished(shop)
-    assert shop.said("Stalled").startswith("True FeatureGateDisabled: spec.kubeConfig")
+    assert "KubeConfig secret 'flux/remote' error: there is none" in shop.said()
+    assert "set spec.suspend to true or spec.deletionPolicy to Orphan" in shop.said()
 
 
 async def test_what_others_may_want_keeps_the_finalizer_and_says_for_whom() -> None:

@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from engine.api.meta import KUSTOMIZE_GROUP
 from engine.objects.ref import Ref
 from engine.settings import Settings
@@ -190,7 +192,8 @@ async def test_one_that_has_no_value_yet_is_waited_for_too() -> None:
     assert requeue.after == 30
     assert shop.said() == (
         "False DependencyNotReady: dependency 'flux/base': failed to evaluate the CEL expression "
-        "'dep.status.history.size() > 0': no such key: history"
+        "'dep.status.history.size() > 0': no such key: history at 1:12"
+        "\n | dep.status.history.size() > 0\n | ...........^"
     )
 
 
@@ -244,3 +247,56 @@ async def test_a_change_of_the_own_labels_wakes_it_as_well() -> None:
     shop.tell({**app, "metadata": {**app["metadata"], "labels": {"a": "b"}}})
 
     assert shop.pushed == [APP]
+
+
+FAR = Ref(KUSTOMIZE_GROUP, "Kustomization", "elsewhere", "base")
+
+
+@pytest.mark.parametrize("exists", [True, False])
+async def test_a_tenant_is_not_told_whether_a_dependency_of_another_namespace_exists(
+    exists: bool,
+) -> None:
+    shop = shop_with()
+    shop.kustomization(
+        APP, serviceAccountName="tenant", dependsOn=[{"name": "base", "namespace": "elsewhere"}]
+    )
+    if exists:
+        shop.kustomization(FAR)
+
+    await shop.run()
+
+    assert shop.said() == "False DependencyNotReady: dependency 'elsewhere/base' is not ready"
+
+
+async def test_an_expression_about_another_namespace_is_refused_where_references_are() -> None:
+    shop = Workshop(settings=Settings(no_cross_namespace_refs=True))
+    shop.source("main@sha1:2", a=config("a"))
+    far = {"name": "base", "namespace": "elsewhere", "readyExpr": "dep.spec.path == 'secret'"}
+    shop.kustomization(APP, dependsOn=[far])
+
+    await shop.run()
+
+    assert shop.said("Stalled").startswith(
+        "True AccessDenied: can't access 'Kustomization/elsewhere/base' by the readyExpr of a "
+    )
+
+
+async def test_a_tenant_is_not_shown_a_cycle_through_other_namespaces() -> None:
+    shop = shop_with()
+    shop.kustomization(FAR, dependsOn=[{"name": "app", "namespace": "flux"}])
+    far = {"name": "base", "namespace": "elsewhere"}
+    shop.kustomization(APP, serviceAccountName="tenant", dependsOn=[far])
+
+    await shop.run()
+
+    assert "dependency cycle through other namespaces: none of them" in shop.said()
+
+
+async def test_a_malformed_dependency_of_somebody_else_is_only_not_ready() -> None:
+    shop = shop_with(ready="True")
+    base = shop.client.objects[BASE]
+    shop.tell({**base, "spec": {}, "status": status()})
+
+    await shop.run()
+
+    assert shop.said().startswith("True ")

@@ -27,7 +27,13 @@ class FailsOnce:
         return Statistics(0, 0, 0)
 
     async def build(
-        self, tree: Tree, request: Request, priority: Priority, remotes: Remotes | None = None
+        self,
+        tree: Tree,
+        request: Request,
+        priority: Priority,
+        remotes: Remotes | None = None,
+        *,
+        tenant: str = "",
     ) -> Rendered:
         self.asked.append(priority)
         if len(self.asked) == 1:
@@ -46,7 +52,13 @@ class Hangs:
         return Statistics(0, len(self.begun), 0)
 
     async def build(
-        self, tree: Tree, request: Request, priority: Priority, remotes: Remotes | None = None
+        self,
+        tree: Tree,
+        request: Request,
+        priority: Priority,
+        remotes: Remotes | None = None,
+        *,
+        tenant: str = "",
     ) -> Rendered:
         self.begun.append(tree.id)
         await self.go_on.wait()

@@ -2,7 +2,10 @@ from typing import Any
 
 import pytest
 
+from engine.api.decode import decode
+from engine.api.kustomize import Kustomization
 from engine.objects.ref import Ref
+from engine.reconcile.expressions import HealthExpressions, health_expressions
 from tests.support.build import config, made
 from tests.support.reconciling import Workshop
 
@@ -21,10 +24,6 @@ def health(
 ) -> str:
     shop = Workshop()
     ks = shop.kustomization(healthCheckExprs=list(checks or (CHECK,)))
-    from engine.api.decode import decode
-    from engine.api.kustomize import Kustomization
-    from engine.reconcile.expressions import health_expressions
-
     expressions = health_expressions(decode(Kustomization, ks))
     assert expressions.judges(ref)
     known = {"apiVersion": "example.com/v1", "kind": ref.kind}
@@ -143,3 +142,30 @@ async def test_what_others_build_on_is_ready_when_its_expression_holds() -> None
     ready = made("Namespace", "n", "", annotations={"phase": "Open"})
     shop = await said([check], n=ready, a=config("a"))
     assert shop.said("Healthy").startswith("True ")
+
+
+def test_the_values_of_a_secret_are_not_quoted() -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
+    check = {"apiVersion": "v1", "kind": "Secret", "current": "int(data.pin) == 1"}
+    expressions = judging(check)
+
+    found = expressions.health({**secret, "data": {"pin": "hunter2"}})
+
+    assert str(found.status) == "Unknown"
+    assert "hunter2" not in found.message
+
+
+def test_an_expression_that_takes_too_long_is_not_tried_for_ever() -> None:
+    expressions = judging({**WIDGET, "current": "l.all(a, l.all(b, l.all(c, a == b || true)))"})
+    obj = {**WIDGET, "metadata": {"name": "w"}, "l": list(range(2_000))}
+
+    first, *others = (expressions.health(obj) for _ in range(21))
+
+    assert str(first.status) == "Unknown"
+    assert "takes more than 50000 steps" in first.message
+    assert others[-1].message.endswith("took too long 20 times")
+
+
+def judging(check: dict[str, str]) -> HealthExpressions:
+    ks = Workshop().kustomization(healthCheckExprs=[check])
+    return health_expressions(decode(Kustomization, ks))

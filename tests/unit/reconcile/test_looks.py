@@ -49,7 +49,7 @@ async def waiting(shop: Workshop, *before: dict[str, Any]) -> AsyncIterator[None
     before: a run with each of these specs comes first.
     """
     async with anyio.create_task_group() as watching:
-        watching.start_soon(shop.engine.live.serve)
+        watching.start_soon(shop.engine.clusters.own.live.serve)
         await settle()
         for spec in before:
             await shop.run()
@@ -59,7 +59,7 @@ async def waiting(shop: Workshop, *before: dict[str, Any]) -> AsyncIterator[None
             await has_come_to_wait(shop)
             shop.client.calls.clear()
             yield
-        assert shop.engine.live.following.statistics().watches == 0
+        assert shop.engine.clusters.own.live.following.statistics().watches == 0
         watching.cancel_scope.cancel()
 
 
@@ -103,7 +103,7 @@ async def test_pods_of_others_do_not_count_also_where_all_of_a_namespace_are_fol
     shop = shop_with(*others, wait=True)
 
     async with waiting(shop):
-        count = shop.engine.live.following.statistics()
+        count = shop.engine.clusters.own.live.following.statistics()
         shop.client.put(crashing(labels={"app": "foreign"}))
         await settle()
         before = shop.said()
@@ -123,10 +123,10 @@ async def test_pods_are_not_followed_any_more_once_the_workload_is_well() -> Non
     shop = shop_with(db(), config("a"), wait=True, healthCheckExprs=[CHECKED])
 
     async with waiting(shop):
-        before = shop.engine.live.following.statistics().watches
+        before = shop.engine.clusters.own.live.following.statistics().watches
         change(shop, Ref.of(db()), status=db(ready=1)["status"])
         await settle()
-        after = shop.engine.live.following.statistics().watches
+        after = shop.engine.clusters.own.live.following.statistics().watches
         change(shop, Ref.of(config("a")), data={"phase": "Done"})
         await settle()
         assert shop.turn is not None
@@ -264,7 +264,7 @@ async def degraded(shop: Workshop) -> list[Ref]:
 @asynccontextmanager
 async def watched(shop: Workshop) -> AsyncIterator[None]:
     async with anyio.create_task_group() as watching:
-        watching.start_soon(shop.engine.live.serve)
+        watching.start_soon(shop.engine.clusters.own.live.serve)
         await settle()
         yield
         watching.cancel_scope.cancel()

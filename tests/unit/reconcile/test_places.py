@@ -64,7 +64,7 @@ async def test_without_an_explanation_the_event_has_the_objects_line(failure: Ex
     shop = Workshop()
 
     class Silent(type(shop.engine.builders)):  # type: ignore[misc]  # whichever a workshop has
-        async def places(self, job: Job, priority: Priority) -> Any:
+        async def places(self, job: Job, priority: Priority, tenant: str = "") -> Any:
             raise failure
 
     shop.engine = replace(shop.engine, builders=Silent(0))

@@ -37,7 +37,13 @@ class Counting:
         return self.inner.statistics()
 
     async def build(
-        self, tree: Tree, request: Request, priority: Priority, remotes: Remotes | None = None
+        self,
+        tree: Tree,
+        request: Request,
+        priority: Priority,
+        remotes: Remotes | None = None,
+        *,
+        tenant: str = "",
     ) -> Rendered:
         rendered = await self.inner.build(tree, request, priority, remotes)
         self.count += 1

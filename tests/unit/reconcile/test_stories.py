@@ -38,6 +38,15 @@ def test_objects_of_another_cluster_are_not_looked_for_here() -> None:
     assert ks.spec.kube_config is not None
 
 
+def test_the_cluster_of_a_malformed_kustomization_is_still_found() -> None:
+    named = {"secretRef": {"name": "east", "key": 7, "odd": True}}
+    ks = decode(Kustomization, salvaged_kustomization(malformed(kubeConfig=named)))
+
+    assert ks.spec.kube_config is not None
+    assert ks.spec.kube_config.secret_ref is not None
+    assert ks.spec.kube_config.secret_ref.name == "east"
+
+
 def test_a_spec_that_is_no_mapping_decodes() -> None:
     assert decode(Kustomization, salvaged_kustomization({**malformed(), "spec": 7}))
     assert decode(GitRepository, salvaged_source({**malformed(), "spec": 7}))

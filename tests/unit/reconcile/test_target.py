@@ -1,29 +1,6 @@
-from typing import Any
-
-import pytest
-
 from tests.support.build import config, made
 from tests.support.memory_client import kind
 from tests.support.reconciling import Workshop
-
-
-@pytest.mark.parametrize(
-    ("spec", "field"),
-    [
-        ({"kubeConfig": {"secretRef": {"name": "x"}}}, "spec.kubeConfig"),
-    ],
-)
-async def test_a_field_that_would_be_ignored_stalls_instead(
-    spec: dict[str, Any], field: str
-) -> None:
-    shop = Workshop()
-    shop.source("main@sha1:1", a=config("a"))
-    shop.kustomization(**spec)
-
-    await shop.run()
-
-    assert shop.said("Stalled").startswith(f"True FeatureGateDisabled: {field} is not supported")
-    assert shop.client.objects.keys() == {ref for ref in shop.client.objects if ref.name != "a"}
 
 
 async def test_everything_is_done_under_the_service_account_that_is_asked_for() -> None:

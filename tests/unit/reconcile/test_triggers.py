@@ -83,6 +83,7 @@ def ready(revision: str) -> dict[str, Any]:
         ({"deletionTimestamp": "now"}, ["app drift: a change of its spec ends waits"]),
         ({"annotations": {REQUESTED_AT: "1"}}, ["app manual: a manual request ends waits"]),
         ({"annotations": {"gitops.lockstep/approve-prune": "x"}}, ["app manual: an approval"]),
+        ({"annotations": {"gitops.lockstep/suspend-until": "x"}}, ["app drift: its suspension"]),
         ({"uid": "other"}, ["app drift: created anew ends waits"]),
     ],
 )
@@ -250,3 +251,73 @@ def test_who_waits_to_note_a_revision_goes_first_once_a_person_asks() -> None:
 
     assert crowd.popped() == "app-250"
     assert crowd.waiting() == 299
+
+
+def test_what_it_has_read_ends_its_wait_unless_it_is_suspended() -> None:
+    pushed = Heard()
+    pushed.after(ks(1))
+    pushed.triggers.configured(APP, "ConfigMap/ns/vars")
+    assert pushed.after() == ["app drift: ConfigMap/ns/vars ends waits"]
+
+    resting = ks(2)
+    pushed.after({**resting, "spec": {**resting["spec"], "suspend": True}})
+    pushed.triggers.configured(APP, "ConfigMap/ns/vars")
+    assert pushed.after() == []
+
+
+def test_an_object_that_drifts_is_looked_at_though_its_owner_is_suspended() -> None:
+    pushed = Heard()
+    resting = ks(1)
+    pushed.after({**resting, "spec": {**resting["spec"], "suspend": True}})
+    pushed.triggers.drifted(APP, 0.0)
+
+    assert pushed.after() == ["app drift: drift"]
+
+
+def test_what_a_resumed_one_no_longer_says_is_no_reason_to_run() -> None:
+    pushed = Heard()
+    pushed.after(ks(1, annotations={"gitops.lockstep/suspend-until": "x"}))
+
+    assert pushed.after(ks(2)) == []
+
+
+def git(version: int, name: str, artifact: tuple[str, str] | None, *includes: str) -> Object:
+    status: dict[str, Any] = {"observedGeneration": 1, "conditions": [_READY]}
+    if artifact is not None:
+        status["artifact"] = {"revision": artifact[0], "digest": artifact[1]}
+    identity = {"name": name, "namespace": "ns", "uid": name, "resourceVersion": str(version)}
+    return {
+        "apiVersion": f"{SOURCE_GROUP}/v1",
+        "kind": "GitRepository",
+        "metadata": {**identity, "generation": 1},
+        "spec": {"include": [{"repository": {"name": each}} for each in includes]},
+        "status": status,
+    }
+
+
+_READY = {"type": "Ready", "status": "True"}
+
+
+def test_who_includes_a_source_runs_when_that_has_another_artifact() -> None:
+    pushed = Heard()
+    pushed.triggers.serve(SOURCE_GROUP, "GitRepository", pushing(pushed.note))
+    pushed.after(git(1, "lib", ("r1", "d1")), git(2, "fleet", ("f1", "d2"), "lib"))
+    lib = f"{Ref(SOURCE_GROUP, 'GitRepository', 'ns', 'lib')}"
+
+    assert pushed.after(git(3, "lib", ("r1", "d1"))) == []
+    assert pushed.after(git(4, "lib", ("r2", "d3"))) == [f"fleet drift: {lib}"]
+    assert pushed.after(git(5, "lib", ("r2", "d4"))) == [f"fleet drift: {lib}"]
+    assert pushed.after(git(6, "fleet", ("f1", "d2"))) == []
+    assert pushed.after(git(7, "lib", ("r3", "d5"))) == []
+
+
+def test_another_artifact_of_the_same_revision_is_built_by_who_uses_it() -> None:
+    pushed = Heard()
+    user = ks(1, status=ready("r1"))
+    user["spec"]["sourceRef"] = {"kind": "GitRepository", "name": "fleet"}
+    pushed.after(git(2, "fleet", ("r1", "d1")), user)
+
+    woken = pushed.after(git(3, "fleet", ("r1", "d2")))
+
+    assert woken == [f"app drift: {Ref(SOURCE_GROUP, 'GitRepository', 'ns', 'fleet')} ends waits"]
+    assert APP in pushed.triggers.behind

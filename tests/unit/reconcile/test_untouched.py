@@ -30,7 +30,7 @@ async def settled(**spec: Any) -> AsyncIterator[Workshop]:
     """A Kustomization of two objects, after its first run, and a revision that changes nothing."""
     shop = Workshop(clock=ManualClock())
     async with anyio.create_task_group() as watching:
-        watching.start_soon(shop.engine.live.serve)
+        watching.start_soon(shop.engine.clusters.own.live.serve)
         await settle()
         commit(shop, "r1")
         shop.kustomization(**spec)
@@ -70,7 +70,7 @@ async def test_a_revision_that_changes_nothing_costs_one_status_patch() -> None:
         assert shop.client.calls == ["patch Kustomization/flux/app"]
         assert shop.said() == "True ReconciliationSucceeded: Applied revision: r2"
         assert shop.status()["lastAppliedRevision"] == "r2"
-        assert shop.engine.claims.basis(APP) == Basis(1, "r2")
+        assert shop.engine.clusters.own.claims.basis(APP) == Basis(1, "r2")
 
 
 async def test_it_ends_as_the_whole_story_would() -> None:
@@ -172,14 +172,14 @@ async def test_whatever_is_not_as_it_was_left_is_noticed(
 
 async def test_what_another_kustomization_wants_too_is_looked_at() -> None:
     async with settled() as shop:
-        shop.engine.claims.claim(Ref(APP.group, APP.kind, "flux", "other"), [A])
+        shop.engine.clusters.own.claims.claim(Ref(APP.group, APP.kind, "flux", "other"), [A])
 
         assert not await is_noted(shop)
 
 
 async def test_what_a_watch_does_not_show_any_more_is_looked_at() -> None:
     async with settled() as shop:
-        shop.engine.live.doubt(A)
+        shop.engine.clusters.own.live.doubt(A)
 
         assert not await is_noted(shop)
 

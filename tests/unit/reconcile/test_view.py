@@ -18,7 +18,7 @@ async def watching_shop() -> AsyncIterator[Workshop]:
     """A Workshop whose live view follows what it is asked to."""
     shop = Workshop(clock=ManualClock())
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(shop.engine.live.serve)
+        tasks.start_soon(shop.engine.clusters.own.live.serve)
         await settle()
         yield shop
         tasks.cancel_scope.cancel()

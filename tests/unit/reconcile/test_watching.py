@@ -85,21 +85,21 @@ async def test_what_an_object_left_behind_goes_with_it() -> None:
         client.put(app())
         await settle()
         engine, wanted = shop.engine, Ref("", "ConfigMap", "ns", "a")
-        engine.claims.claim(APP, [wanted])
-        engine.claims.settle(APP, wanted, b"content", b"left")
-        engine.drift.told(wanted, None, {})
-        drifted = engine.drift.statistics().drifted
-        engine.live.ignored.set(APP, {wanted: [("data",)]})
-        assert engine.live.ignored.of(wanted)
+        engine.clusters.own.claims.claim(APP, [wanted])
+        engine.clusters.own.claims.settle(APP, wanted, b"content", b"left")
+        engine.clusters.own.drift.told(wanted, None, {})
+        drifted = engine.clusters.own.drift.statistics().drifted
+        engine.clusters.own.live.ignored.set(APP, {wanted: [("data",)]})
+        assert engine.clusters.own.live.ignored.is_any(wanted)
         engine.verification.is_due(APP, is_asked=False, is_correction=False)
         client.remove(APP)
         await settle()
 
         assert drifted == 1
-        assert engine.drift.statistics().drifted == 0
+        assert engine.clusters.own.drift.statistics().drifted == 0
         assert engine.mirror.get(APP) is None
-        assert engine.claims.owners() == {}
-        assert not engine.live.ignored.of(wanted)
+        assert engine.clusters.own.claims.owners() == {}
+        assert not engine.clusters.own.live.ignored.is_any(wanted)
         assert "0 Kustomizations" in repr(engine.verification)
 
 

@@ -1,3 +1,4 @@
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -79,3 +80,27 @@ def test_roles_stay_as_they_are() -> None:
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "status": {}}
 
     assert normalised(role) is role
+
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize(
+    ("bundle", "is_kept"),
+    [
+        (b64encode(CERTIFICATE.encode()).decode(), True),
+        (b64encode(b"a comment\n" + CERTIFICATE.encode() * 2).decode(), True),
+        ("", True),
+        ("Cg==", False),
+        ("no base64!", False),
+        (b64encode(CERTIFICATE.replace("MAA=", "AAAA").encode()).decode(), False),
+    ],
+)
+def test_a_definition_loses_certificates_that_are_none(bundle: str, is_kept: bool) -> None:
+    config = {"caBundle": bundle, "service": {"name": "s"}}
+    conversion = {"strategy": "Webhook", "webhook": {"clientConfig": config}}
+    spec = {"conversion": conversion}
+    crd = workload("CustomResourceDefinition", "apiextensions.k8s.io/v1", spec)
+
+    found = normalised(crd)["spec"]["conversion"]["webhook"]["clientConfig"]
+    assert found == (config if is_kept else {"service": {"name": "s"}})

@@ -53,10 +53,13 @@ def test_variables_are_replaced_and_typed_anew() -> None:
     assert made["data"] == {"x": 5, "y": 5}
 
 
-@pytest.mark.parametrize("field", ["labels", "annotations"])
-def test_substitution_can_be_turned_off_for_an_object(field: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("labels", "disabled"), ("annotations", "disabled"), ("annotations", "Disabled")],
+)
+def test_substitution_can_be_turned_off_for_an_object(field: str, value: str) -> None:
     text = config_map("a", x="${x}").replace(
-        "\ndata:", f"\n  {field}:\n    kustomize.toolkit.fluxcd.io/substitute: disabled\ndata:"
+        "\ndata:", f"\n  {field}:\n    kustomize.toolkit.fluxcd.io/substitute: {value}\ndata:"
     )
 
     (made,) = objects({"a.yaml": text}, Request(variables={"x": "5"}))
@@ -81,7 +84,10 @@ def test_substitution_needs_variables_or_the_strategy_always(
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"y": "1"}, r"post build failed for ConfigMap/a \(a.yaml:1\): .*\"x\" at 3:6"),
+        (
+            {"y": "1"},
+            r"post build failed for ConfigMap/a \(a.yaml:1\): .*\"x\" at a.yaml:6: data.x",
+        ),
         ({"not-a-name": "1"}, "'not-a-name' var name is invalid"),
         ({"x": "{"}, "YAMLToJSON"),
     ],
@@ -269,6 +275,37 @@ def test_all_objects_with_an_unset_variable_are_reported() -> None:
     assert [line.split(" (")[0] for line in str(caught.value).splitlines()] == [
         f"post build failed for ConfigMap/{name}" for name in "abc"
     ]
+
+
+def test_each_unset_variable_is_named_with_the_line_and_the_field_that_holds_it() -> None:
+    patch = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  z: ${zone}\n"
+    files = {
+        "kustomization.yaml": "resources: [a.yaml]\npatches:\n- path: p.yaml\n",
+        "a.yaml": "# first\n" + config_map("a", x="${regoin}-${regoin}", y="1", **{"k-${id}": "2"}),
+        "p.yaml": patch,
+    }
+    looked_in = "spec.postBuild.substitute", "ConfigMap/ns/vars"
+
+    with pytest.raises(BuildFailed) as caught:
+        objects(files, Request(variables={"region": "eu"}, looked_in=looked_in))
+
+    before = "post build failed for ConfigMap/a (a.yaml:2): envsubst error: variable substitution "
+    assert str(caught.value).replace(before, "").splitlines() == [
+        'failed: variable not set (strict mode): "id" at a.yaml:9: data.k-${id}',
+        'failed: variable not set (strict mode): "regoin" at a.yaml:7: data.x; '
+        "did you mean 'region'?",
+        'failed: variable not set (strict mode): "zone" at p.yaml:5: data.z',
+        "variables were looked for in spec.postBuild.substitute, ConfigMap/ns/vars",
+    ]
+
+
+def test_a_value_that_is_no_text_is_an_error_only_where_it_is_used() -> None:
+    variables = {"x": "1", "blob": b"\xff".decode(errors="surrogateescape")}
+    (made,) = objects({"a.yaml": config_map("a", x="${x}")}, Request(variables=variables))
+
+    assert made["data"] == {"x": 1}
+    with pytest.raises(BuildFailed, match=r"\$\{blob\}: its value is not UTF-8 text at a.yaml:6"):
+        objects({"a.yaml": config_map("a", x="${blob}")}, Request(variables=variables))
 
 
 def test_all_files_that_are_wrong_are_reported_and_no_file_that_is_not_there() -> None:

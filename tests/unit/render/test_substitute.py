@@ -38,6 +38,18 @@ def test_an_unset_variable_is_named_with_its_place_in_strict_mode() -> None:
         substitute("a: b\nc: ${nope}", VARIABLES, True)
 
 
+def test_all_that_is_wrong_is_told_and_the_same_twice_in_a_line_once() -> None:
+    with pytest.raises(SubstitutionError) as caught:
+        substitute("a: ${x}\nb: ${name:2:-5}\nc: ${y:-${x}}", VARIABLES, True)
+
+    assert str(caught.value).splitlines() == [
+        'variable not set (strict mode): "x" at 1:4',
+        "${name}: negative length -5 of a substring at 2:4",
+        'variable not set (strict mode): "x" at 3:9',
+    ]
+    assert [each.unset for each in caught.value.problems] == ["x", "", "x"]
+
+
 def test_an_unset_variable_reads_as_empty_otherwise() -> None:
     assert substitute("a${nope}b", {}, False) == "ab"
 

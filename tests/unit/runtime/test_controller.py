@@ -269,3 +269,60 @@ async def test_a_removed_key_is_forgotten() -> None:
         await clock.advance(100)
 
         assert run.keys == "a"
+
+
+async def test_a_tenant_whose_runs_hold_all_slots_keeps_no_other_waiting() -> None:
+    clock, over, began = ManualClock(), anyio.Event(), []
+
+    async def run(turn: Turn[str]) -> Requeue:
+        began.append(turn.key)
+        if turn.key.startswith("noisy"):
+            await over.wait()
+        return Requeue()
+
+    controller: Controller[str] = Controller(
+        run, clock, 2, tenant_of=lambda key: key.partition("/")[0]
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(controller.serve)
+        for number in range(1000):
+            controller.push(f"noisy/{number}", priority=Priority.MANUAL)
+        await settle()
+        controller.push("calm/app")
+        controller.push("calm/asked", priority=Priority.MANUAL)
+        await settle()
+        assert began == ["noisy/0", "noisy/1", "calm/asked", "calm/app"]
+        assert controller.statistics().working == 2
+        controller.stop()
+        over.set()
+
+
+async def test_a_tenant_whose_runs_all_want_their_slots_back_keeps_no_other_waiting() -> None:
+    clock, healthy, over, began = ManualClock(), anyio.Event(), anyio.Event(), []
+
+    async def run(turn: Turn[str]) -> Requeue:
+        began.append(turn.key)
+        if turn.key.startswith("noisy"):
+            async with turn.yielded():
+                await healthy.wait()
+            await over.wait()
+        return Requeue()
+
+    controller: Controller[str] = Controller(
+        run, clock, 2, tenant_of=lambda key: key.partition("/")[0]
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(controller.serve)
+        for number in range(100):
+            controller.push(f"noisy/{number}")
+        await settle()
+        assert len(began) == 100
+        healthy.set()
+        await settle()
+        controller.push("calm/app")
+        await settle()
+        assert began[100:] == ["calm/app"]
+        over.set()
+        await settle()
+        assert controller.statistics().working == 0
+        controller.stop()

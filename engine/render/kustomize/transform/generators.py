@@ -5,10 +5,10 @@ Source: kustomize api/internal/generators, api/kv, api/resmap/reswrangler.go.
 
 import posixpath
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 from engine.render.kustomize.config.kustomization import (
     Generator,
@@ -23,6 +23,10 @@ from engine.render.kustomize.model.resource import Position, Resource
 from engine.render.kustomize.model.scalars import text_of
 from engine.render.kustomize.model.schemas import Schemas
 from engine.render.kustomize.transform.nearby import near_resource
+from engine.sops import Format, format_of
+
+Read: TypeAlias = Callable[[str, Format], bytes]
+"""The content of a file; decrypted, if it is in that format, where the build decrypts."""
 
 _LINE = 70
 """kustomize breaks base64 text after so many characters."""
@@ -38,7 +42,8 @@ def generate(
     if generator.namespace:
         metadata["namespace"] = generator.namespace
     obj: dict[str, Any] = {"apiVersion": "v1", "kind": kind, "metadata": metadata}
-    pairs = _pairs(generator, loader)
+    # What becomes a ConfigMap stays encrypted, as in Flux: anybody may read those.
+    pairs = _pairs(generator, loader.opened if kind == "Secret" else _as_it_is(loader))
     if kind == "Secret":
         wanted = generator.type if isinstance(generator, SecretGenerator) else ""
         obj["type"] = wanted or "Opaque"
@@ -56,6 +61,10 @@ def generate(
         behavior=generator.behavior or "unspecified",
         wants_hash=not options.disable_name_suffix_hash,
     )
+
+
+def _as_it_is(loader: Loader) -> Read:
+    return lambda path, _: loader.read(path)
 
 
 def with_global_options(
@@ -143,18 +152,18 @@ def _apply_options(obj: dict[str, Any], options: GeneratorOptions) -> None:
         obj["immutable"] = True
 
 
-def _pairs(generator: Generator, loader: Loader) -> dict[str, bytes]:
+def _pairs(generator: Generator, read: Read) -> dict[str, bytes]:
     """The data by key.  Raises KustomizeError if a key comes twice."""
     envs = [*generator.envs, *([generator.env] if generator.env else [])]
     sources = collected(
         (
-            *((("envs", i), partial(_environment, env, loader)) for i, env in enumerate(envs)),
+            *((("envs", i), partial(_environment, env, read)) for i, env in enumerate(envs)),
             *(
                 (("literals", i), partial(_literal, source, generator.name))
                 for i, source in enumerate(generator.literals)
             ),
             *(
-                (("files", i), partial(_file, source, loader))
+                (("files", i), partial(_file, source, read))
                 for i, source in enumerate(generator.files)
             ),
         )
@@ -167,9 +176,9 @@ def _pairs(generator: Generator, loader: Loader) -> dict[str, bytes]:
     return pairs
 
 
-def _file(source: str, loader: Loader) -> list[tuple[str, bytes]]:
+def _file(source: str, read: Read) -> list[tuple[str, bytes]]:
     key, path = _file_source(source)
-    return [(key, loader.read(path))]
+    return [(key, read(path, format_of(key)))]
 
 
 def _literal(source: str, name: str) -> list[tuple[str, bytes]]:
@@ -193,9 +202,10 @@ def _file_source(source: str) -> tuple[str, str]:
     return key, path
 
 
-def _environment(file: str, loader: Loader) -> list[tuple[str, bytes]]:
-    pairs = []
-    for number, raw in enumerate(loader.read(file).split(b"\n"), 1):
+def _environment(file: str, read: Read) -> list[tuple[str, bytes]]:
+    pairs, form = [], format_of(file)
+    content = read(file, Format.DOTENV if form is Format.BINARY else form)
+    for number, raw in enumerate(content.split(b"\n"), 1):
         try:
             line = raw.removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8").lstrip()
         except UnicodeDecodeError as error:

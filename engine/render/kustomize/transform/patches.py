@@ -22,6 +22,7 @@ from engine.render.kustomize.transform.generators import take_identity
 from engine.render.kustomize.transform.merge import merge
 from engine.render.kustomize.transform.nearby import near_field, near_resource
 from engine.render.kustomize.transform.selectors import select
+from engine.sops import format_of
 
 
 class PatchStep:
@@ -35,7 +36,7 @@ class PatchStep:
         text = patch.patch.strip()
         if bool(text) == bool(patch.path):
             raise KustomizeError("a patch must have one of 'patch' and 'path'")
-        content = text.encode() if text else loader.read(patch.path)
+        content = text.encode() if text else loader.opened(patch.path, format_of(patch.path))
         self._source = loader.join(patch.path) if patch.path else name
         self._target = patch.target
         self._merges, self._operations = _either(content, self._source, schemas)

@@ -29,6 +29,7 @@ from engine.render.kustomize.transform.patches import (
 )
 from engine.render.kustomize.transform.replacements import ReplacementStep
 from engine.render.kustomize.transform.selectors import select
+from engine.sops import format_of
 
 Transform = Callable[[ResMap], None]
 
@@ -126,7 +127,7 @@ def merge_patches(text: str, loader: Loader, schemas: Schemas, name: str) -> lis
     except KustomizeError:
         if is_inline(text):
             raise
-        return patches_from(loader.read(text), loader.join(text), schemas)
+        return patches_from(loader.opened(text, format_of(text)), loader.join(text), schemas)
 
 
 def _renames(kustomization: Kustomization, config: Config) -> Iterable[Step]:
@@ -167,8 +168,9 @@ def json_patch_transform(patch: Patch, loader: Loader, name: str) -> Transform:
         raise KustomizeError(f"{name}: must specify the target name")
     if bool(patch.path) == bool(patch.patch):
         raise KustomizeError(f"{name}: must specify a file path or a patch, and not both")
-    content = loader.read(patch.path) if patch.path else patch.patch.encode()
-    source = loader.join(patch.path) if patch.path else name
+    path = patch.path
+    content = loader.opened(path, format_of(path)) if path else patch.patch.encode()
+    source = loader.join(path) if path else name
     operations = operations_from(content, source)
     if not operations:
         raise KustomizeError(f"{source}: patch appears to be empty")

@@ -33,7 +33,10 @@ def built(files: Mapping[str, str], path: str = "", *, root_only: bool = False) 
             r"kustomization.yaml:1: namePrefix: expected text, got a number: put it in quotes",
         ),
         ({"kustomization.yaml": "kind: Foo\nnamePrefix: x"}, "kind: should be .* got 'Foo'"),
-        ({"kustomization.yaml": "apiVersion: v2\nnamePrefix: x"}, "should be .*v1beta1 for kind .*, got 'v2'"),
+        (
+            {"kustomization.yaml": "apiVersion: v2\nnamePrefix: x"},
+            "should be .*v1beta1 for kind .*, got 'v2'",
+        ),
         ({"kustomization.yaml": "x", "kustomization.yml": "x"}, "multiple kustomization files"),
         ({"x.yaml": ""}, "unable to find one of 'kustomization.yaml', 'kustomization.yml'"),
         ({"kustomization.yaml": "resources: [.]"}, "cycle detected"),

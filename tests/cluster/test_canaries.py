@@ -1,0 +1,190 @@
+"""Canaries in every place that holds a secret, in a busy run with failures: none may show.
+
+What is shown to people and machines is collected as in test_secrets_masked.py, which has the
+credentials of sources and what the API server refuses; here are keys, encrypted files, other
+clusters, variables that drift, and URLs.
+"""
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from plugins import PLUGIN
+from tests.cluster.test_secrets_masked import (
+    Canaries,
+    all_that_shows,
+    encoded,
+    said_in_spans,
+    secret,
+)
+from tests.support.fleet import Files, Fleet, condition_of, config_map, is_ready
+from tests.support.observing import logged, notified, traced
+from tests.support.sealing import Person, Seal
+
+ME, STRANGER = Person(), Person()
+SOPS = {"decryption": {"provider": "sops", "secretRef": {"name": "keys"}}}
+VARIABLES = {"postBuild": {"substituteFrom": [{"kind": "Secret", "name": "variables"}]}}
+
+
+def sealed(obj: dict[str, Any], regex: str, person: Person = ME) -> str:
+    return Seal([person], regex).yaml(obj).decode()
+
+
+def tampered(text: str) -> str:
+    """The file with a value that was put in by somebody without the key."""
+    return text.replace("kind: Secret", "kind: Secret\nimmutable: true", 1)
+
+
+def broken(canary: Canaries, fleet: Fleet) -> tuple[dict[str, Files], dict[str, Any]]:
+    """By Kustomization: its files, and what its spec has beside the usual."""
+    password = canary("decrypted value")
+    login = secret("login", stringData={"password": password})
+    port = {"port": canary("decrypted number"), "name": "x"}
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "svc"},
+        "spec": {"ports": [port]},
+    }
+    url = f"http://user:{quote(canary('password of a base'), safe='')}@127.0.0.1:1/base//app?ref=v1"
+    files: dict[str, Files] = {
+        "tampered": {"x.yaml": tampered(sealed(login, "^stringData$"))},
+        "stranger": {"x.yaml": sealed(login, "^stringData$", STRANGER)},
+        "not-yaml": {
+            "x.yaml": Seal([ME]).binary(f"a: [{canary('decrypted text')}\nb: }}").decode(),
+            "kustomization.yaml": {"resources": ["x.yaml"]},
+        },
+        "refused": {"x.yaml": sealed(service, "^port$")},
+        "base": {"kustomization.yaml": {"resources": [url]}},
+        "variable": {"x.yaml": {**service, "spec": {"ports": [{**port, "port": "${PASSWORD}"}]}}},
+        "remote": {"x.yaml": config_map("remote")},
+        "remote-odd": {"x.yaml": config_map("remote")},
+    }
+    specs: dict[str, Any] = dict.fromkeys(("tampered", "stranger", "not-yaml", "refused"), SOPS)
+    specs |= {
+        "base": {},
+        "variable": VARIABLES,
+        "remote": {"kubeConfig": {"secretRef": {"name": "kubeconfig"}}},
+        "remote-odd": {"kubeConfig": {"secretRef": {"name": "kubeconfig-odd"}}},
+    }
+    return files, specs
+
+
+def kubeconfig(token: str, password: str) -> dict[str, Any]:
+    """Of a cluster that nobody can reach."""
+    user = {"token": token, "username": "admin", "password": password}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "c", "user": user}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+    }
+
+
+async def put_secrets(canary: Canaries, fleet: Fleet) -> None:
+    from engine.objects.manifests import dump
+
+    canary.values |= {"age key": ME.secret, "age key of a stranger": STRANGER.secret}
+    config = dump(kubeconfig(canary("token of a kubeconfig"), canary("its password")))
+    odd = f"users: [{{token: {canary('token of an odd kubeconfig')}\n"
+    pem = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{canary('ssh key')}\n-----END"
+    secrets = {
+        "keys": {
+            "a.agekey": ME.key_file.decode(),
+            "b.asc": canary("broken OpenPGP key"),
+            "sops.vault-token": canary("vault token"),
+        },
+        "variables": {"PASSWORD": canary("variable")},
+        "kubeconfig": {"value": config},
+        "kubeconfig-odd": {"value": odd},
+        "ssh": {"identity": pem, "password": canary("passphrase"), "known_hosts": "x ssh-rsa AAAA"},
+        "proxy": {
+            "address": "http://127.0.0.1:1",
+            "username": "proxy",
+            "password": canary("proxy password"),
+        },
+    }
+    resource = await fleet.resource("Secret")
+    for name, values in secrets.items():
+        data = {key: encoded(value) for key, value in values.items()}
+        await fleet.client.create(resource, secret(name, data=data), fleet.namespace)
+
+
+async def put_sources(fleet: Fleet) -> list[str]:
+    """GitRepositories that cannot be fetched with what their Secrets hold."""
+    await fleet.source("ssh", url="ssh://git@127.0.0.1:1/fleet", secretRef={"name": "ssh"})
+    await fleet.source("proxied", proxySecretRef={"name": "proxy"})
+    return ["ssh", "proxied"]
+
+
+def has_failed(obj: Any) -> bool:
+    return condition_of(obj).get("status") == "False"
+
+
+@pytest.mark.limit(120)
+async def test_no_canary_shows_in_a_busy_run_with_failures(fleet: Fleet) -> None:
+    canary = Canaries()
+    files, specs = broken(canary, fleet)
+    token = canary("decrypted value in a ConfigMap")
+    mixed = [
+        sealed(secret("stored", stringData={"a": canary("stored")}), "^stringData$"),
+        sealed(config_map("open", token=token), "^data$"),
+    ]
+    good: Files = {
+        "good/stored.yaml": mixed[0],
+        "good/open.yaml": mixed[1],
+        "good/variable.yaml": config_map("variable", a="${PASSWORD}"),
+    }
+    fleet.commit({f"{n}/{path}": file for n, each in files.items() for path, file in each.items()})
+    fleet.commit(good)
+    await put_secrets(canary, fleet)
+    await fleet.source()
+    for name, spec in {**specs, "good": {**SOPS, **VARIABLES}}.items():
+        await fleet.kustomization(name, path=f"./{name}", retryInterval="2s", timeout="5s", **spec)
+    repositories = await put_sources(fleet)
+
+    with logged("trace") as log, traced() as traces:
+        async with (
+            notified() as posts,
+            fleet.engine(plugins=PLUGIN, events_addr=f"{posts.url}/") as state,
+        ):
+            await fleet.until("Kustomization", "good", is_ready)
+            await drift(canary, fleet, token)
+            for name in specs:
+                await fleet.until("Kustomization", name, has_failed)
+            for name in repositories:
+                await fleet.until("GitRepository", name, has_failed)
+            for name in ("stranger", "good"):
+                await fleet.request("Kustomization", name, "now")
+            await fleet.until("Kustomization", "good", is_ready)
+            shown = await all_that_shows(fleet, state)
+        shown |= {"spans": said_in_spans(traces), "posts": str([each.body for each in posts.seen])}
+    shown["log"] = log.getvalue()
+
+    assert {where: canary.shown_in(text) for where, text in shown.items()} == {
+        where: [] for where in shown
+    }
+    assert "drift of ConfigMap" in shown["posts"]
+
+
+async def drift(canary: Canaries, fleet: Fleet, token: str) -> None:
+    """Somebody edits what holds secrets; returns once all is as it was."""
+    edited = canary("edited by hand")
+    await fleet.patch("Secret", "stored", {"data": {"a": encoded(edited)}})
+    await fleet.patch("ConfigMap", "open", {"data": {"token": "edited"}})
+    await fleet.patch("ConfigMap", "variable", {"data": {"a": "edited"}})
+    right = {"open": ("token", token), "variable": ("a", canary("variable"))}
+    for name, (key, value) in right.items():
+
+        def is_right(obj: Any, key: str = key, value: str = value) -> bool:
+            return bool(obj["data"][key] == value)
+
+        await fleet.until("ConfigMap", name, is_right)
+
+    def is_restored(obj: Any) -> bool:
+        return bool(obj["data"]["a"] == encoded(canary("stored")))
+
+    await fleet.until("Secret", "stored", is_restored)
