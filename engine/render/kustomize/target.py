@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+import orjson
 
 from engine.render.kustomize.accumulator import Accumulator
 from engine.render.kustomize.config.crds import config_from_crds
@@ -205,10 +206,21 @@ class Target:
         gathered.add_config(config)
         for path in self.kustomization.crds:
             with at("crds"):
-                gathered.add_config(config_from_crds(self._content(path), self._loader.join(path)))
+                gathered.add_config(config_from_crds(self._types(path), self._loader.join(path)))
 
     def _content(self, path: str) -> Any:
         return read_one(self._loader.read(path), self._loader.join(path))
+
+    def _types(self, path: str) -> Any:
+        """A file of `crds`: JSON, and nothing behind it, if it begins as that."""
+        content = self._loader.read(path)
+        if not content.startswith(b"{"):
+            return self._content(path)
+        try:
+            return orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            place = f"{self._loader.join(path)}:{error.lineno}"
+            raise KustomizeError(f"{place}: invalid JSON: {error.msg}") from error
 
     def _generate(self, gathered: Accumulator) -> None:
         kustomization = self.kustomization
