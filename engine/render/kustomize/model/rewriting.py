@@ -8,6 +8,7 @@ Source: kyaml yaml/rnode.go (UnmarshalJSON), go.yaml.in/yaml/v3 encode.go.
 import re
 from typing import Any
 
+from engine.objects.manifests import ManifestError, load
 from engine.objects.scalars import float_text
 from engine.objects.scalars import resolve as resolve_old
 from engine.render.kustomize.model.scalars import (
@@ -20,6 +21,9 @@ from engine.render.kustomize.model.scalars import (
 )
 
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+"""A text that YAML can only read as a scalar: most are."""
 
 
 def refloated(value: Any) -> Any:
@@ -52,6 +56,22 @@ def requoted(value: Any) -> Any:
         return [requoted(item) for item in value]
     plain = unspelled(value)
     return Quoted(plain) if isinstance(plain, str) else plain
+
+
+def as_set(text: str) -> str:
+    """A text as kustomize sets a field to it: quoted if YAML 1.1 would read it as something else.
+
+    Whatever takes its place later keeps the quotes.
+    Source: kyaml yaml/fns.go (FieldSetter), yaml/compatibility.go (IsValueNonString).
+    """
+    if not text or "\n" in text:
+        return text
+    if _WORD.fullmatch(text):
+        return text if isinstance(resolve_old(text), str) else Quoted(text)
+    try:
+        return text if isinstance(load(text), str) else Quoted(text)
+    except ManifestError:
+        return text
 
 
 def _needs_quotes(text: str) -> bool:

@@ -20,6 +20,7 @@ from engine.render.kustomize.loader import Loader
 from engine.render.kustomize.model.fields import fresh_key
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Position, Resource
+from engine.render.kustomize.model.rewriting import as_set
 from engine.render.kustomize.model.scalars import text_of
 from engine.render.kustomize.model.schemas import Schemas
 from engine.render.kustomize.transform.nearby import near_resource
@@ -219,7 +220,7 @@ def _environment(file: str, read: Read) -> list[tuple[str, bytes]]:
 
 def _text_or_base64(value: bytes) -> tuple[str, str]:
     try:
-        return "data", value.decode()
+        return "data", as_set(value.decode())
     except UnicodeDecodeError:
         return "binaryData", _base64(value)
 
