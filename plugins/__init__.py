@@ -1,7 +1,7 @@
 """The built-in extensions, each listed here once; they come in as those of third parties do."""
 
 from engine.plugin import Plugin
-from plugins.checks import definitions, kubernetes, leases, permissions, unreconciled
+from plugins.checks import decryption, definitions, kubernetes, leases, permissions, unreconciled
 from plugins.decryptors import age, awskms, azurekv, gcpkms, pgp, vault
 from plugins.identities import aws, azure, gcp, generic, github
 
@@ -13,6 +13,7 @@ PLUGIN = Plugin(
         "permissions": permissions.check,
         "leases": leases.check,
         "unreconciled": unreconciled.check,
+        "decryption": decryption.check,
     },
     decryptors={
         "age": age.DECRYPTOR,

@@ -63,7 +63,7 @@ async def whole_opening(ring: KeyRing) -> AsyncIterator[Opening]:
 
 
 def _means(ring: KeyRing) -> Means:
-    names = ", ".join(name.rpartition(".")[0] or name for name in ring.values)
+    names = ", ".join(each.removesuffix(".agekey").removesuffix(".asc") for each in ring.values)
     told = names or "yours (none is there: set SOPS_AGE_KEY_FILE or give --age-key-file)"
     return Means(ring, told, "")
 

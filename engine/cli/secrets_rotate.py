@@ -14,7 +14,7 @@ from engine.cli.problems import Problem
 from engine.cli.secrets_keys import awaited, recipients_of, ring_of, whole_opening
 from engine.custody.creation_rules import CreationRules
 from engine.custody.files import content_of, files_of, work_tree
-from engine.custody.replacing import Changed, replace_file
+from engine.custody.replacing import Changed, Draft, drafted
 from engine.custody.rotation import Rotated, Sealer, Unrotatable, Wish
 from engine.custody.rotation import rotated as rotated_file
 from engine.custody.survey import Sealed, is_below, sealed_in
@@ -74,7 +74,11 @@ def rotated(paths: Sequence[Path], asked: Asked) -> int:
     may_write = not asked.dry_run and not (asked.all_or_nothing and plan.problems)
     if may_write and plan.changes:
         _confirm(plan, asked)
-        _write(plan)
+        if asked.all_or_nothing:
+            _write_all(plan)
+        else:
+            _write_each(plan)
+        _warn_of_known(plan)
     else:
         for file, change in plan.changes:
             steps.doing(f"{file.shown}: would be {_told(change)}")
@@ -155,14 +159,37 @@ def _confirm(plan: _Plan, asked: Asked) -> None:
     click.confirm(f"Write {len(plan.changes)} files?", abort=True, err=True)
 
 
-def _write(plan: _Plan) -> None:
+def _write_each(plan: _Plan) -> None:
     for file, change in plan.changes:
         try:
-            replace_file(file.place, file.content, change.content)
+            drafted(file.place, file.content, change.content).put()
         except (Changed, OSError) as error:
             plan.problems[file.shown] = str(error)
             continue
         steps.done(f"{file.shown}: {_told(change)}")
+
+
+def _write_all(plan: _Plan) -> None:
+    """Everything is on disk before the first file is replaced."""
+    drafts: list[Draft] = []
+    try:
+        for file, change in plan.changes:
+            drafts.append(drafted(file.place, file.content, change.content))
+    except (Changed, OSError) as error:
+        plan.problems[file.shown] = str(error)
+        for draft in drafts:
+            draft.drop()
+        return
+    for draft, (file, change) in zip(drafts, plan.changes, strict=True):
+        try:
+            draft.put()
+        except (Changed, OSError) as error:
+            plan.problems[file.shown] = str(error)
+            continue
+        steps.done(f"{file.shown}: {_told(change)}")
+
+
+def _warn_of_known(plan: _Plan) -> None:
     if any(change.removed and not change.has_new_key for _, change in plan.changes):
         steps.warning(
             "who was taken out may still have the data keys: --new-data-key makes others, and "

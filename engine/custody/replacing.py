@@ -3,6 +3,7 @@
 import os
 import secrets
 import stat
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.custody.files import content_of
@@ -12,25 +13,48 @@ class Changed(Exception):  # noqa: N818 - says what is wrong, like a Failure
     """A file that somebody else has changed meanwhile."""
 
 
-def replace_file(place: Path, before: bytes, after: bytes) -> None:
-    """Puts `after` where `before` stands, with the same mode and owner.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The new content of a file, on disk beside it."""
 
-    Written beside it, read back, and renamed once it is on disk.  Raises Changed, OSError.
+    place: Path
+    before: bytes = field(repr=False)
+    written: Path
+
+    def put(self) -> None:
+        """Renames it to its place.  Raises Changed, OSError; then it is gone."""
+        try:
+            if content_of(self.place) != self.before:
+                raise Changed(f"'{self.place}' was changed meanwhile: run the command again")
+            os.replace(self.written, self.place)
+        finally:
+            self.drop()
+        _sync_folder(self.place.parent)
+
+    def drop(self) -> None:
+        """Removes it, if it is still there."""
+        self.written.unlink(missing_ok=True)
+
+
+def drafted(place: Path, before: bytes, after: bytes) -> Draft:
+    """`after` on its way to where `before` stands, with the same mode and owner.
+
+    It was read back from the disk.  Raises Changed, OSError; then nothing is left of it.
     """
-    draft = place.with_name(f".{place.name}.{secrets.token_hex(8)}")
     found = os.stat(place, follow_symlinks=False)
     if not stat.S_ISREG(found.st_mode):
         raise Changed(f"'{place}' is no regular file")
+    draft = Draft(place, before, place.with_name(f".{place.name}.{secrets.token_hex(8)}"))
     try:
-        _write(draft, after, found)
-        if content_of(draft) != after:
-            raise Changed(f"'{place}': what was written reads back as something else")
-        if content_of(place) != before:
-            raise Changed(f"'{place}' was changed meanwhile: run the command again")
-        os.replace(draft, place)
-    finally:
-        draft.unlink(missing_ok=True)
-    _sync_folder(place.parent)
+        _write(draft.written, after, found)
+        is_whole = content_of(draft.written) == after
+    except BaseException:
+        draft.drop()
+        raise
+    if not is_whole:
+        draft.drop()
+        raise Changed(f"'{place}': what was written reads back as something else")
+    return draft
 
 
 def _write(draft: Path, content: bytes, like: os.stat_result) -> None:

@@ -13,6 +13,7 @@ from engine.custody.creation_rules import CreationRule, CreationRules, InvalidRu
 from engine.custody.recipients import Recipient
 from engine.custody.survey import Sealed, sealed_in
 from engine.custody.verification import WITHIN, verifiable
+from engine.errors import Failure
 from engine.plugin import KeyUnavailable
 from engine.reconcile.opening import Opening
 from engine.render import SealedKey
@@ -218,6 +219,8 @@ async def _sealed_for(recipient: Recipient, share: bytes, opening: Opening) -> M
         return await decryptor.seal(share, recipient.name, opening.means.ring, opening.context)
     except KeyUnavailable as error:
         raise Unrotatable(str(error)) from error
+    except Failure as failure:
+        raise Unrotatable(str(failure)) from failure
     except Exception as bug:  # of a plugin; its text may hold the data key
         raise Unrotatable(f"'{recipient}': unexpected {type(bug).__name__}: a bug") from None
 

@@ -81,16 +81,14 @@ def _unused(ks: Kustomization, opening: Opening, recipients: frozenset[str], run
     decryption = ks.spec.decryption
     if decryption is None or decryption.secret_ref is None or "age" not in opening.decryptors:
         return []
-    namespace, name = ks.metadata.namespace, decryption.secret_ref.name
-    users = [
-        Ref.of(each)
-        for each in run.engine.mirror.of_kind(KUSTOMIZE_GROUP, "Kustomization")
-        if _secret_of(each) == (namespace, name)
-    ]
-    needed = run.engine.key_needs.needed((namespace, name), run.turn.key, recipients, users)
-    if not needed:
-        return []
-    return sorted(opening.decryptors["age"].held(opening.means.ring) - needed)
+    secret = ks.metadata.namespace, decryption.secret_ref.name
+    held = opening.decryptors["age"].held(opening.means.ring)
+
+    def users() -> list[Ref]:
+        everybody = run.engine.mirror.of_kind(KUSTOMIZE_GROUP, "Kustomization")
+        return [Ref.of(each) for each in everybody if _secret_of(each) == secret]
+
+    return sorted(run.engine.key_needs.unused(secret, run.turn.key, recipients, held, users))
 
 
 def _secret_of(obj: Object) -> tuple[str, str]:

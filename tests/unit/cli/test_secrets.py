@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -14,9 +15,11 @@ import yaml
 
 from engine.sops import MAX_BYTES, Format, decrypted, metadata_of
 from tests.support.custody import CANARY, DECRYPTION, LOGIN, Repository, flux
+from tests.support.scripted_api import ScriptedApi
 from tests.support.sealing import Person, Seal
 from tests.support.sops import AgeKey
 from tests.support.sops_vectors import FOLDER
+from tests.unit.plugins.checks.scenes import discovery
 
 Call: TypeAlias = Callable[..., Any]
 
@@ -200,6 +203,21 @@ def test_check_finds_sealed_secrets_without_controller(call: Call, repository: R
     assert "no-controller" not in flaws(call)
 
 
+async def test_check_asks_the_cluster_about_sealed_secrets(
+    lockstep: Callable[..., Any], api: ScriptedApi, repository: Repository
+) -> None:
+    sealed = "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: a}\n"
+    repository.put({"apps/sealed.yaml": sealed})
+    kind = ("bitnami.com", "v1alpha1", "SealedSecret", "sealedsecrets")
+
+    for served, said in ((discovery(), True), (discovery(kind), False)):
+        for (method, path), reply in served.items():
+            api.on(method, path, reply)
+        done = await lockstep("secrets", "check", "apps", "--cluster")
+
+        assert ("the cluster does not serve its kind" in done.out) is said
+
+
 def test_rotate_follows_the_creation_rules(
     call: Call, repository: Repository, tmp_path: Path
 ) -> None:
@@ -283,6 +301,25 @@ def test_all_or_nothing_writes_nothing_if_one_file_fails(
     assert "nothing was written" in done.err
 
 
+def test_all_or_nothing_leaves_nothing_behind_if_a_folder_cannot_be_written(
+    call: Call, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(number: int) -> None:
+        if (repository.root / "more").stat().st_ino in {
+            os.stat(each.parent).st_ino for each in repository.root.glob("more/.login*")
+        }:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("engine.custody.replacing.os.fsync", full)
+    options = ["--add", NEW.recipient, "-y", "--age-key-file", str(tmp_path / "me.txt")]
+    done = call("secrets", "rotate", ".", "--all-or-nothing", *options)
+
+    assert done.status == 1
+    assert "✗ more/login.yaml: [Errno 28] No space left on device" in done.err
+    assert repository.read("apps/login.yaml") == MINE
+    assert os.listdir(repository.root / "apps") == os.listdir(repository.root / "more")
+
+
 def test_what_is_already_so_is_left_alone(
     call: Call, repository: Repository, tmp_path: Path
 ) -> None:
@@ -364,6 +401,16 @@ def test_no_output_holds_a_secret(
     said = "".join(f"{done.out}{done.err}" for done in (call("secrets", *c) for c in commands))
 
     assert [each for each in (CANARY, ME.secret, ME.secret[:-3]) if each in said] == []
+
+
+def test_every_rule_is_explained() -> None:
+    root = Path(__file__).parents[3]
+    code = "".join(each.read_text() for each in (root / "engine/custody").glob("*.py"))
+    rules = set(re.findall(r"Severity\.(?:ERROR|WARNING),\s+\"([a-z-]+)\"", code))
+    text = (root / "docs/secrets.md").read_text()
+
+    assert len(rules) > 10
+    assert [each for each in sorted(rules) if f"`{each}`" not in text] == []
 
 
 @pytest.mark.parametrize("name", ["list", "check", "rotate"])
