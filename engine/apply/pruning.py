@@ -86,7 +86,7 @@ async def _pruned(
     if change.action is not Action.DELETE:
         return Done(ref, version, Outcome.SKIPPED, live if change.action is Action.KEEP else None)
     try:
-        resource = await executor.client.discovery.resource(ref.group, version, ref.kind)
+        resource = await executor.client.discovery.existing(ref.group, version, ref.kind)
     except UnknownKind:
         # Its definition is gone, and with it every object of the kind.
         return Done(ref, version, Outcome.DELETED)

@@ -59,9 +59,11 @@ class Breaker:
     def check(self) -> None:
         """Raises Paused while the cluster gives no answer."""
         if self.outage is not None:
-            raise Paused(
-                f"not asked while there is no answer: {self.outage.why}", self._closed.wait
-            )
+            raise self.paused(f"not asked while there is no answer: {self.outage.why}")
+
+    def paused(self, text: str) -> Paused:
+        """What lasts as long as the last outage, which may be over by now."""
+        return Paused(text, self._closed.wait)
 
     def answered(self) -> None:
         """The cluster answered, whatever it said."""
@@ -93,12 +95,20 @@ class Breaker:
         """While inside, `cut` is called as soon as the cluster falls silent.
 
         A watch may look open at our end for minutes after the other end has forgotten it.
+        Raises Paused on leaving if it was called, also where the outage is over by then.
         """
+        outages = self.outages
         self._cuts.add(cut)
         try:
             yield
+        except Unreachable as error:
+            if self.outages == outages:
+                raise
+            raise self.paused(f"cut by an outage: {error.message}") from None
         finally:
             self._cuts.discard(cut)
+        if self.outages != outages:
+            raise self.paused("cut by an outage")
 
     async def serve(self, ask: Callable[[], Awaitable[None]]) -> None:
         """Probes while the cluster is silent, until cancelled.

@@ -223,7 +223,7 @@ class Client:
         """The bytes of a watch, a JSON event a line, while inside.
 
         parameters: the watch's own, beside `query`.   Not retried: `watch.py` knows how to go on.
-        Raises TooManyWatches if as many are open as may be.
+        Raises TooManyWatches if as many are open as may be; Paused if an outage has cut it.
         """
         metadata_only = query.get("metadata_only", False)
         request = Request(

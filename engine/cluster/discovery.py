@@ -24,6 +24,10 @@ Fetch: TypeAlias = Callable[[str, str], Awaitable[Any]]
 """The decoded JSON at a path, asked for with an Accept header."""
 
 
+Version: TypeAlias = tuple[str, str]
+"""A group and a version of it."""
+
+
 class UnknownKind(LookupError):  # noqa: N818 - it is the kind that is unknown
     """A kind that is not served; the text names what comes near it."""
 
@@ -36,6 +40,7 @@ class Discovery:
         self._clock = clock
         self._resources: tuple[Resource, ...] = ()
         self._by_kind: dict[tuple[str, str], list[Resource]] = {}  # in order of preference
+        self._unknown: frozenset[Version] = frozenset()
         self._refreshed_at = float("-inf")
         self._stale = True
         self._lock = anyio.Lock()
@@ -43,7 +48,8 @@ class Discovery:
     async def resource(self, group: str, version: str | None, kind: str) -> Resource:
         """The kind in that version; None: in the one that the server prefers.
 
-        Raises UnknownKind; ApiError if the server cannot be asked.
+        Raises UnknownKind; ApiError if the server cannot be asked, or does not know itself: a kind
+        whose own API server is away has objects all the same.
         """
         found = self._find(group, version, kind)
         settled = self._clock.monotonic() - self._refreshed_at < REFRESH_PERIOD
@@ -51,8 +57,19 @@ class Discovery:
             await self._refresh()
             found = self._find(group, version, kind)
         if found is None:
+            self._check_known(group, version)
             raise UnknownKind(self._explain(group, version, kind))
         return found
+
+    async def existing(self, group: str, version: str, kind: str) -> Resource:
+        """The kind of objects that may exist: as they do in every version, any that is served does.
+
+        Raises as `resource`.
+        """
+        try:
+            return await self.resource(group, version, kind)
+        except UnknownKind:
+            return await self.resource(group, None, kind)
 
     async def all(self) -> tuple[Resource, ...]:
         """Every served kind in every version, preferred versions first within a group."""
@@ -70,6 +87,13 @@ class Discovery:
                 return resource
         return None
 
+    def _check_known(self, group: str, version: str | None) -> None:
+        """Raises Unavailable if what is served in that version is not known."""
+        for away in sorted(self._unknown):
+            if away[0] == group and version in (None, away[1]):
+                text = f"what is served in {group}/{away[1]} is not known: its API server is away"
+                raise Unavailable(503, "ServiceUnavailable", text)
+
     async def _refresh(self) -> None:
         """Ask the server, once for all who wait, and not again within the period."""
         async with self._lock:
@@ -78,7 +102,7 @@ class Discovery:
                 return
             self._stale = False  # before asking: a change meanwhile must not get lost
             try:
-                resources = await discover(self._fetch)
+                resources, self._unknown = await discover(self._fetch)
             except BaseException:
                 self._stale = True
                 raise
@@ -108,16 +132,31 @@ class Discovery:
         return f"<Discovery {len(self._resources)} resources>"
 
 
-async def discover(fetch: Fetch) -> list[Resource]:
-    """Every served kind: the core group first, then as the server orders them."""
+async def discover(fetch: Fetch) -> tuple[list[Resource], frozenset[Version]]:
+    """Every served kind: the core group first, then as the server orders them.
+
+    And the versions of which the server does not know for sure what is served.
+    """
     found: list[Resource] = []
+    unknown: set[Version] = set()
     for root in ("/api", "/apis"):
         answer = await fetch(root, f"{AGGREGATED},application/json")
         if answer.get("kind") == "APIGroupDiscoveryList":
             found += _aggregated(answer)
+            unknown |= _stale(answer)
         else:
-            found += await _walk(fetch, root, answer)
-    return found
+            found += await _walk(fetch, root, answer, unknown)
+    return found, frozenset(unknown)
+
+
+def _stale(answer: Mapping[str, Any]) -> set[Version]:
+    """The versions of which the document is an old one, or empty, as it could not be had."""
+    return {
+        ((entry.get("metadata") or {}).get("name", ""), version["version"])
+        for entry in answer.get("items") or ()
+        for version in entry.get("versions") or ()
+        if version.get("freshness") == "Stale"
+    }
 
 
 def _aggregated(answer: Mapping[str, Any]) -> Iterable[Resource]:
@@ -140,8 +179,10 @@ def _aggregated(answer: Mapping[str, Any]) -> Iterable[Resource]:
                 )
 
 
-async def _walk(fetch: Fetch, root: str, answer: Mapping[str, Any]) -> list[Resource]:
-    """The same by one question for each version of each group."""
+async def _walk(
+    fetch: Fetch, root: str, answer: Mapping[str, Any], unknown: set[Version]
+) -> list[Resource]:
+    """The same by one question for each version of each group; adds to what is not known."""
     if root == "/api":
         versions = [("", version) for version in answer.get("versions") or ()]
     else:
@@ -151,7 +192,10 @@ async def _walk(fetch: Fetch, root: str, answer: Mapping[str, Any]) -> list[Reso
         path = f"{root}/{group}/{version}" if group else f"{root}/{version}"
         try:
             listed = await fetch(path, "application/json")
-        except (NotFound, Unavailable):  # the group's own API server is away; the others are not
+        except NotFound:
+            continue
+        except Unavailable:  # the group's own API server is away; the others are not
+            unknown.add((group, version))
             continue
         found += _classic(group, version, listed)
     return found

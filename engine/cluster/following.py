@@ -15,7 +15,7 @@ import anyio
 import anyio.abc
 
 from engine.cluster.client import Client, Query
-from engine.cluster.errors import Forbidden, NotFound
+from engine.cluster.errors import Forbidden, NotFound, Paused
 from engine.cluster.resource import Resource
 from engine.cluster.watch import Event, EventType, Watch
 from engine.objects.ref import Object
@@ -165,7 +165,7 @@ def _take(event: Event, followed: Followed, keep: Callable[[Object], Any]) -> No
         case EventType.BOOKMARK:
             return
         case EventType.TROUBLE:
-            if isinstance(event.problem, Forbidden | NotFound):
+            if isinstance(event.problem, Forbidden | NotFound | Paused):
                 followed.is_synced = False
             followed.answered.set()
         case EventType.SYNCED:

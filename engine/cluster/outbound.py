@@ -5,8 +5,9 @@ query in an error.  Where a credential may go is decided by who sends it; `Route
 what a tenant names (a Vault's address, the base URL of a GitHub) off this machine and its metadata.
 """
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from random import Random
@@ -14,15 +15,15 @@ from types import MappingProxyType
 from typing import Protocol
 
 import aiohttp
+import anyio
 from aiohttp.abc import AbstractResolver
-from aiohttp_socks import ProxyConnector
 from yarl import URL
 
 from engine.cluster.addresses import ForbiddenAddress, Guarded, is_forbidden
 from engine.runtime.clock import Clock
 from engine.source.connection import SOCKS_ERRORS, explained, not_through
 from engine.source.failures import GitError
-from engine.source.proxies import proxy_of
+from engine.source.proxies import Proxy, Routes, socks_connector
 from engine.source.tls import tls_context
 
 LIMIT_BYTES = 2 * 2**20  # the longest answer that is wanted, an AKS cluster, has some 20 KiB
@@ -34,7 +35,7 @@ _PATIENT = aiohttp.ClientTimeout(total=_TOTAL, sock_connect=_CONNECT)
 _AT_ONCE = aiohttp.ClientTimeout(total=5.0, sock_connect=2.0)
 _PER_HOST = 16  # connections: a thousand files are a thousand requests to one host
 _BUSY = frozenset({429, 500, 502, 503, 504})
-_SOCKS = ("socks4:", "socks5:", "socks5h:")
+_OF_LIBRARIES = (aiohttp.ClientError, *SOCKS_ERRORS)
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -114,8 +115,9 @@ async def outbound(
     try:
         yield Outbound(clock, random, environment, sessions, guard, ca)
     finally:
-        for session in sessions:
-            await session.close()
+        with anyio.CancelScope(shield=True):  # else the second stays open where all is cancelled
+            for session in sessions:
+                await session.close()
 
 
 def _direct(resolver: AbstractResolver) -> aiohttp.TCPConnector:
@@ -197,53 +199,74 @@ class Outbound:
     async def _once(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes, route: Route
     ) -> Answer:
-        proxy = route.proxy
-        if not proxy and not route.is_local:
-            proxy = proxy_of(str(url), self._environment)
-        # A tenant names its proxy, too.
-        session = self._guarded if route.is_guarded or route.proxy else self._open
+        proxy: Proxy | None = None
         try:
-            tls = tls_context(self._ca + route.ca, b"", b"") if url.scheme == "https" else True
-            async with AsyncExitStack() as stack:
-                is_socks = proxy.startswith(_SOCKS)
-                if is_socks:
-                    socks = await self._socks(URL(proxy), session is self._guarded)
-                    session = await stack.enter_async_context(_session(socks))
+            proxy = self._proxy(url, route)
+            async with self._session(proxy, route) as session:
+                sent = {"Accept-Encoding": "identity", **headers}
+                seen = proxy if proxy and not proxy.is_socks else None  # SOCKS: by the session
+                if seen and url.scheme == "http":  # no tunnel: the proxy reads the request itself
+                    sent |= seen.login
                 response = await session.request(
                     method,
                     url,
-                    headers={"Accept-Encoding": "identity", **headers},
+                    headers=sent,
                     data=body or None,
-                    proxy=proxy if proxy and not is_socks else None,
-                    ssl=tls,
+                    proxy=seen.address if seen else None,
+                    proxy_headers=seen.login if seen else None,
+                    ssl=self._tls(url, route),
                     allow_redirects=False,
                     timeout=_AT_ONCE if route.is_local else _PATIENT,
                 )
                 async with response:
                     return Answer(response.status, response.headers, await _bounded(response))
-        except ForbiddenAddress as error:
-            raise NotAsked(str(error)) from error
-        except GitError as error:
-            raise NotAsked(f"'{url.host}' cannot be asked: {error.problem}") from error
-        except SOCKS_ERRORS as error:
-            raise Unanswered(not_through(error, URL(proxy), url)) from error
-        except aiohttp.ClientError as error:
-            raise Unanswered(explained(error, url)) from error
-        except TimeoutError as error:  # aiohttp's own of the whole exchange
-            raise Unanswered(
-                f"'{url.host}' gave no answer in time: it is overloaded or out of order"
-            ) from error
-        except (OSError, ValueError) as error:
-            raise Unanswered(explained(error, url)) from error
+        except (ForbiddenAddress, GitError, OSError, ValueError, *_OF_LIBRARIES) as error:
+            raise _unanswered(error, url, proxy) from error
 
-    async def _socks(self, proxy: URL, is_guarded: bool) -> ProxyConnector:
-        """Connects through a SOCKS proxy, which looks up the target's name itself."""
-        host = proxy.host or ""
+    def _proxy(self, url: URL, route: Route) -> Proxy | None:
+        """By which proxy, None for the straight way.  Raises GitError, ForbiddenAddress."""
+        if route.is_local:
+            return None
+        if not route.proxy:
+            return Routes(environment=self._environment).to(url)
+        proxy = Proxy.from_url(route.proxy)
+        self._guard.check(proxy.url.host or "")  # a tenant names its proxy, too
+        return proxy
+
+    def _tls(self, url: URL, route: Route) -> ssl.SSLContext | bool:
+        return tls_context(self._ca + route.ca, b"", b"") if url.scheme == "https" else True
+
+    @asynccontextmanager
+    async def _session(
+        self, proxy: Proxy | None, route: Route
+    ) -> AsyncIterator[aiohttp.ClientSession]:
+        """Guarded if a tenant named what is connected to: its proxy, else the host itself.
+
+        A SOCKS proxy looks up the target's name itself.
+        """
+        is_guarded = bool(route.proxy) or (route.is_guarded and proxy is None)
+        if proxy is None or not proxy.is_socks:
+            yield self._guarded if is_guarded else self._open
+            return
+        host = proxy.url.host or ""
         if is_guarded:
-            self._guard.check(host)
-            host = (await self._guard.resolve(host, proxy.port or 1080))[0]["host"]
-        kind = "socks4" if proxy.scheme == "socks4" else "socks5"
-        return ProxyConnector.from_url(str(proxy.with_scheme(kind).with_host(host)), rdns=True)
+            host = (await self._guard.resolve(host, proxy.url.port or 0))[0]["host"]
+        async with _session(socks_connector(proxy, host)) as session:
+            yield session
+
+
+def _unanswered(error: Exception, url: URL, proxy: Proxy | None) -> Unanswered:
+    """What is told for what the libraries raised."""
+    if isinstance(error, ForbiddenAddress):
+        return NotAsked(str(error))
+    if isinstance(error, GitError):
+        return NotAsked(f"'{url.host}' cannot be asked: {error.problem}")
+    if isinstance(error, SOCKS_ERRORS) and proxy is not None:
+        return Unanswered(not_through(error, proxy.url, url))
+    # aiohttp's own of the whole exchange; those of sockets are its ClientErrors, too.
+    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+        return Unanswered(f"'{url.host}' gave no answer in time: it is overloaded or out of order")
+    return Unanswered(explained(error, url))
 
 
 def _target(url: str) -> URL:

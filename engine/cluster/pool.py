@@ -17,6 +17,7 @@ from engine.cluster.client import Client
 from engine.cluster.endpoint import Endpoint
 from engine.objects.ref import Ref
 from engine.runtime.clock import Clock
+from engine.telemetry import logger
 
 IDLE = 300.0  # seconds; what was moved or renamed is back by then, and finds its watches
 SWEEP = 60.0  # seconds between two looks for those that are idle
@@ -128,15 +129,20 @@ class Pool:
                 f"{len(self._links)} other clusters are in use, as many as --remote-clusters allows"
             )
         _, key = min(idle, key=lambda each: each[0])
-        self._links.pop(key).scope.cancel()
+        self._close(key)
         return self._tasks
 
     def _sweep(self) -> None:
         now = self._clock.monotonic()
         for key, link in list(self._links.items()):
             if not link.users and now - link.idle_since >= IDLE:
-                del self._links[key]
-                link.scope.cancel()
+                self._close(key)
+
+    def _close(self, key: Hashable) -> None:
+        """From here on nobody gets it any more, though its end takes a while."""
+        link = self._links.pop(key)
+        link.is_closed = True
+        link.scope.cancel()
 
     async def _keep(
         self,
@@ -153,11 +159,18 @@ class Pool:
             with anyio.CancelScope() as scope:
                 async with anyio.create_task_group() as tasks:
                     link = Link(name, client, breaker, tasks, scope, endpoint.secrets)
+                    link.idle_since = self._clock.monotonic()
                     breaker.told = partial(self._tell, link)
                     self._links[key] = link
                     tasks.start_soon(breaker.serve, client.ping)
                     task_status.started(link)
                     await anyio.sleep_forever()
+        except Exception as error:
+            # What answers in place of an API server may say anything: it ends this connection, and
+            # not those of others.  Not quoted: it may be a part of a Secret.
+            if link is None:
+                raise
+            logger.error("connection to cluster '%s' ended by %s", name, _kinds(error))
         finally:
             with anyio.CancelScope(shield=True):
                 await stack.aclose()
@@ -177,6 +190,13 @@ class Pool:
     def __repr__(self) -> str:
         """Counts, for logs and debuggers."""
         return f"<Pool {self.statistics()}>"
+
+
+def _kinds(error: Exception) -> str:
+    """What kinds of errors it is made of."""
+    if isinstance(error, ExceptionGroup):
+        return ", ".join(map(_kinds, error.exceptions))
+    return type(error).__name__
 
 
 def _nobody(_link: Link, _is_silent: bool) -> None:

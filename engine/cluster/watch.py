@@ -37,6 +37,7 @@ BOOKMARK_PERIOD = 60.0  # seconds; the API server's, and a little later in a bus
 INITIAL_SILENCE = 10.0  # seconds; a server that streams no lists says so by saying nothing
 TIMEOUT = (300.0, 600.0)  # seconds that a stream is asked to last; client-go's minWatchTimeout
 FIRST_PAUSE, LONGEST_PAUSE = 0.8, 30.0  # seconds between tries; client-go's reflector
+LONGEST_LINE = 64 * 2**20  # bytes; etcd takes 1.5 MiB, and whoever has no end fills the memory
 GOOD_STREAM = 5.0  # seconds; one that ends sooner and said nothing counts as a failure
 FORGIVEN = 120.0  # seconds after which an earlier 410 no longer counts; client-go's reflector
 STUBBORN = 3  # refusals in a row after which our version, not the server, is thought wrong
@@ -182,7 +183,10 @@ class Watch:
         )
 
     async def _lines(self, stream: Stream) -> AsyncGenerator[bytes, None]:
-        """The stream's lines.  Raises _Silent if nothing comes for too long."""
+        """The stream's lines.  Raises _Silent if nothing comes for too long.
+
+        Raises Unreachable for a line without end: other clusters are anybody's.
+        """
         buffer = bytearray()
         while True:
             silence = 2 * self.bookmark_period
@@ -201,6 +205,9 @@ class Watch:
                 buffer = bytearray(rest)
                 for line in filter(None, lines):
                     yield line
+            elif len(buffer) > LONGEST_LINE:
+                text = f"watch of {self.resource.title}: no event ends within {LONGEST_LINE} bytes"
+                raise Unreachable(0, "", text)
 
     def _understood(self, line: bytes) -> Iterator[Event]:
         """The event in our words.  Raises ApiError if it is one, or no event at all."""

@@ -15,7 +15,7 @@ from math import inf
 import anyio
 
 from engine.apply.executor import each
-from engine.cluster import ApiError, Client, Resource
+from engine.cluster import ApiError, Client, Forbidden, Resource
 from engine.objects.ref import Object, Ref
 from engine.runtime import Clock
 from engine.telemetry import because, logger
@@ -73,7 +73,9 @@ class Question:
 
 @dataclass(slots=True)
 class _Answer:
-    is_allowed: bool = False
+    """is_allowed: None: it could not be asked."""
+
+    is_allowed: bool | None = None
     asked_at: float = -inf
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
@@ -93,6 +95,12 @@ class Access:
 
         since: monotonic; an older answer does not count.
         """
+        return bool(await self._answer(client, question, resource, since))
+
+    async def _answer(
+        self, client: Client, question: Question, resource: Resource, since: float = -inf
+    ) -> bool | None:
+        """The same; None where it could not be asked."""
         endpoint = client.endpoint
         user = f"{endpoint.identity} {client.user}" if endpoint.identity else client.user
         if not user:
@@ -108,7 +116,7 @@ class Access:
                 answer.asked_at = now
         return answer.is_allowed
 
-    async def _asked(self, client: Client, question: Question, resource: Resource) -> bool:
+    async def _asked(self, client: Client, question: Question, resource: Resource) -> bool | None:
         attributes = {
             "verb": question.verb,
             "group": resource.group,
@@ -127,15 +135,18 @@ class Access:
             answer = await client.create(_REVIEWS, body, dry_run=True)
         except ApiError as error:
             logger.debug("%s: rights are not known", client.user, extra=because(error))
-            return False
+            return False if isinstance(error, Forbidden) else None
         return bool((answer.get("status") or {}).get("allowed"))
 
     async def may_change(self, client: Client, ref: Ref, resource: Resource) -> bool:
-        """Whether the identity may change that object, by right to its kind or to it alone."""
-        questions = Question.of("patch", ref), Question.by_name("patch", ref)
-        return await self.may(client, questions[0], resource) or await self.may(
-            client, questions[1], resource
-        )
+        """Whether the identity may change that object, by right to its kind or to it alone.
+
+        True where that could not be asked: what somebody wants is deleted by others if it is not.
+        """
+        for question in (Question.of("patch", ref), Question.by_name("patch", ref)):
+            if await self._answer(client, question, resource) is not False:
+                return True
+        return False
 
     def is_denied(self, host: str, user: str, ref: Ref) -> bool:
         """Whether `may_change` is known to be False; without asking."""
@@ -143,7 +154,7 @@ class Access:
             self._answers.get((host, user, question))
             for question in (Question.of("patch", ref), Question.by_name("patch", ref))
         ]
-        return all(each is not None and not each.is_allowed for each in known)
+        return all(each is not None and each.is_allowed is False for each in known)
 
     async def barred(
         self,
@@ -156,14 +167,8 @@ class Access:
 
         verbs: by object.   resources: by group and kind; what is not served is in no answer.
         """
-        if not client.user:
-            return frozenset()
-        asked: dict[Question, list[Ref]] = {}
-        for ref, verb in verbs.items():
-            if (ref.group, ref.kind) in resources:
-                asked.setdefault(Question.of(verb, ref), []).append(ref)
-        denied = await self._denied(client, asked, resources, since)
-        return frozenset(ref for question in denied for ref in asked[question])
+        found = await self._by_kind(client, verbs, resources, since)
+        return frozenset(ref for ref, answer in found.items() if not answer)
 
     async def denied(
         self,
@@ -172,27 +177,50 @@ class Access:
         resources: Mapping[tuple[str, str], Resource],
         since: float = -inf,
     ) -> frozenset[Ref]:
-        """Those of the objects that the identity may not change: not by kind, and not by name."""
-        barred = await self.barred(client, dict.fromkeys(refs, "patch"), resources, since)
-        asked = {Question.by_name("patch", ref): ref for ref in barred}
-        return frozenset(
-            asked[each] for each in await self._denied(client, asked, resources, since)
-        )
+        """Those of the objects that the identity may not change: not by kind, and not by name.
 
-    async def _denied(
+        Not those of which that could not be asked.
+        """
+        found = await self._by_kind(client, dict.fromkeys(refs, "patch"), resources, since)
+        asked = {Question.by_name("patch", ref): ref for ref, may in found.items() if may is False}
+        answers = await self._answers_to(client, asked, resources, since)
+        return frozenset(asked[each] for each, answer in answers.items() if answer is False)
+
+    async def _by_kind(
+        self,
+        client: Client,
+        verbs: Mapping[Ref, str],
+        resources: Mapping[tuple[str, str], Resource],
+        since: float,
+    ) -> dict[Ref, bool | None]:
+        """For each object whether the identity may do that to all of its kind and namespace."""
+        if not client.user:
+            return {}
+        asked = {
+            ref: Question.of(verb, ref)
+            for ref, verb in verbs.items()
+            if (ref.group, ref.kind) in resources
+        }
+        questions = dict.fromkeys(asked.values())
+        answers = await self._answers_to(client, questions, resources, since)
+        return {ref: answers[question] for ref, question in asked.items()}
+
+    async def _answers_to(
         self,
         client: Client,
         questions: Iterable[Question],
         resources: Mapping[tuple[str, str], Resource],
         since: float,
-    ) -> list[Question]:
-        async def ask(question: Question) -> bool:
+    ) -> dict[Question, bool | None]:
+        async def ask(question: Question) -> bool | None:
             resource = resources[question.group, question.kind]
-            return await self.may(client, question, resource, since)
+            return await self._answer(client, question, resource, since)
 
         asked = list(questions)
         answers = await each(asked, ask, _AT_ONCE)
-        return [question for question, answer in zip(asked, answers, strict=True) if not answer]
+        # Whatever else went wrong: it could not be asked.
+        known = (None if isinstance(answer, Exception) else answer for answer in answers)
+        return dict(zip(asked, known, strict=True))
 
     def __repr__(self) -> str:
         """Counts, for logs and debuggers."""

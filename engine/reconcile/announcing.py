@@ -4,6 +4,7 @@ While nobody could look, others may have changed objects there, perhaps to keep 
 """
 
 from engine.api.kustomize import Kustomization
+from engine.api.meta import READY
 from engine.apply import Executor
 from engine.apply.changes import Done, Outcome
 from engine.apply.foresight import foreseen
@@ -12,9 +13,11 @@ from engine.objects.redact import masker
 from engine.plan import Action, Change, Plan
 from engine.plan.partition import ANNOTATION, APPROVAL, AfterPartition, after_partition, approval_of
 from engine.reconcile.builds import Desired
+from engine.reconcile.reaching import silent_cluster
 from engine.reconcile.run import Run
 from engine.reconcile.telling import FIELDS, discreet
 from engine.reconcile.tolerance import standing
+from engine.status.conditions import find
 
 _WRITES = (Action.CONFIGURE, Action.CORRECT, Action.CREATE)
 _SAFETY_NET = 600.0  # seconds; the approval wakes it
@@ -29,6 +32,8 @@ async def announce(
     Raises ReconciliationFailed where that is to be waited for, or to be approved.
     """
     partitions, owner = run.engine.clusters.partitions, run.turn.key
+    if _is_said_to_be_open(run):
+        partitions.begin([owner])
     if not partitions.is_open(owner):
         return
     is_first = not (run.given.get("status") or {}).get("lastAppliedRevision")
@@ -38,6 +43,20 @@ async def announce(
         lines = [_described(discreet(done, hide), desired, executor) for done in found]
         _tell(lines, ks, run)
     partitions.end(owner)
+
+
+def _is_said_to_be_open(run: Run) -> bool:
+    """Whether the status says so: it was perhaps written by an engine that is no more."""
+    link = run.cluster.link
+    ready = find((run.given.get("status") or {}).get("conditions") or [], READY) or {}
+    if link is None or ready.get("status") != "False":
+        return False
+    said = str(ready.get("message", ""))
+    return said.startswith((silent_cluster(link), _returned_cluster(link.name)))
+
+
+def _returned_cluster(name: str) -> str:
+    return f"cluster '{name}' was out of reach"
 
 
 def _doubtful(plan: Plan, run: Run) -> list[Change]:
@@ -63,7 +82,7 @@ def _tell(lines: list[str], ks: Kustomization, run: Run) -> None:
     partitions, owner, approval = run.engine.clusters.partitions, run.turn.key, approval_of(lines)
     shown = "\n".join(lines[:_LISTED])
     more = f"\nand {len(lines) - _LISTED} more objects" if len(lines) > _LISTED else ""
-    head = f"cluster '{name}' was out of reach, and {len(lines)} objects were changed there"
+    head = f"{_returned_cluster(name)}, and {len(lines)} objects were changed there"
     if mode is AfterPartition.APPLY:
         text = f"{head}; they are overwritten:\n{shown}{more}"
         run.emit("Warning", "DriftDetected", text, run.told)

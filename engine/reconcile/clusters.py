@@ -4,6 +4,7 @@ A Cluster is what one set of credentials sees and does; which Kustomization want
 claims) is shared by all whose credentials lead to the same cluster.
 """
 
+import ssl
 from dataclasses import dataclass
 from random import Random
 
@@ -14,6 +15,7 @@ from engine.api.duration import format_duration
 from engine.cluster import Client, Forbidden, Resource
 from engine.cluster.breaker import Outage
 from engine.cluster.census import Census
+from engine.cluster.endpoint import Endpoint
 from engine.cluster.live import Live
 from engine.cluster.pool import Link, Pool
 from engine.objects.ref import Object, Ref
@@ -121,7 +123,11 @@ class Clusters:
             if link not in self._remote:  # nobody else has asked meanwhile
                 claims = self._claims.setdefault(place, Claims())
                 made = self._remote[link] = self._made(link.name, link.client, claims, link)
-                await link.tasks.start(made.live.serve)
+                try:
+                    await link.tasks.start(made.live.serve)
+                except BaseException:  # what never sees anything is not to be found by the next one
+                    self._remote.pop(link, None)
+                    raise
         return self._remote[link]
 
     def enter(self, ks: Object, cluster: Cluster) -> Cluster | None:
@@ -223,12 +229,23 @@ async def _identity(client: Client) -> Place:
     A cluster could claim the uid of another one: it must also show the certificate of the same
     authority, or have the same address.  Who may not read the uid shares claims with its like.
     """
-    place = client.endpoint.trust or client.endpoint.host
+    place = _proof(client.endpoint)
     try:
         found = await client.get(_NAMESPACES, "", _IDENTITY)
     except Forbidden:
         found = None
     return str((found or {}).get("metadata", {}).get("uid", "")), place
+
+
+def _proof(endpoint: Endpoint) -> str:
+    """What an answer from there had to show.
+
+    By the system's authorities anybody may prove a name of his own: `tls-server-name` behind a
+    proxy makes it the proof of another one's address.
+    """
+    is_verified = endpoint.tls is not None and endpoint.tls.verify_mode is ssl.CERT_REQUIRED
+    unproven = f"{endpoint.host} as {endpoint.server_name} {is_verified}"
+    return endpoint.trust or unproven
 
 
 def _place_key(ks: Object) -> str:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from engine.api.meta import KUSTOMIZE_GROUP
 from engine.api.paths import clean_path
 from engine.cluster import Forbidden, NotFound, Resource, UnknownKind
+from engine.cluster.errors import Unavailable
 from engine.errors import PruneFailed
 from engine.objects.ref import Object, Ref
 from engine.plan import Action, Change, Plan
@@ -73,7 +74,7 @@ async def _unnamed(held: Mapping[Ref, Sequence[Ref]], run: Run) -> frozenset[Ref
     refs = {ref for each in held.values() for ref in each}
     resources: dict[tuple[str, str], Resource] = {}
     for group, kind in {(ref.group, ref.kind) for ref in refs}:
-        with suppress(UnknownKind):
+        with suppress(UnknownKind, Unavailable):
             resources[group, kind] = await client.discovery.resource(group, None, kind)
     unknown = {ref for ref in refs if (ref.group, ref.kind) not in resources}
     barred = await run.engine.access.barred(client, dict.fromkeys(refs, "get"), resources)

@@ -107,7 +107,7 @@ async def _wait_gone(deleted: Sequence[Done], limit: float, executor: Executor, 
     async def is_left(done: Done) -> bool:
         ref, discovery = done.ref, executor.client.discovery
         try:
-            resource = await discovery.resource(ref.group, done.version, ref.kind)
+            resource = await discovery.existing(ref.group, done.version, ref.kind)
         except UnknownKind:
             return False
         found = await executor.client.get(resource, ref.namespace, ref.name)

@@ -87,6 +87,7 @@ async def request_of(
         included=await included_files(includes, run, spec.timeout),
         trust=await trust_of(repository, run),
         limits=limits_of(settings),
+        tenant=repository.metadata.namespace,
     )
 
 

@@ -83,9 +83,14 @@ class Kubeconfigs:
         """A connection is no more; what nothing is made of any more is not watched."""
         for named, known in list(self._known.items()):
             known.links = {key: each for key, each in known.links.items() if each[1] is not link}
-            if not known.links:
-                self._following.end(known.followed, known.wake)
-                del self._known[named]
+            self.unmade(named)
+
+    def unmade(self, named: Ref) -> None:
+        """Nothing could be made of it: it is not watched, unless something was before."""
+        known = self._known.get(named)
+        if known is not None and not known.links:
+            self._following.end(known.followed, known.wake)
+            del self._known[named]
 
     def _shown(self, named: Ref, known: _Known) -> str:
         is_fresh = known.followed.is_fresh(self._clock.monotonic())

@@ -100,19 +100,28 @@ async def _link(config: KubeConfig, ks: Kustomization, run: Run) -> Link:
         clusters.pool.use(run.turn.key, known)
         return known
     try:
+        link = await _opened(config, named, run)
+    except BaseException:
+        clusters.kubeconfigs.unmade(named)
+        raise
+    clusters.kubeconfigs.keep(named, key, version, link)
+    return link
+
+
+async def _opened(config: KubeConfig, named: Ref, run: Run) -> Link:
+    """The connection that the Secret or ConfigMap describes as it is now."""
+    try:
         values = await values_of(named.kind, named.namespace, named.name, run)
     except BuildFailed as error:  # not base64
         raise InvalidKubeconfig(error.message) from error
     name = _title(named)
     if config.config_map_ref is not None:
-        made = await _of_config_map(values, name, run)
+        digest, endpoint = await _of_config_map(values, name, run)
     else:
-        made = _of_secret(values, name, key, run)
-    digest, endpoint = made
+        digest, endpoint = _of_secret(values, name, _key(config), run)
     # Not shared with other namespaces: a message may tell by which name a connection was made.
-    link = await clusters.pool.link(run.turn.key, (named.namespace, digest), name, endpoint)
-    clusters.kubeconfigs.keep(named, key, version, link)
-    return link
+    key = named.namespace, digest
+    return await run.engine.clusters.pool.link(run.turn.key, key, name, endpoint)
 
 
 def _named(config: KubeConfig, ks: Kustomization) -> Ref:
@@ -195,10 +204,10 @@ def check_reachable(run: Run) -> None:
 
 def silence(link: Link, run: Run) -> ReconciliationFailed:
     """What is said of a cluster that gives no answer: once, and the same until it does."""
-    outage, host = link.breaker.outage, link.client.endpoint.host
+    outage = link.breaker.outage
     why, since = (outage.why, rfc3339(outage.since)) if outage is not None else ("", "")
     text = (
-        f"cluster '{link.name}' at {host} gives no answer since {since}: {why}; this goes on by "
+        f"{silent_cluster(link)} gives no answer since {since}: {why}; this goes on by "
         "itself once it answers: look at the network and at spec.kubeConfig, or suspend the "
         f"Kustomization{_advice(run)}"
     )
@@ -206,6 +215,11 @@ def silence(link: Link, run: Run) -> ReconciliationFailed:
     is_known = (ready.get("status"), ready.get("message")) == ("False", text)
     kind = ClusterStillSilent if is_known else ClusterSilent
     return kind(text, retry_after=_SAFETY_NET)
+
+
+def silent_cluster(link: Link) -> str:
+    """How the message about a cluster that gives no answer begins."""
+    return f"cluster '{link.name}' at {link.client.endpoint.host}"
 
 
 def _advice(run: Run) -> str:

@@ -17,7 +17,7 @@ from engine.objects.ref import Object, Ref
 from engine.plan import Action, make_plan
 from engine.plan.drift import writer_of
 from engine.plan.inventory import parse_inventory
-from engine.plan.suspension import MARKS, UNTIL, Suspension, is_in_git
+from engine.plan.suspension import MARKS, UNTIL, Suspension, is_in_git, is_suspended
 from engine.plan.tolerance import left
 from engine.reconcile.builds import Desired
 from engine.reconcile.claiming import claim
@@ -37,8 +37,15 @@ _LOOK = 3600.0  # seconds between two looks at the clock, which may be set anew
 
 async def rest(model: Model, run: Run) -> Requeue:
     """What is done for an object that is suspended, and when to look at it again."""
-    if isinstance(model, Kustomization):
+    requeue = await _until_its_end(run)
+    # Only then: whatever goes wrong with that must not keep it suspended.
+    if isinstance(model, Kustomization) and is_suspended(run.obj):
         await _tell_drift(model, run)
+    return requeue
+
+
+async def _until_its_end(run: Run) -> Requeue:
+    """Resumes it once its time is over."""
     suspension = Suspension.of(run.obj)
     try:
         end = suspension.end
@@ -111,13 +118,21 @@ async def _tell_drift(ks: Kustomization, run: Run) -> None:
         if desired is not None:
             await _compare(desired, ks, run)
     except (Failure, ApiError) as error:
-        logger.info("drift of a suspended object not looked at", extra=because(error))
+        what = error if _knows_secrets(ks) else type(error).__name__
+        logger.info("drift of a suspended object not looked at", extra=because(what))
+
+
+def _knows_secrets(ks: Kustomization) -> bool:
+    """Whether `run.secrets` has all that the last build may hold: variables are not read here."""
+    post_build = ks.spec.post_build
+    return post_build is None or all(each.kind != "Secret" for each in post_build.substitute_from)
 
 
 async def _last_applied(ks: Kustomization, run: Run) -> Desired | None:
     """What was applied last; after a restart it is built again, if that gives just the same."""
     built = run.engine.builds.last(run.turn.key)
     if built is not None:
+        run.secrets += built.opened.values
         await reach(ks, run)
         return built
     newest: Object = next(iter(run.status.get("history") or ()), {})
@@ -145,7 +160,8 @@ async def _compare(desired: Desired, ks: Kustomization, run: Run) -> None:
     changes = await apply(replace(plan, applies=warned, prunes=()), executor)
     for done in changes.done:
         if done.outcome is Outcome.LEFT and done.live is not None:
-            _say(_drifted(done, done.live, desired, run), run, "DriftDetected")
+            text, news = _drifted(done, done.live, desired, run)
+            _say(text, run, "DriftDetected", news)
             signature = run.cluster.live.observed(done.live).signature
             content = left(desired.contents[done.ref])
             run.cluster.claims.settle(run.turn.key, done.ref, content, signature)
@@ -155,19 +171,25 @@ async def _compare(desired: Desired, ks: Kustomization, run: Run) -> None:
             _say(f"{text}, as this is {Suspension.of(run.obj)}", run, "DriftDetected")
 
 
-def _drifted(done: Done, live: Object, desired: Desired, run: Run) -> str:
-    """The fields and who wrote them; no values, as what is secret is not known here."""
+def _drifted(done: Done, live: Object, desired: Desired, run: Run) -> tuple[str, str]:
+    """(the fields, and who wrote them when; the same without when: else each write were news).
+
+    No values, as what is secret is not known here.
+    """
     fields: list[str] = []
+    news = [str(done.ref)]
     for each in done.differences[:FIELDS]:
         writer = writer_of(live, each, run.engine.settings.field_manager)
         fields.append(each.path + (f" (by {writer.manager} at {writer.at})" if writer else ""))
+        news += each.path, writer.manager if writer else ""
     if len(done.differences) > FIELDS:
         fields.append(f"and {len(done.differences) - FIELDS} more fields")
     listed = "; ".join(fields) or "a field that cannot be changed, or its field owners"
-    return (
+    text = (
         f"drift of {done.ref}{_place(done.ref, desired)}: {listed}; it is not corrected, as this "
         f"is {Suspension.of(run.obj)}"
     )
+    return text, " ".join(news)
 
 
 def _place(ref: Ref, desired: Desired) -> str:
@@ -175,9 +197,9 @@ def _place(ref: Ref, desired: Desired) -> str:
     return f" ({origin})" if origin else ""
 
 
-def _say(text: str, run: Run, reason: str = "Suspended") -> None:
-    """A Warning, once while the suspension lasts."""
-    if run.engine.suspensions.is_news(run.turn.key, text):
+def _say(text: str, run: Run, reason: str = "Suspended", news: str = "") -> None:
+    """A Warning, once while the suspension lasts.  news: what is told once, "": the text."""
+    if run.engine.suspensions.is_news(run.turn.key, news or text):
         run.emit("Warning", reason, text, _metadata(run))
 
 

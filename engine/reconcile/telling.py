@@ -14,7 +14,7 @@ from engine.apply import ChangeSet
 from engine.apply.changes import Done, lines_of
 from engine.apply.pruning import Pruned, messages_of, told
 from engine.errors import Failure, HealthCheckFailed, PruneFailed
-from engine.objects.redact import masked_values, masker
+from engine.objects.redact import MASK, masked_values, masker
 from engine.objects.ref import Object
 from engine.plan.contention import WINDOW
 from engine.plan.drift import Difference, writer_of
@@ -87,17 +87,19 @@ def _note_contention(done: Done, manager: str, run: Run) -> None:
 def discreet(done: Done, hide: Callable[[str], str]) -> Done:
     """The same without the values that `hide` masks: later, long ones would be cut by then.
 
-    What was decrypted may stand in any object.
+    What was decrypted may stand in any object.  What somebody wrote in its place is hidden, too.
     """
     if not done.differences:
         return done
-    found = (
-        replace(
-            each, live=masked_values(each.live, hide), desired=masked_values(each.desired, hide)
-        )
-        for each in done.differences
-    )
-    return replace(done, differences=tuple(found))
+    return replace(done, differences=tuple(_discreet(each, hide) for each in done.differences))
+
+
+def _discreet(difference: Difference, hide: Callable[[str], str]) -> Difference:
+    desired = masked_values(difference.desired, hide)
+    live = masked_values(difference.live, hide)
+    if live is not None and desired != difference.desired:
+        live = MASK
+    return replace(difference, live=live, desired=desired)
 
 
 def essence(done: Done, manager: str) -> str:

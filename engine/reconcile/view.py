@@ -14,6 +14,7 @@ from engine.apply.executor import each
 from engine.apply.failures import no_namespace, refused
 from engine.cluster import ApiError, Resource, UnknownKind
 from engine.cluster.census import FEW
+from engine.cluster.errors import Unavailable
 from engine.cluster.live import Kind, by_kind
 from engine.errors import ReconciliationFailed
 from engine.objects.ref import Object, Ref
@@ -143,6 +144,8 @@ async def served(versions: Mapping[Ref, str], executor: Executor) -> dict[Kind, 
             continue
         try:
             found[kind] = await discovery.resource(ref.group, version, ref.kind)
+        except Unavailable:  # its own API server is away: whoever reads the objects will hear that
+            continue
         except UnknownKind:
             if not is_asked:
                 discovery.invalidate()
@@ -221,7 +224,7 @@ async def _read(
 
     async def read(ref: Ref) -> Object | None:
         try:
-            found = await executor.client.discovery.resource(ref.group, versions[ref], ref.kind)
+            found = await executor.client.discovery.existing(ref.group, versions[ref], ref.kind)
         except UnknownKind:
             return None  # no definition, no object; applying says so if it is not in this set
         if found.namespaced and not ref.namespace:

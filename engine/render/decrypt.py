@@ -8,7 +8,6 @@ Source: flux-behaviour 4.6, kustomize-controller internal/decryptor.
 
 import binascii
 from base64 import b64decode, b64encode
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from engine.api.meta import DECRYPT, DISABLED
 from engine.errors import BuildFailed, Failure
 from engine.objects.ref import Object
 from engine.render.decrypt_cache import Decrypt, decrypted_anew
-from engine.render.decrypt_files import NAME, documents_under, place_of, recognised, refusal
+from engine.render.decrypt_files import NAME, Manifests, place_of, recognised, refusal
 from engine.render.decrypt_keys import Decrypting, Opened, SealedKey
 from engine.render.decrypt_words import Words
 from engine.render.kustomize.errors import KustomizeError, Lacking, Needs
@@ -56,7 +55,7 @@ class Opener:
         self._words = Words()
         self._lacking: dict[SealedKey, None] = {}
         self._used: dict[SealedKey, None] = {}
-        self._manifests: defaultdict[str, list[bytes]] = defaultdict(list)  # {file: contents}
+        self._manifests = Manifests()
         self._verified: set[tuple[str, str]] = set()  # (file, MAC)
         self._count = 0
 
@@ -88,8 +87,7 @@ class Opener:
 
     def noted(self, content: bytes, file: str) -> bytes:
         """The content of a file of manifests, as it is: its objects are decrypted later."""
-        if NAME in content and content not in self._manifests[file]:
-            self._manifests[file].append(content)
+        self._manifests.add(content, file)
         return content
 
     def file(self, content: bytes, file: str, form: Format) -> bytes:
@@ -150,11 +148,7 @@ class Opener:
         if (file, metadata.mac) in self._verified:
             return
         form = Format.JSON if format_of(file) is Format.JSON else Format.YAML
-        contents = [
-            whole
-            for each in self._manifests[file]
-            if (whole := documents_under(each, metadata.mac))
-        ]
+        contents = list(self._manifests.under(metadata.mac, file))
         if not contents:
             raise KustomizeError(
                 "its `sops` part is not that of its file, so that it cannot be verified: write the "

@@ -1,10 +1,9 @@
 """What a build asks for to decrypt, and what it says that it has decrypted."""
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from typing import Self
-
-import orjson
 
 from engine.sops import Metadata
 
@@ -31,8 +30,9 @@ class SealedKey:
             ]
             for group in metadata.groups
         ]
-        text = orjson.dumps((metadata.needed, groups), option=orjson.OPT_SORT_KEYS)
-        return cls(hashlib.sha256(text).hexdigest(), metadata, where)
+        # Not orjson: names of a hostile file may be no UTF-8.
+        text = json.dumps((metadata.needed, groups), sort_keys=True)
+        return cls(hashlib.sha256(text.encode()).hexdigest(), metadata, where)
 
 
 @dataclass(frozen=True, slots=True)

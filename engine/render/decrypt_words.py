@@ -19,7 +19,7 @@ from engine.sops import Format
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\$\{[^\s,;]*")
 """What a message quotes, and the beginning of a variable."""
 _WORD = re.compile(r"[^\s'\"`(),;:]{4,}")
-_SEALED = re.compile(r"ENC\[[^\]]*\]")
+_SEALED = re.compile(r"ENC\[[^\[\]]*\]")
 _SEALED_PREFIX = "ENC["
 _CUT = " [...] "
 _SHORTEST = 3

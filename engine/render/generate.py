@@ -53,7 +53,7 @@ class Request:
     ignore_missing_components: bool = False
     build_metadata: tuple[str, ...] = ()
     common_metadata: CommonMetadata = field(default_factory=CommonMetadata)
-    variables: Mapping[str, str] | None = None
+    variables: Mapping[str, str] | None = field(default=None, repr=False)  # may be secret
     looked_in: tuple[str, ...] = ()
     always: bool = False
     strict: bool = True

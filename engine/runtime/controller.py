@@ -221,19 +221,21 @@ class Controller(Generic[K]):
         the others after the grace period.
         """
         async with anyio.create_task_group() as tasks:
-            while not self._stopping:
-                self._changed = anyio.Event()
-                now = self._clock.monotonic()
-                item = self._queue.pop(now, self._concurrency)
-                if item is None:
-                    await self._clock.wait(self._changed, self._queue.next_at(now))
-                elif item.key in self._turns:
-                    self._slots.call(item.key)
-                else:
-                    turn = Turn(item, self._slots, self._wake)
-                    self._turns[item.key] = turn
-                    tasks.start_soon(self._take, turn)
-            self._slots.open()
+            try:
+                while not self._stopping:
+                    self._changed = anyio.Event()
+                    now = self._clock.monotonic()
+                    item = self._queue.pop(now, self._concurrency)
+                    if item is None:
+                        await self._clock.wait(self._changed, self._queue.next_at(now))
+                    elif item.key in self._turns:
+                        self._slots.call(item.key)
+                    else:
+                        turn = Turn(item, self._slots, self._wake)
+                        self._turns[item.key] = turn
+                        tasks.start_soon(self._take, turn)
+            finally:  # also if all is cancelled: a run that takes its slot back cannot be
+                self._slots.open()
             await self._drain()
 
     async def _take(self, turn: Turn[K]) -> None:

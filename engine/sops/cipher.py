@@ -16,7 +16,8 @@ from engine.sops.error import SopsError
 from engine.sops.tree import Moment, Value, to_bytes
 
 PREFIX: Final = "ENC[AES256_GCM,"
-_FORM: Final = re.compile(r"ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:(.+)\]")
+_FORM: Final = re.compile(r"ENC\[AES256_GCM,data:([^,]+),iv:([^,]+),tag:([^,]+),type:([^,\]]+)\]")
+"""No part has a comma; else a hostile text would be searched for hours."""
 _COMMENT: Final = "comment"
 _NONCE_BYTES: Final = 32
 _TAG_BYTES: Final = 16
@@ -108,8 +109,8 @@ def _typed(plain: bytes, kind: str) -> Value:
             return int(text)
         if kind == "float":
             return float(text)
-    except ValueError as error:
-        raise SopsError("it says to be a float and is none") from error
+    except ValueError:  # its text is the value
+        raise SopsError("it says to be a float and is none") from None
     if kind == "bool" and text in _TRUE | _FALSE:
         return text in _TRUE
     if kind == "time":

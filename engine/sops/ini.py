@@ -17,7 +17,8 @@ from engine.sops.tree import MAX_NODES, Branch, Comment, Leaf, Node
 
 _DEFAULT: Final = "DEFAULT"
 """The section of what stands before the first header; it has none itself."""
-_QUOTED_NAME: Final = re.compile(r'("""|"|`)(.*?)\1[^=:]*[=:]')
+_QUOTED_NAME: Final = re.compile(r'(?>("""|"|`)(.*?)\1)[^=:]*[=:]')
+"""Atomic: behind a later quote there is no `=` either, and a hostile line has thousands."""
 _NAME: Final = re.compile(r"([^=:]+)[=:]")
 _COMMENT: Final = re.compile(r"[#;].*", re.DOTALL)
 _WHOLLY_QUOTED: Final = re.compile(r"""'[^']*'\Z|"[^"]*"\Z""")

@@ -70,11 +70,12 @@ class Depot:
 
     async def fetch(self, request: GitRequest) -> Fetched:
         """The commit that the request means now; see `git.fetch` for its failures."""
-        return await git.fetch(request, await self._store_of(request.url), self._tools)
+        store = await self._store_of(request.url, request.reader)
+        return await git.fetch(request, store, self._tools)
 
-    async def _store_of(self, url: str) -> Store:
+    async def _store_of(self, url: str, reader: str = "") -> Store:
         try:
-            return await to_thread.run_sync(self._stores.of, url)
+            return await to_thread.run_sync(self._stores.of, url, reader)
         except OSError as error:
             problem = of_disk("no place for Git objects can be made", error)
             raise ArchiveOperationFailed(problem) from error

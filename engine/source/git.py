@@ -54,7 +54,7 @@ from engine.source.verify import Trust
 from engine.telemetry import because, logger
 
 
-def _nowhere(url: str) -> Store:
+def _nowhere(url: str, _: str) -> Store:
     raise GitError(f"there is no place for the submodule '{without_secrets(url)}'")
 
 
@@ -64,7 +64,7 @@ class GitRequest:
 
     is_whole: no file is ignored, whatever any rule says.  sparse: folders to keep, () is all.
     recurse_submodules: whether their files are fetched as well.  included: files of other sources.
-    trust: whose signatures a commit needs, None: it needs none.
+    trust: whose signatures a commit needs, None: it needs none.  tenant: who asks, a namespace.
     """
 
     url: str
@@ -78,6 +78,18 @@ class GitRequest:
     recurse_submodules: bool = False
     included: tuple[Included, ...] = ()
     trust: Trust | None = None
+    tenant: str = ""
+
+    @property
+    def reader(self) -> str:
+        """Who alone may read what is fetched so: the tenant, "" for everybody.
+
+        What needs no login and no proxy of the tenant's everybody may fetch.  All else must be
+        shown to nobody who names its URL and a commit that is here: no server was asked then, or
+        one that stands behind a proxy of his own and says what he likes.
+        """
+        shown = replace(self.credentials, ca=b"")
+        return "" if shown == ANONYMOUS and self.proxy is None else self.tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,7 @@ class Tools:
     """What fetching runs on; workers: how many threads may be busy with packs at once.
 
     in_flight: downloads that others may wait for, by what makes them the same.  looks: the same
-    for lists of refs.  store_of: the store of a submodule by its URL; blocks.
+    for lists of refs.  store_of: the store of a submodule by its URL and reader; blocks.
     environment: of the pod, for its proxies.
     """
 
@@ -109,7 +121,7 @@ class Tools:
     ssh: SshConnections = field(default_factory=SshConnections)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     looks: Shared = field(default_factory=Shared)
-    store_of: Callable[[str], Store] = _nowhere
+    store_of: Callable[[str, str], Store] = _nowhere
 
     def transport(self, request: GitRequest) -> Transport:
         """The way to a request's repository, to be closed.  Raises GitError."""
@@ -254,8 +266,9 @@ async def _submodules(
             limits=request.limits,
             is_whole=True,
             recurse_submodules=True,
+            tenant=request.tenant,
         )
-        place = await to_thread.run_sync(tools.store_of, submodule.url)
+        place = await to_thread.run_sync(tools.store_of, inner.url, inner.reader)
         known = await _held_already(inner, place, tools, below)
         return (known or await _fetched(inner, place, tools, below)).tree
 

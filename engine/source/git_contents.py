@@ -6,6 +6,7 @@ Each step gives a Git tree; what was put together once is remembered by what it 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from engine.source.failures import DamagedError, GitError
 from engine.source.git_filter import filtered, whole
@@ -14,6 +15,9 @@ from engine.source.include import Included, copied, grafted, with_included
 from engine.source.sparse import sparse
 from engine.source.store import Store
 from engine.source.tree import Tree
+
+if TYPE_CHECKING:
+    from engine.source.git_entry import Child
 
 _MEMORY = 1000  # trees that were put together; a few hundred bytes each
 
@@ -45,7 +49,7 @@ def contents(
     Raises GitError if something is missing, unsafe or too much; CopyFailure.
     """
     try:
-        composed = _composed(store, tree_id, wanted)
+        composed = _composed(store, tree_id, wanted, check_cancelled)
     except KeyError as error:
         raise DamagedError(
             f"the object {error.args[0]!r} of the tree {tree_id} is missing"
@@ -59,7 +63,9 @@ def contents(
         raise
 
 
-def _composed(store: Store, tree_id: str, wanted: Contents) -> str:
+def _composed(
+    store: Store, tree_id: str, wanted: Contents, check_cancelled: Callable[[], None]
+) -> str:
     key = (
         tree_id,
         wanted.sparse,
@@ -69,10 +75,13 @@ def _composed(store: Store, tree_id: str, wanted: Contents) -> str:
     known = store.composed.get(key)
     if known is not None and store.contains(known):
         return known
+    copies: dict[str, Child] = {}  # a commit may stand at many paths
     for path, tree in wanted.submodules:
-        tree_id = grafted(store, tree_id, path, copied(tree, "", store))
+        if tree.id not in copies:
+            copies[tree.id] = copied(tree, "", store, check_cancelled)
+        tree_id = grafted(store, tree_id, path, copies[tree.id])
     tree_id = sparse(store, tree_id, wanted.sparse)
-    tree_id = with_included(store, tree_id, wanted.included)
+    tree_id = with_included(store, tree_id, wanted.included, check_cancelled)
     if len(store.composed) >= _MEMORY:
         store.composed.clear()
     store.composed[key] = tree_id

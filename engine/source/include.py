@@ -5,7 +5,7 @@ as if the tree's root were the root of all, so nothing outside can be meant.
 """
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from dulwich.objects import Blob, ShaFile
@@ -16,7 +16,8 @@ from engine.source.store import Store
 from engine.source.tree import Entry, Form, Tree
 
 _FOLDER, _FILE, _EXECUTABLE = 0o40000, 0o100644, 0o100755
-_BATCH_BYTES = 16 * 1024 * 1024  # of files held in memory until they are written
+_BATCH_BYTES = 16 * 1024 * 1024  # of files and folders held in memory until they are written
+_ENTRY_BYTES = 300  # of a folder's entry in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,16 @@ def clean(path: str) -> str:
     return posixpath.normpath(posixpath.join("/", path)).strip("/")
 
 
-def with_included(store: Store, tree_id: str, included: Sequence[Included]) -> str:
+def with_included(
+    store: Store,
+    tree_id: str,
+    included: Sequence[Included],
+    check_cancelled: Callable[[], None] = lambda: None,
+) -> str:
     """The id of the tree with the files of others in it.
 
-    Raises CopyFailure if there is nothing to take, or if something stands there already; KeyError
-    if an object is missing.
+    check_cancelled: called for each folder; may raise.  Raises CopyFailure if there is nothing to
+    take, or if something stands there already; KeyError if an object is missing.
     """
     for each in included:
         failed = f"failed to copy '{each.name}' include from {each.from_path} to {each.to_path}"
@@ -58,17 +64,19 @@ def with_included(store: Store, tree_id: str, included: Sequence[Included]) -> s
         problem = _obstacle(store, tree_id, each.target, source)
         if problem:
             raise CopyFailure(f"{failed}: {problem}: choose another toPath")
-        copy = copied(each.tree, clean(each.from_path), store)
+        copy = copied(each.tree, clean(each.from_path), store, check_cancelled)
         tree_id = grafted(store, tree_id, each.target, copy)
     return tree_id
 
 
-def copied(tree: Tree, path: str, store: Store) -> Child:
-    """The file or folder of the tree, all of it in `store`."""
+def copied(
+    tree: Tree, path: str, store: Store, check_cancelled: Callable[[], None] = lambda: None
+) -> Child:
+    """The file or folder of the tree, all of it in `store`; check_cancelled: as above."""
     entry = tree.entry(path)
     if entry is None:
         raise KeyError(path)
-    copy = _Copy(tree, store)
+    copy = _Copy(tree, store, check_cancelled)
     child = copy.take(path, entry)
     copy.flush()
     return child
@@ -117,21 +125,23 @@ def _obstacle(store: Store, tree_id: str, path: str, source: Entry) -> str:
 class _Copy:
     """Takes what is below one path of a tree over into a store, what is there already unread."""
 
-    def __init__(self, tree: Tree, store: Store) -> None:
+    def __init__(self, tree: Tree, store: Store, check_cancelled: Callable[[], None]) -> None:
         self._tree = tree
         self._store = store
+        self._check_cancelled = check_cancelled
         self._new: list[ShaFile] = []
         self._bytes = 0
 
     def take(self, path: str, entry: Entry) -> Child:
         if entry.form is Form.FILE:
             return Child(_EXECUTABLE if entry.executable else _FILE, self._blob(path, entry.id))
+        self._check_cancelled()
         children = {
             name: self.take(f"{path}/{name}" if path else name, child)
             for name, child in self._tree.names(path).items()
         }
         tree = tree_object(children)
-        self._new.append(tree)
+        self._keep(tree, _ENTRY_BYTES * (1 + len(children)))
         return Child(_FOLDER, self._store.id_of(tree))
 
     def _blob(self, path: str, blob_id: str) -> str:
@@ -139,11 +149,15 @@ class _Copy:
             return blob_id
         content = self._tree.read(path)
         blob = Blob.from_string(content)
-        self._new.append(blob)
-        self._bytes += len(content)
+        self._keep(blob, len(content))
+        return self._store.id_of(blob)
+
+    def _keep(self, item: ShaFile, size: int) -> None:
+        """Write it soon; size: bytes."""
+        self._new.append(item)
+        self._bytes += size
         if self._bytes > _BATCH_BYTES:
             self.flush()
-        return self._store.id_of(blob)
 
     def flush(self) -> None:
         """Write what was taken."""

@@ -13,6 +13,7 @@ from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # not in typeshed
 
+from aiohttp_socks import ProxyConnector, ProxyType
 from yarl import URL
 
 from engine.source.connection import address_of
@@ -138,6 +139,18 @@ class Routes:
 
 
 STRAIGHT = Routes()
+
+
+def socks_connector(proxy: Proxy, host: str) -> ProxyConnector:
+    """Connects by a SOCKS proxy, which looks up names itself; host: the proxy's name or address."""
+    return ProxyConnector(
+        host,
+        proxy.url.port or 0,
+        ProxyType.SOCKS5,
+        proxy.username or None,
+        proxy.password if proxy.username else None,
+        rdns=True,
+    )
 
 
 def proxy_of(target: str, environment: Mapping[str, str]) -> str:

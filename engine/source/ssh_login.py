@@ -20,6 +20,7 @@ from engine.source.credentials import Credentials
 from engine.source.failures import AuthenticationFailed, GitError, as_told
 from engine.source.proxies import Proxy
 from engine.source.ssh_hosts import Trusted, distrusted, trusted
+from engine.source.ssh_passphrase import check_work
 from engine.source.tunnel import Tunnel
 
 _KEEPALIVE = 30.0  # seconds; firewalls forget idle connections after some minutes
@@ -97,8 +98,11 @@ def _prepared(server: SshServer) -> "_Client":
 
 def _private_key(identity: bytes, passphrase: str) -> asyncssh.SSHKey:
     """Raises GitError."""
+    content = identity.strip() + b"\n"
+    if passphrase:
+        check_work(content)
     try:
-        return asyncssh.import_private_key(identity.strip() + b"\n", passphrase or None)
+        return asyncssh.import_private_key(content, passphrase or None)
     except Exception as error:  # the parser raises whatever the bytes lead to
         raise GitError(_no_key(str(error), passphrase), AuthenticationFailed) from None
 

@@ -1,4 +1,4 @@
-"""Git objects on disk: one bare repository for each repository URL, shared by all who use it.
+"""Git objects on disk: one bare repository for each repository URL, shared by all who may read it.
 
 Every source ends up here as Git objects, so that all trees are one thing (`git_tree.GitTree`).
 Safe against a crash: a pack is visible once its index stands beside it, and a commit counts as

@@ -1,4 +1,4 @@
-"""All stores of one engine: one for each repository URL, none that nobody needs any more."""
+"""All stores of one engine: by repository URL and who may read it; none that nobody needs."""
 
 import hashlib
 import os
@@ -34,12 +34,18 @@ class Stores:
             if last - used_at > _UNUSED:
                 shutil.rmtree(each, ignore_errors=True)
 
-    def of(self, url: str) -> Store:
-        """The store of a repository; URLs that differ only in a user part share it.  Blocks."""
+    def of(self, url: str, reader: str = "") -> Store:
+        """The store of a repository for one tenant, for everybody if `reader` is "".  Blocks.
+
+        Who has no login in the URL gets nothing that was fetched by one: a store does not ask.
+        """
         scheme, _, rest = url.partition("://")
         host, slash, path = rest.partition("/")
-        plain = f"{scheme}://{host.rpartition('@')[2]}{slash}{path.rstrip('/')}"
-        key = hashlib.sha256(plain.encode()).hexdigest()[:32]
+        login, _, host = host.rpartition("@")
+        parts = [f"{scheme}://{host}{slash}{path.rstrip('/')}"]
+        if reader or login:
+            parts += [reader, login]
+        key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
         with self._lock:
             is_new = key not in self._open
             if is_new:

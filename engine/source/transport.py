@@ -12,14 +12,13 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Protocol
 
 import aiohttp
-from aiohttp_socks import ProxyConnector, ProxyType
 from yarl import URL
 
 from engine.source.connection import CONNECT_TIMEOUT, SOCKS_ERRORS, explained, not_through
 from engine.source.credentials import ANONYMOUS, Credentials
 from engine.source.failures import GitError, URLInvalid
 from engine.source.http_status import REDIRECTS, check_file, check_status, redirected, shown_url
-from engine.source.proxies import STRAIGHT, Proxy, Routes
+from engine.source.proxies import STRAIGHT, Proxy, Routes, socks_connector
 from engine.source.tls import tls_context
 from engine.telemetry import carried
 
@@ -247,14 +246,7 @@ class GitHttp:
 
     def _session_through(self, proxy: Proxy) -> aiohttp.ClientSession:
         if proxy not in self._through:
-            connector = ProxyConnector(
-                proxy.url.host or "",
-                proxy.url.port or 0,
-                ProxyType.SOCKS5,
-                proxy.username or None,
-                proxy.password if proxy.username else None,
-                rdns=True,
-            )
+            connector = socks_connector(proxy, proxy.url.host or "")
             self._through[proxy] = open_session(connector)
         return self._through[proxy]
 

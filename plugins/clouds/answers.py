@@ -1,8 +1,10 @@
 """What services answer, and why they refuse, in one line without a secret."""
 
 import html
+import math
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -11,6 +13,7 @@ from engine.cluster.outbound import Answer
 from engine.objects.redact import mask
 
 _LONGEST = 300  # characters of a service's own words
+_DEEPEST = 5  # levels at which services say them; a stranger's answer may have a thousand
 _XML = re.compile(r"<(Code|Message)>([^<]*)</\1>")
 _WORDS = ("message", "Message", "error_description", "error", "code")
 
@@ -52,18 +55,18 @@ def words(body: bytes, secrets: Iterable[str] = ()) -> str:
     return line if len(line) <= _LONGEST else line[:_LONGEST] + "..."
 
 
-def _of_json(body: Any) -> str:
+def _of_json(body: Any, depth: int = 0) -> str:
     if isinstance(body, str):
         return body
-    if isinstance(body, list):
-        return "; ".join(filter(None, map(_of_json, body[:3])))
-    if not isinstance(body, Mapping):
+    if isinstance(body, list) and depth < _DEEPEST:
+        return "; ".join(filter(None, (_of_json(each, depth + 1) for each in body[:3])))
+    if not isinstance(body, Mapping) or depth >= _DEEPEST:
         return ""
     if "errors" in body:
-        return _of_json(body["errors"])
+        return _of_json(body["errors"], depth + 1)
     error = body.get("error")
     if isinstance(error, Mapping):
-        return _of_json(error)
+        return _of_json(error, depth + 1)
     kind = str(body.get("__type", "")).rpartition("#")[2]
     text = next((str(body[word]) for word in _WORDS if isinstance(body.get(word), str)), "")
     return ": ".join(filter(None, (kind, text)))
@@ -86,3 +89,22 @@ def text_in(body: Mapping[str, Any], name: str, what: str) -> str:
     if not isinstance(value, str) or not value:
         raise Refused(200, f"{what}: the answer has no '{name}': is it that service?")
     return value
+
+
+def instant_in(body: Mapping[str, Any], name: str, what: str) -> float:
+    """A field that says when something ends, in seconds since 1970.  Raises Refused."""
+    try:
+        return datetime.fromisoformat(text_in(body, name, what)).timestamp()
+    except (ValueError, OverflowError):
+        raise Refused(200, f"{what}: '{name}' is no time: is it that service?") from None
+
+
+def seconds_in(body: Mapping[str, Any], name: str, what: str, usual: float) -> float:
+    """A field that says how long something lasts; `usual` where it is not said.  Raises Refused."""
+    try:
+        seconds = float(body.get(name) or usual)
+    except (TypeError, ValueError, OverflowError):
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise Refused(200, f"{what}: '{name}' is no number of seconds: is it that service?")
+    return seconds

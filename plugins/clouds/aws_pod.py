@@ -3,7 +3,6 @@
 In this order, as Amazon's SDKs: static keys, web identity (IRSA), EKS Pod Identity, the node.
 """
 
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -12,7 +11,7 @@ import anyio
 from engine.cluster.outbound import Route, Unanswered
 from engine.plugin import Context, Scope, Token, TokenUnavailable
 from plugins.clouds import aws
-from plugins.clouds.answers import check, document, text_in
+from plugins.clouds.answers import check, document, instant_in, text_in
 
 _NODE = "http://169.254.169.254"
 _LOCAL = Route(is_local=True)
@@ -106,5 +105,5 @@ def _token(found: dict[str, Any], what: str) -> Token:
         user=text_in(found, "AccessKeyId", what),
         secret=text_in(found, "SecretAccessKey", what),
         session=text_in(found, "Token", what),
-        expires_at=datetime.fromisoformat(text_in(found, "Expiration", what)).timestamp(),
+        expires_at=instant_in(found, "Expiration", what),
     )

@@ -18,12 +18,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from engine.cluster.outbound import DIRECT, Answer, Route
 from engine.plugin import Context, Token, TokenUnavailable
-from plugins.clouds.answers import Refused, check, document, text_in
+from plugins.clouds.answers import Refused, check, document, seconds_in, text_in
 from plugins.clouds.jwt import BadKey, signed
 
 PUBLIC = "https://login.microsoftonline.com/"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_HOUR = 3600.0
 _TENANT = re.compile(r"[\w.-]{1,100}")
 _CERTIFICATE = re.compile(b"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _KEY = re.compile(
@@ -195,8 +196,5 @@ async def _granted(
 def token_in(answer: Answer, what: str, at: float) -> Token:
     """The bearer token of an answer.  at: when it was asked for.  Raises Refused."""
     body = document(answer, what)
-    try:
-        seconds = float(body.get("expires_in") or 3600)
-    except (TypeError, ValueError):
-        raise Refused(answer.status, f"{what}: 'expires_in' is no number") from None
-    return Token(secret=text_in(body, "access_token", what), expires_at=at + seconds)
+    lasting = seconds_in(body, "expires_in", what, _HOUR)
+    return Token(secret=text_in(body, "access_token", what), expires_at=at + lasting)

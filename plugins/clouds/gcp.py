@@ -6,7 +6,6 @@ Source: Google's OAuth 2.0 for server to server, Security Token Service, IAM cre
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -14,7 +13,7 @@ import orjson
 
 from engine.cluster.outbound import DIRECT, Answer, Route
 from engine.plugin import Context, Token, TokenUnavailable
-from plugins.clouds.answers import check, document, text_in
+from plugins.clouds.answers import check, document, instant_in, seconds_in, text_in
 from plugins.clouds.jwt import BadKey, signed
 
 SCOPES = (
@@ -117,7 +116,7 @@ async def impersonated(email: str, found: Token, ctx: Context, route: Route = DI
     what = f"impersonating Google service account '{email}'"
     check(answer, what, (found.secret,))
     body = document(answer, what)
-    until = datetime.fromisoformat(text_in(body, "expireTime", what)).timestamp()
+    until = instant_in(body, "expireTime", what)
     return Token(secret=text_in(body, "accessToken", what), expires_at=until)
 
 
@@ -139,6 +138,5 @@ async def _granted(
 def token_in(answer: Answer, what: str, at: float) -> Token:
     """The bearer token of an OAuth answer.  at: when it was asked for.  Raises Refused."""
     body = document(answer, what)
-    seconds = body.get("expires_in")
-    lasting = float(seconds) if isinstance(seconds, int | float | str) and seconds else _HOUR
+    lasting = seconds_in(body, "expires_in", what, _HOUR)
     return Token(secret=text_in(body, "access_token", what), expires_at=at + lasting)

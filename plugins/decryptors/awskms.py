@@ -5,7 +5,6 @@ Source: getsops/sops kms/keysource.go; KMS API reference, Encrypt and Decrypt.
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +25,7 @@ async def open_key(key: MasterKey, ring: KeyRing, ctx: Context) -> bytes:
     """The data key.  Raises KeyUnavailable."""
     try:
         sealed = base64.b64decode(key.encrypted, validate=True)
-    except binascii.Error:
+    except ValueError:  # also where it is not ASCII
         raise KeyUnavailable(f"AWS KMS key '{key.recipient}': the data key is no base64") from None
     arn, role = parts_of(key.recipient)
     body: dict[str, Any] = {"KeyId": arn, "CiphertextBlob": base64.b64encode(sealed).decode()}
@@ -66,7 +65,7 @@ async def _asked(caller: Caller, action: str, body: Mapping[str, Any], role: str
         signer = Signer(aws.credentials_of(token), "kms", place.region)
         answer = await aws.call(f"TrentService.{action}", body, signer, place, caller.ctx)
         return base64.b64decode(text_in(answer, wanted, f"AWS KMS {action}"), validate=True)
-    except (Refused, Unanswered, TokenUnavailable, binascii.Error) as error:
+    except (Refused, Unanswered, TokenUnavailable, ValueError) as error:
         if token is not None:
             caller.refused(token, error)
         hint = _hint(str(error), action, arn, who)

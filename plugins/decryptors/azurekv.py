@@ -5,7 +5,6 @@ Source: getsops/sops azkv/keysource.go; Key Vault REST API 7.4, encrypt, decrypt
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -66,7 +65,7 @@ def _value(answer: Mapping[str, Any], url: str) -> bytes:
     try:
         text = text_in(answer, "value", f"Azure Key Vault key '{url}'")
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (Refused, binascii.Error) as error:
+    except (Refused, ValueError) as error:  # a ValueError: no base64, or not even ASCII
         raise KeyUnavailable(f"Azure Key Vault key '{url}': {error}") from error
 
 

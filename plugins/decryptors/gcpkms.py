@@ -5,7 +5,6 @@ Source: getsops/sops gcpkms/keysource.go; Cloud KMS REST reference, cryptoKeys.e
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 
@@ -53,7 +52,7 @@ async def _asked(caller: Caller, verb: str, name: str, body: Mapping[str, str]) 
         answer = await caller.ctx.http.send("POST", url, headers=headers, body=sent)
         check(answer, what, (token.secret,))
         return base64.b64decode(text_in(document(answer, what), wanted, what), validate=True)
-    except (Refused, Unanswered, TokenUnavailable, binascii.Error) as error:
+    except (Refused, Unanswered, TokenUnavailable, ValueError) as error:
         if token is not None:
             caller.refused(token, error)
         hint = ""

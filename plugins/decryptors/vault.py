@@ -8,7 +8,6 @@ Source: getsops/sops hcvault/keysource.go; kustomize-controller internal/decrypt
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Mapping
@@ -50,7 +49,7 @@ async def open_key(key: MasterKey, ring: KeyRing, ctx: Context) -> bytes:
     text = await _asked("decrypt", key.recipient, {"ciphertext": key.encrypted}, ring, ctx)
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:  # also where it is not ASCII
         raise KeyUnavailable(f"Vault key '{key.recipient}': the answer is no base64") from None
 
 

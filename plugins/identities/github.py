@@ -6,13 +6,12 @@ Source: GitHub Docs, "Generating an installation access token"; fluxcd/pkg auth/
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from engine.cluster.outbound import Unanswered
 from engine.plugin import Context, Purpose, Scope, ServiceAccount, Token, TokenUnavailable
-from plugins.clouds.answers import Refused, check, document, text_in
+from plugins.clouds.answers import Refused, check, document, instant_in, text_in
 from plugins.clouds.jwt import BadKey, signed
 
 _API = "https://api.github.com"
@@ -58,7 +57,7 @@ async def token(_: ServiceAccount | None, scope: Scope, ctx: Context) -> Token:
         if not installation:
             installation = await _installation_of(app, ask)
         body = await ask("POST", f"app/installations/{installation}/access_tokens")
-        until = datetime.fromisoformat(text_in(body, "expires_at", what)).timestamp()
+        until = instant_in(body, "expires_at", what)
         return Token(secret=text_in(body, "token", what), user=_USER, expires_at=until)
     except (Refused, Unanswered) as error:
         raise TokenUnavailable(f"no GitHub credentials: {error}{_hint(error)}") from error

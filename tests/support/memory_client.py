@@ -87,6 +87,9 @@ class MemoryClient:
             raise UnknownKind(f"no kind {kind!r} in {group}/{version}")
         return found
 
+    async def existing(self, group: str, version: str, kind: str) -> Resource:
+        return await self.resource(group, version, kind)
+
     def invalidate(self) -> None:
         self.invalidated += 1
 

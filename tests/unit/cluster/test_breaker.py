@@ -164,7 +164,7 @@ async def test_every_watch_is_cut_when_it_begins() -> None:
         cut: list[str] = []
         with world.breaker.cutting(lambda: cut.append("gone")):
             pass
-        with world.breaker.cutting(lambda: cut.append("open")):
+        with pytest.raises(Paused), world.breaker.cutting(lambda: cut.append("open")):
             world.breaker.failed(REFUSED, BREAKS)
 
         assert cut == ["open"]

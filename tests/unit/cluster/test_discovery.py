@@ -177,3 +177,34 @@ async def test_an_older_server_is_walked_and_a_group_that_is_away_left_out() -> 
     found = await discovery.resource("apps", None, "Deployment")
     assert (found.version, found.subresources) == ("v1", {"scale"})
     assert (await discovery.resource("", "v1", "Node")).path("ns", "n") == "/api/v1/nodes/n"
+
+
+@pytest.mark.parametrize("is_aggregated", [True, False])
+async def test_a_kind_whose_own_api_server_is_away_is_not_unknown_for_sure(
+    is_aggregated: bool,
+) -> None:
+    server = Server()
+    stale = {"version": "v1", "resources": [], "freshness": "Stale"}
+    away = {"metadata": {"name": "metrics.k8s.io"}, "versions": [stale]}
+    if is_aggregated:
+        server.answers["/apis"]["items"].append(away)
+    else:
+        found = {"name": "metrics.k8s.io", "versions": [{"version": "v1"}]}
+        server.answers["/apis"] = {"groups": [found]}
+        server.answers["/apis/metrics.k8s.io/v1"] = Unavailable(503, "", "down")
+    discovery = Discovery(server, ManualClock())
+
+    for version in ("v1", None):
+        with pytest.raises(Unavailable, match=r"metrics\.k8s\.io/v1 is not known"):
+            await discovery.resource("metrics.k8s.io", version, "PodMetrics")
+    with pytest.raises(UnknownKind):
+        await discovery.resource("other.io", "v1", "Thing")
+
+
+async def test_what_exists_is_found_in_another_version_than_the_one_it_was_made_in() -> None:
+    discovery = Discovery(Server(), ManualClock())
+
+    assert (await discovery.existing("apps", "v1beta0", "Deployment")).version == "v1"
+    assert (await discovery.existing("apps", "v1beta1", "Deployment")).version == "v1beta1"
+    with pytest.raises(UnknownKind):
+        await discovery.existing("apps", "v1", "Thing")

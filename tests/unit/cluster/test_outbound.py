@@ -238,6 +238,46 @@ async def test_a_tenants_proxy_on_this_machine_is_refused(scheme: str) -> None:
         assert "canary" not in str(refused.value)
 
 
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "[::1]"])
+async def test_a_tenants_proxy_is_refused_by_its_address_too(scheme: str, host: str) -> None:
+    """No name is looked up for an address, so nothing else would look at it."""
+    async with world(guarded=True) as clouds:
+        with pytest.raises(Unanswered, match="is loopback, link-local"):
+            await clouds.http.send("GET", URL, route=Route(proxy=f"{scheme}://{host}:9"))
+
+
+async def test_the_operators_proxy_may_be_on_this_machine() -> None:
+    """A tenant named the service, and not the proxy beside the engine that leads there."""
+    async with world({"HTTP_PROXY": "http://ada:s3cret@proxy.test"}, guarded=True) as clouds:
+        clouds.serve("proxy.test", saying(ok))
+        clouds.serve("vault.example.com", saying(ok))
+
+        route = Route(is_guarded=True)
+        answer = await clouds.http.send("GET", "http://vault.example.com/x", route=route)
+
+        assert answer.body == b"ok"
+        assert clouds.seen[0].headers["Proxy-Authorization"] == "Basic YWRhOnMzY3JldA=="
+
+
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        ("ada:canary@proxy.test:3128", r"the proxy 'proxy\.test:3128'"),
+        ("http://ada:canary@[proxy.test:3128", "environment names a proxy for"),
+        ("ftp://ada:canary@proxy.test:3128", "environment names a proxy for"),
+    ],
+)
+async def test_a_proxy_is_named_in_any_way_that_git_takes_and_its_login_never_shown(
+    proxy: str, said: str
+) -> None:
+    async with world({"HTTPS_PROXY": proxy}) as clouds:
+        with pytest.raises(Unanswered, match=said) as refused:
+            await clouds.http.send("GET", URL)
+
+        assert "canary" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("address", "forbidden"),
     [

@@ -10,7 +10,7 @@ from engine.cluster import Client
 from engine.cluster.breaker import Breaker
 from engine.cluster.endpoint import Endpoint
 from engine.cluster.errors import Unreachable
-from engine.cluster.pool import IDLE, SWEEP, Pool, TooManyClusters
+from engine.cluster.pool import IDLE, SWEEP, Link, Pool, TooManyClusters
 from engine.cluster.retry import BREAKS
 from engine.objects.ref import Ref
 from tests.support.clock import ManualClock, settle
@@ -155,3 +155,38 @@ async def test_what_could_not_be_made_leaves_nothing_behind() -> None:
 
         assert made.pool.statistics().users == 0
         assert await made.link(A, "x")
+
+
+async def test_one_that_is_about_to_end_is_not_taken_for_open() -> None:
+    async with world(most=1) as made:
+        first = cast("Link", await made.link(A, "x"))
+        made.pool.use(A, None)
+        seen: list[bool] = []
+
+        async def endpoint() -> Endpoint:
+            return Endpoint("http://y")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(made.pool.link, B, "y", "y", endpoint)
+            while first in made.pool.links:
+                await anyio.lowlevel.checkpoint()
+            seen.append(first.is_closed)
+
+        assert seen == [True]
+
+
+async def test_nonsense_from_one_cluster_ends_the_connection_to_that_one_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail() -> None:
+        raise KeyError("a part of a Secret")
+
+    async with world() as made:
+        bad, good = [cast("Link", await made.link(u, k)) for u, k in ((A, "x"), (B, "y"))]
+        bad.tasks.start_soon(fail)
+        await settle()
+
+        assert (bad.is_closed, made.pool.links) == (True, [good])
+        assert "connection to cluster 'x' ended by KeyError" in caplog.text
+        assert "Secret" not in caplog.text
+        assert await made.link(A, "x") is not bad

@@ -4,11 +4,18 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import anyio
 import pytest
+from aiohttp import web
 
 from engine.cluster import Forbidden, NotFound, Resource, Unreachable, connected
+from engine.cluster import watch as module
+from engine.cluster.breaker import Breaker
 from engine.cluster.client import Query
 from engine.cluster.endpoint import Endpoint
+from engine.cluster.errors import Paused
+from engine.cluster.limiter import Limiter
+from engine.cluster.retry import BREAKS
 from engine.cluster.watch import FIRST_PAUSE, FORGIVEN, LONGEST_PAUSE, Event, EventType, Watch
 from tests.support.clock import ImpatientClock
 from tests.support.scripted_api import (
@@ -22,6 +29,7 @@ from tests.support.scripted_api import (
     status,
 )
 
+REFUSED = Unreachable(0, "", "GET http://x/version: Connection refused")
 PODS = Resource("", "v1", "Pod", "pods", namespaced=True)
 PATH = "/api/v1/namespaces/ns/pods"
 
@@ -398,3 +406,45 @@ async def test_an_event_in_many_pieces_is_one_event() -> None:
 
     assert len(found[1].obj["data"]) == 500_000
     assert "pods" in repr(s.watch)
+
+
+async def test_what_was_told_before_an_outage_is_told_anew_however_short_the_outage() -> None:
+    async with scripted_api() as api:
+        clock = ImpatientClock()
+        breaker = Breaker(clock, Random(1))
+        limiter = Limiter(clock, breaker=breaker)
+        endpoint = Endpoint(api.url)
+        async with connected(endpoint, clock, Random(1), limiter=limiter) as client:
+            watch = Watch(client, PODS, clock, Random(1), "ns")
+            stream = events(change("ADDED", pod("b", 6)), then="silence")
+            api.on("GET", PATH, either(json(listing(5, pod("a", 3))), stream))
+            found = []
+            async with aclosing(watch.events()) as heard_of:
+                async for event in heard_of:
+                    found.append(event)
+                    if event.obj and event.obj["metadata"]["name"] == "b" and len(found) < 4:
+                        breaker.failed(REFUSED, BREAKS)
+                        breaker.answered()
+                    if len([each for each in found if each.type is EventType.SYNCED]) == 2:
+                        break
+
+    assert told(found) == "ADDED a, SYNCED, ADDED b, TROUBLE, DELETED b, SYNCED"
+    assert isinstance(found[3].problem, Paused)
+
+
+async def test_a_line_without_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST_LINE", 1000)
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"x" * 1001)
+        await anyio.sleep_forever()
+        return response
+
+    async with scene() as s:
+        s.on(json(listing(5)), endless)
+        found = await heard(s.watch, 2)
+
+    assert told(found) == "SYNCED, TROUBLE"
+    assert "no event ends within 1000 bytes" in str(found[1].problem)

@@ -176,3 +176,33 @@ async def test_only_who_may_change_an_object_keeps_it_from_being_deleted(may_cha
     told = "\n".join(shop.told())
     assert ("stays for now: wanted by a Kustomization of another namespace" in told) is may_change
     assert "rival" not in told
+
+
+DOWN = ApiError(500, "InternalError", "down")
+
+
+async def test_who_could_not_be_asked_for_keeps_what_it_wants() -> None:
+    client, access = MemoryClient(), Access(ManualClock())
+    client.refuse("may patch configmaps flux", DOWN)
+    client.refuse("may patch configmaps flux/a", DOWN)
+
+    assert await access.may_change(as_tenant(client), A, MAPS)
+    assert not access.is_denied("memory", TENANT, A)
+    assert await access.denied(as_tenant(client), [A], {("", "ConfigMap"): MAPS}) == frozenset()
+    assert await access.barred(as_tenant(client), {A: "patch"}, {("", "ConfigMap"): MAPS}) == {A}
+
+
+async def test_an_object_is_not_deleted_while_the_rights_of_who_wants_it_cannot_be_asked() -> None:
+    shop = Workshop(settings=Settings(default_service_account="tenant"))
+    shop.source("main@sha1:1", a=config("a", "flux"), b=config("b", "flux"))
+    shop.kustomization()
+    await shop.run()
+    shop.kustomization(RIVAL, serviceAccountName="other")
+    shop.engine.clusters.own.claims.claim(RIVAL, [A], Basis(1, "main@sha1:1"))
+    shop.client.refuse("may patch configmaps flux", DOWN)
+    shop.client.refuse("may patch configmaps flux/a", DOWN)
+    shop.source("main@sha1:2", b=config("b", "flux"))
+
+    await shop.run()
+
+    assert A in shop.client.objects

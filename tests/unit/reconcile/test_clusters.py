@@ -5,7 +5,8 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from copy import copy
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -13,13 +14,15 @@ import pytest
 from engine.api.meta import KUSTOMIZE_GROUP
 from engine.cluster.endpoint import Endpoint
 from engine.cluster.errors import ApiError, Forbidden, Unreachable
+from engine.cluster.pool import Link
 from engine.cluster.retry import BREAKS
 from engine.objects.ref import Ref
+from engine.plan.partition import ANNOTATION
 from engine.reconcile.clusters import Cluster
 from tests.support.apiserver import kubeconfig
 from tests.support.build import config
 from tests.support.clock import ManualClock, settle
-from tests.support.memory_client import MemoryClient
+from tests.support.memory_client import KINDS, MemoryClient
 from tests.support.reconciling import APP, Workshop
 
 EAST, WEST = "http://east", "http://west"
@@ -307,3 +310,73 @@ async def test_a_secret_without_kubeconfig_is_named(name: str) -> None:
 
         assert shop.said().startswith("False ReconciliationFailed: failed to build kube client: ")
         assert f"'flux/{name}'" in shop.said()
+
+
+async def test_what_is_held_after_an_outage_is_held_by_the_next_engine_too() -> None:
+    async with working() as shop:
+        shop.source("r1", a=config("a", data={"k": "v"}))
+        shop.kustomization(**remote("east"))
+        await shop.run()
+        link = of(shop, APP).link
+        assert link is not None
+        link.breaker.failed(Unreachable(0, "", "gone"), BREAKS)
+        await shop.run()
+        changed = {**shop.remote[EAST].objects[A], "data": {"k": "by hand"}}
+        shop.remote[EAST].put(changed)
+        shop.engine.clusters.forget(APP)  # as an engine that has just begun
+        shop.annotate({ANNOTATION: "hold"})
+        link.breaker.answered()
+        await shop.run()
+
+        assert "cluster 'flux/east' was out of reach, and 1 objects were changed" in shop.said()
+        assert shop.remote[EAST].objects[A]["data"] == {"k": "by hand"}
+
+
+async def test_a_secret_of_which_no_connection_could_be_made_is_not_watched() -> None:
+    async with working() as shop:
+        shop.kustomization(**remote("missing"))
+        await shop.run()
+
+        assert repr(shop.engine.clusters.kubeconfigs) == "<Kubeconfigs: 0 are watched>"
+
+
+async def test_who_names_its_own_certificate_behind_another_ones_address_is_not_believed() -> None:
+    async with working() as shop:
+        config = kubeconfig(EAST, "t")
+        config["clusters"][0]["cluster"]["tls-server-name"] = "mine.example"
+        value = base64.b64encode(json.dumps(config).encode()).decode()
+        old = shop.client.objects[Ref("", "Secret", "flux", "west")]
+        shop.client.put({**old, "data": {"value": value}})
+        shop.kustomization(**remote("east"))
+        shop.kustomization(OTHER, **remote("west"))
+        await shop.run()
+        await shop.run(OTHER)
+
+        assert of(shop, APP).claims is not of(shop, OTHER).claims
+
+
+async def test_a_view_that_could_not_begin_is_begun_anew_by_the_next_run() -> None:
+    async with working() as shop:
+        shop.kustomization(**remote("east"))
+        clusters = shop.engine.clusters
+        link = await _linked(shop)
+        with anyio.CancelScope() as scope:
+
+            async def cancelled(*_: object, **__: object) -> None:
+                scope.cancel()
+                await anyio.lowlevel.checkpoint()
+
+            tasks, link.tasks = link.tasks, cast("Any", SimpleNamespace(start=cancelled))
+            await clusters.at(link)
+        link.tasks = tasks
+        first = await clusters.at(link)
+
+        assert scope.cancelled_caught
+        assert await first.live.follow(APP, [KINDS[0]]) == {("", "ConfigMap")}
+
+
+async def _linked(shop: Workshop) -> Link:
+    async def endpoint() -> Endpoint:
+        return Endpoint(EAST)
+
+    return await shop.engine.clusters.pool.link(APP, "east", "flux/east", endpoint)

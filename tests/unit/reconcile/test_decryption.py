@@ -20,6 +20,7 @@ from tests.support.clock import ImpatientClock, ManualClock, settle
 from tests.support.fleet import config_map
 from tests.support.locksmith import Locksmith
 from tests.support.memory_client import MemoryClient, kind
+from tests.support.observing import logged
 from tests.support.reconciling import APP, SOURCE, Workshop
 from tests.support.sealing import Person, Seal
 
@@ -388,6 +389,7 @@ async def test_nothing_tells_a_decrypted_value_even_where_it_drifts(
     assert "c4n4ry" not in everything
     assert base64.b64encode(b"c4n4ry").decode() not in everything
     assert ME.secret not in everything
+    assert "somebody-elses" not in everything  # it stands where a secret belongs
 
 
 async def test_the_data_keys_of_one_build_are_opened_at_the_same_time() -> None:
@@ -457,3 +459,22 @@ async def test_a_revision_is_noted_without_a_look_at_the_keys_only_if_nothing_wa
 
     assert made.engine.orderly.statistics().noted == (0 if is_encrypted else 1)
     assert ("BuildFailed" in made.said()) is is_encrypted
+
+
+async def test_what_an_api_server_quotes_of_a_suspended_object_is_masked() -> None:
+    made, _ = shop(ME)
+    plain = {**config_map("m", "apps"), "data": {"t": CANARY}}
+    made.files("main@sha1:2", app__m=sealed(plain, regex="^t$"))
+    await made.run()
+    live = made.client.objects[Ref("", "ConfigMap", "apps", "m")]
+    live["data"] = {"t": "changed"}
+    made.kustomization(suspend=True)
+    refusal = Forbidden(403, "Forbidden", f"admission webhook: data.t: bad value {CANARY!r}")
+    made.client.refuse("dry-run ConfigMap/apps/m", refusal)
+
+    with logged() as log:
+        await made.run(reasons=("drift",))
+
+    assert "drift of a suspended object not looked at" in log.getvalue()
+    assert "data.t: bad value" in log.getvalue()
+    assert "c4n4ry" not in log.getvalue()

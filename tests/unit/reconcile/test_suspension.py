@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from engine.objects.ref import Object, Ref
 from engine.plan.suspension import BY, REASON, UNTIL
 from engine.reconcile.triggers import DRIFT
@@ -64,6 +66,22 @@ async def test_a_far_end_is_looked_at_every_hour_as_clocks_are_set_anew() -> Non
     shop = shop_with(until=LATER)
 
     assert (await shop.run()).after == 3600.0
+
+
+async def test_a_suspension_ends_although_its_drift_cannot_be_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop = shop_with(until="2023-11-01T00:00:00Z")
+    shop.kustomization(suspend=False)
+    await shop.run()
+    shop.kustomization(suspend=True)
+    shop.annotate({UNTIL: "2023-11-01T00:00:00Z"})
+    shop.engine.builds.forget(APP)  # as after a restart
+    monkeypatch.setattr(shop.engine.builders, "build", None)  # whatever a bug may be
+
+    await shop.run()
+
+    assert app(shop)["spec"]["suspend"] is False
 
 
 async def test_what_is_no_time_is_told_once_and_ends_nothing() -> None:
@@ -133,6 +151,29 @@ async def test_drift_while_suspended_is_told_once_and_not_corrected() -> None:
         assert ".data.x" in told
         assert told.endswith("it is not corrected, as this is suspended by ada")
         assert "edited" not in told
+
+
+async def test_who_writes_a_field_again_and_again_while_suspended_is_told_once() -> None:
+    """Each write has another time: events, and what is kept of them, would know no bound."""
+    async with watching(a=config("a", data={"x": "1"})) as shop:
+        shop.kustomization(suspend=True)
+        for second in range(3):
+            edit(shop, x=f"edited at {second}")
+            live = shop.client.objects[A]
+            entry = {
+                "manager": "other",
+                "operation": "Update",
+                "fieldsType": "FieldsV1",
+                "time": f"2023-11-14T22:14:0{second}Z",
+                "fieldsV1": {"f:data": {"f:x": {}}},
+            }
+            shop.client.put({**live, "metadata": {**live["metadata"], "managedFields": [entry]}})
+            await settle()
+            await shop.run(reasons=(DRIFT,))
+
+        told = [line for line in shop.told() if "DriftDetected" in line]
+        assert len(told) == 1
+        assert ".data.x (by other at 2023-11-14T22:14:00Z)" in told[0]
 
 
 async def test_what_drifted_while_suspended_is_corrected_once_it_is_resumed() -> None:

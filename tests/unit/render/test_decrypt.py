@@ -255,6 +255,29 @@ def test_a_file_that_was_changed_since_it_was_encrypted_is_refused(old: bytes, n
     assert len(built.rendered.objects) == 1
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("key", [b"mac", b'"m\\x61c"', b"!!binary bWFj"])
+@pytest.mark.parametrize("is_binary", [False, True])
+def test_a_changed_document_whose_mac_is_written_another_way_is_refused(
+    wrapped: bool, key: bytes, is_binary: bool
+) -> None:
+    """Else the unchanged document beside it would answer for it."""
+    sealed = Seal([ME], SECRETS).yaml(secret())
+    start = sealed.index(b"mac: ENC[")
+    plain = sealed[start:].splitlines()[0]
+    mac = plain.removeprefix(b"mac: ")
+    spelled = b"!!binary " + base64.b64encode(mac) if is_binary else b'"\\x45' + mac[1:] + b'"'
+    changed = sealed.replace(plain, key + b": " + spelled)
+    changed = changed.replace(b"name: login", b"name: forged")
+    if wrapped:
+        items = b"- " + changed.replace(b"\n", b"\n  ")
+        changed = b"apiVersion: v1\nkind: List\nitems:\n" + items
+    files = {"a.yaml": sealed + b"---\n" + changed}
+
+    with pytest.raises(BuildFailed, match="decryption failed for"):
+        decrypted(files, ME)
+
+
 def test_an_object_whose_sops_part_is_not_that_of_its_file_is_refused() -> None:
     """Else a patch could have values of another file decrypted into an object of its own."""
     sealed = yaml.safe_load(Seal([ME], SECRETS).yaml(secret()))
@@ -289,6 +312,19 @@ def test_every_key_that_cannot_be_had_is_reported_with_its_file() -> None:
     assert len(lines) == 2
     assert all(REFUSED in line and "cannot be decrypted" in line for line in lines)
     assert ["blob:" in lines[0], "other:" in lines[1]] == [True, True]
+
+
+def test_a_recipient_that_is_no_utf_8_is_one_that_nobody_has_the_key_of() -> None:
+    sealed = Seal([ME]).dotenv(A="x").replace(ME.recipient.encode(), b"age1\xff")
+    files = {
+        "kustomization.yaml": kustomization(secretGenerator=[{"name": "s", "envs": ["a.env"]}]),
+        "a.env": sealed,
+    }
+
+    with pytest.raises(Lacking) as lacking:
+        render(tree(files), Request(decryption=Decrypting("mine")))
+
+    assert len(lacking.value.needs.data_keys) == 1
 
 
 def test_every_object_that_cannot_be_decrypted_is_reported() -> None:

@@ -146,6 +146,14 @@ def test_of_a_very_long_value_as_much_is_told_as_a_message_can_have() -> None:
     assert len(value) == 48 * 1024
 
 
+def test_what_only_begins_as_an_encrypted_value_is_not_searched_for_its_end() -> None:
+    words = Words()
+
+    words.read(b"ENC[" * 500_000, b"hunter2", Format.BINARY, "file")
+
+    assert words.hidden("file: 'hunter2'") == "file: '***'"
+
+
 @pytest.mark.parametrize(
     ("form", "sealed", "plain", "values"),
     [

@@ -89,3 +89,8 @@ def test_the_settings_that_change_a_build_make_another_request() -> None:
     plain = Request.of(ks)
     assert Request.of(ks, strict=False) != plain
     assert Request.of(ks, no_remote_bases=True) != plain
+
+
+def test_a_request_shows_no_values_of_variables() -> None:
+    """Some are of Secrets, and who debugs prints requests."""
+    assert "hunter2" not in repr(Request(variables={"password": "hunter2"}))

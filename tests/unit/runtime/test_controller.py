@@ -326,3 +326,25 @@ async def test_a_tenant_whose_runs_all_want_their_slots_back_keeps_no_other_wait
         await settle()
         assert controller.statistics().working == 0
         controller.stop()
+
+
+async def test_cancelling_it_ends_runs_that_gave_their_slot_back() -> None:
+    clock, ended = ManualClock(), anyio.Event()
+
+    async def run(turn: Turn[str]) -> Requeue:
+        try:
+            async with turn.yielded():
+                await anyio.sleep_forever()
+        finally:
+            ended.set()
+        return Requeue()
+
+    controller: Controller[str] = Controller(run, clock, 1)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(controller.serve)
+            controller.push("a")
+            await settle()
+            tasks.cancel_scope.cancel()
+
+    assert ended.is_set()

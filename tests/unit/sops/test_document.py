@@ -3,6 +3,7 @@
 import base64
 import json
 import secrets
+import traceback
 from datetime import UTC, datetime
 
 import pytest
@@ -191,6 +192,38 @@ def test_a_long_or_broken_name_is_told_in_short() -> None:
     assert len(told) < 600
     assert told.startswith("secret.yaml:1: ???")
     assert told.isascii()
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "ENC[AES256_GCM,data:" + ",iv:" * 10_000 + ",tag:" * 10_000,
+        "ENC[AES256_GCM,data:" * 10_000,
+    ],
+)
+def test_a_value_that_only_begins_as_an_encrypted_one_is_refused_without_a_search(
+    hostile: str,
+) -> None:
+    """With parts that may hold commas this took the third power of the length: weeks."""
+    with pytest.raises(SopsError, match="it is not encrypted"):
+        Cipher(KEY).decrypt(hostile, "a:")
+
+
+def test_a_line_of_quotes_is_refused_without_a_search() -> None:
+    """Else it is read once for each of its quotes, before anybody has shown a key."""
+    content = b"[sops]\nmac=ENC[\n" + b'"' * 1_000_000
+
+    with pytest.raises(SopsError, match="line 3: the line is neither a section"):
+        metadata_of(content, Format.INI)
+
+
+def test_an_error_about_a_value_has_the_value_in_no_cause() -> None:
+    sealed = Cipher(KEY).encrypt("hunter2", "a:", secrets.token_bytes)
+
+    with pytest.raises(SopsError) as error:
+        Cipher(KEY).decrypt(sealed.replace("type:str", "type:float"), "a:")
+
+    assert "hunter2" not in "".join(traceback.format_exception(error.value))
 
 
 def test_a_file_without_encryption_is_refused() -> None:

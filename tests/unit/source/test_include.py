@@ -174,3 +174,43 @@ def test_what_was_put_together_and_lost_since_is_put_together_anew(store: Store)
     store.close()
 
     assert files_of(including(store, {"a": b"own"}, included))["other/x.md"] == b"3"
+
+
+class Late(Exception):  # noqa: N818 - what happens, no error
+    """The time for the fetch is over."""
+
+
+@pytest.mark.parametrize("as_submodule", [True, False])
+def test_what_is_taken_from_elsewhere_is_given_up_when_the_time_is_over(
+    store: Store, tmp_path: Path, as_submodule: bool
+) -> None:
+    """A small pack may stand for a million folders, and a thread cannot be ended from outside."""
+    other = tree_of(Store(tmp_path / "other"), {f"{n}/a.yaml": b"%d" % n for n in range(9)})
+    wanted = Contents(included=(Included("other", other),))
+    if as_submodule:
+        wanted = Contents(submodules=(("one", other), ("two", other)))
+    own = tree_of(store, {"a": b"1"})
+    asked = 0
+
+    def check_cancelled() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise Late
+
+    with pytest.raises(Late):
+        contents(store, own.id, wanted, Limits(), check_cancelled)
+
+    assert not store.contains(other.id)
+
+
+def test_a_submodule_that_stands_at_many_paths_is_taken_once(store: Store, tmp_path: Path) -> None:
+    other = tree_of(Store(tmp_path / "other"), {"a.yaml": b"1"})
+    own, asked = tree_of(store, {"a": b"1"}), []
+    paths = [f"lib-{n}" for n in range(50)]
+    wanted = Contents(is_whole=True, submodules=[(path, other) for path in paths])
+
+    found = contents(store, own.id, wanted, Limits(), lambda: asked.append(1))
+
+    assert set(files_of(GitTree(store, found))) == {"a", *(f"{path}/a.yaml" for path in paths)}
+    assert len(asked) == 1 + 1 + 50  # the copy; then each folder of the result is looked at

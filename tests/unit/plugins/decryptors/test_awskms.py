@@ -194,3 +194,12 @@ async def test_static_credentials_that_are_none_are_named_by_their_key(content: 
 
 def test_nobody_knows_beforehand_which_keys_are_ours() -> None:
     assert DECRYPTOR.held(KeyRing(static())) == frozenset()
+
+
+@pytest.mark.parametrize("text", ["no base64!", "sé"])
+async def test_a_damaged_data_key_is_told_of(text: str) -> None:
+    async with world() as clouds:
+        key = MasterKey("kms", KEY, text)
+
+        with pytest.raises(KeyUnavailable, match="the data key is no base64"):
+            await DECRYPTOR.open(key, KeyRing(static()), clouds.context())

@@ -1,11 +1,12 @@
 """GitHub Apps, against a stand-in that verifies their statements."""
 
 import pytest
+from aiohttp import web
 
 from engine.plugin import Purpose, Scope, TokenUnavailable
 from tests.support.clouds.authority import rsa_pem
 from tests.support.clouds.githubs import GitHub, secret
-from tests.support.clouds.world import world
+from tests.support.clouds.world import Received, world
 
 REPOSITORY = "https://github.com/fleet/fleet"
 
@@ -128,3 +129,19 @@ async def test_what_the_secret_lacks_is_named(data: dict[str, str], problem: str
             await clouds.context().token(
                 "github", None, Scope(Purpose.GIT, REPOSITORY, secret=given)
             )
+
+
+async def test_a_host_that_is_no_github_is_refused_like_one() -> None:
+    """A tenant names the host, so that it may say anything."""
+    async with world() as clouds:
+
+        async def stranger(_: Received) -> web.Response:
+            return web.json_response({"token": "t", "expires_at": "whenever"}, status=201)
+
+        clouds.serve("github.example.com", stranger)
+        scope = scope_of(
+            githubAppInstallationID="77", githubAppBaseURL="https://github.example.com"
+        )
+
+        with pytest.raises(TokenUnavailable, match="'expires_at' is no time"):
+            await clouds.context().token("github", None, scope)
