@@ -8,9 +8,10 @@ import math
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from engine.cluster import ApiError, Client
 from engine.cluster.outbound import Http
@@ -42,6 +43,7 @@ __all__ = [
     "Severity",
     "Token",
     "TokenUnavailable",
+    "identity_at",
     "load",
     "merge",
 ]
@@ -195,6 +197,25 @@ class Decryptor:
     """The recipients that the ring's own keys open: for messages and cache keys."""
     ends: Callable[[KeyRing], Mapping[str, float]] = field(default=lambda ring: {})
     """{recipient: seconds since 1970}: when keys of the ring, public ones too, end, if they do."""
+
+    @classmethod
+    def at(cls, place: str) -> Self:
+        """The one at `module:name`, loaded when it is first used: cryptography weighs megabytes."""
+        loaded: Callable[[], Self] = cache(partial(resolve_name, place))
+        return cls(
+            open=lambda key, ring, ctx: loaded().open(key, ring, ctx),
+            seal=lambda data_key, recipient, ring, ctx: loaded().seal(
+                data_key, recipient, ring, ctx
+            ),
+            held=lambda ring: loaded().held(ring),
+            ends=lambda ring: loaded().ends(ring),
+        )
+
+
+def identity_at(place: str) -> Identity:
+    """The one at `module:name`, loaded when it is first used."""
+    loaded: Callable[[], Identity] = cache(partial(resolve_name, place))
+    return lambda account, scope, ctx: loaded()(account, scope, ctx)
 
 
 @dataclass(frozen=True, slots=True)

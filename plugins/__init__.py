@@ -1,9 +1,7 @@
 """The built-in extensions, each listed here once; they come in as those of third parties do."""
 
-from engine.plugin import Plugin
+from engine.plugin import Decryptor, Plugin, identity_at
 from plugins.checks import decryption, definitions, kubernetes, leases, permissions, unreconciled
-from plugins.decryptors import age, awskms, azurekv, gcpkms, pgp, vault
-from plugins.identities import aws, azure, gcp, generic, github
 
 PLUGIN = Plugin(
     "builtin",
@@ -16,18 +14,18 @@ PLUGIN = Plugin(
         "decryption": decryption.check,
     },
     decryptors={
-        "age": age.DECRYPTOR,
-        "pgp": pgp.DECRYPTOR,
-        "kms": awskms.DECRYPTOR,
-        "gcp_kms": gcpkms.DECRYPTOR,
-        "azure_kv": azurekv.DECRYPTOR,
-        "hc_vault": vault.DECRYPTOR,
+        "age": Decryptor.at("plugins.decryptors.age:DECRYPTOR"),
+        "pgp": Decryptor.at("plugins.decryptors.pgp:DECRYPTOR"),
+        "kms": Decryptor.at("plugins.decryptors.awskms:DECRYPTOR"),
+        "gcp_kms": Decryptor.at("plugins.decryptors.gcpkms:DECRYPTOR"),
+        "azure_kv": Decryptor.at("plugins.decryptors.azurekv:DECRYPTOR"),
+        "hc_vault": Decryptor.at("plugins.decryptors.vault:DECRYPTOR"),
     },
     identities={
-        "aws": aws.token,
-        "azure": azure.token,
-        "gcp": gcp.token,
-        "generic": generic.token,
-        "github": github.token,
+        "aws": identity_at("plugins.identities.aws:token"),
+        "azure": identity_at("plugins.identities.azure:token"),
+        "gcp": identity_at("plugins.identities.gcp:token"),
+        "generic": identity_at("plugins.identities.generic:token"),
+        "github": identity_at("plugins.identities.github:token"),
     },
 )

@@ -9,9 +9,6 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from engine.sops.error import SopsError
 from engine.sops.tree import Moment, Value, to_bytes
 
@@ -35,13 +32,17 @@ _ELSEWHERE: Final = (
 class Cipher:
     """Encrypts and decrypts with one data key."""
 
-    __slots__ = ("_aead",)
+    __slots__ = ("_aead", "_wrong")
 
     def __init__(self, data_key: bytes) -> None:
         """Raises SopsError if these bytes can be no data key."""
         if len(data_key) not in _KEY_BYTES:
             raise SopsError(f"a data key has 32 bytes, this one has {len(data_key)}")
-        self._aead = AESGCM(data_key)
+        # Loaded with the first key: the library weighs 9 MB in each builder.
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        self._aead, self._wrong = AESGCM(data_key), InvalidTag
 
     def decrypt(self, text: str, bound: str) -> tuple[Value, bool]:
         """(the value, whether it is a comment); an empty text stands for itself.
@@ -53,7 +54,7 @@ class Cipher:
         data, nonce, tag, kind = _parts(text)
         try:
             plain = self._aead.decrypt(nonce, data + tag, bound.encode(errors="surrogateescape"))
-        except InvalidTag as error:
+        except self._wrong as error:
             raise SopsError(_ELSEWHERE) from error
         except ValueError as error:
             raise SopsError("its iv has a length that AES-GCM does not know") from error

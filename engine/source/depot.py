@@ -30,8 +30,8 @@ from engine.source.git import Fetched, GitRequest, Tools
 from engine.source.git_pack import Limits
 from engine.source.git_repair import repaired
 from engine.source.git_tree import GitTree
-from engine.source.ssh_login import Algorithms
 from engine.source.ssh_pool import SshConnections
+from engine.source.ssh_server import Algorithms
 from engine.source.storage import ArtifactOwner, ArtifactStorage, Retention
 from engine.source.store import Store
 from engine.source.stores import Stores

@@ -8,8 +8,8 @@ Source: gitprotocol-pack(5), gitprotocol-v2(5); git's connect.c for what is refu
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
-import asyncssh
 from yarl import URL
 
 from engine.source.connection import address_of
@@ -17,10 +17,11 @@ from engine.source.credentials import Credentials
 from engine.source.failures import GitError, URLInvalid, as_told
 from engine.source.git_protocol import Mark, packet_length
 from engine.source.proxies import Proxy
-from engine.source.ssh_channel import Channel
-from engine.source.ssh_hosts import SSH_PORT
-from engine.source.ssh_login import SshServer
 from engine.source.ssh_pool import Running, SshConnections
+from engine.source.ssh_server import SSH_PORT, SshServer
+
+if TYPE_CHECKING:
+    from engine.source.ssh_channel import Channel
 
 _USUAL_USER = "git"
 # Names, addresses and users; none of them is an option, or of interest to a shell.
@@ -134,12 +135,12 @@ class GitSsh:
             if not is_whole:
                 self._stop(is_sound=False)
 
-    async def _check_ended(self, channel: Channel, *, is_expected: bool) -> None:
+    async def _check_ended(self, channel: "Channel", *, is_expected: bool) -> None:
         """Raises GitError if the command should not have ended, or not so."""
         said = await channel.last_words()
         if channel.error is not None:
-            lost = isinstance(channel.error, asyncssh.ConnectionLost)
-            why = "the server, a proxy or a firewall ended it" if lost else str(channel.error)
+            is_lost, error = channel.is_lost, channel.error
+            why = "the server, a proxy or a firewall ended it" if is_lost else str(error)
             raise GitError(
                 f"the connection to '{address_of(self._server.url)}' broke: {as_told(why)}"
             )

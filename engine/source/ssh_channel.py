@@ -28,6 +28,11 @@ class Channel(asyncssh.SSHClientSession[bytes]):
         self.error: Exception | None = None
         """Why the connection broke, None if it did not."""
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection ended without a word."""
+        return isinstance(self.error, asyncssh.ConnectionLost)
+
     async def receive(self) -> bytes:
         """What has been written since, at least a byte; b"" at the end."""
         while not self._waiting and not self._is_ended:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import asyncssh
 
 from engine.source.failures import AuthenticationFailed, GitError
+from engine.source.ssh_server import SSH_PORT
 
-SSH_PORT = 22
 # Strongest first; what an entry names is asked for before the others.
 _ALGORITHMS = (
     "ssh-ed25519",

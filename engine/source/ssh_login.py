@@ -8,52 +8,22 @@ import getpass
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import anyio
 import asyncssh
 from anyio import to_thread
-from yarl import URL
 
 from engine.source.connection import CONNECT_TIMEOUT, address_of, not_reached
-from engine.source.credentials import Credentials
 from engine.source.failures import AuthenticationFailed, GitError, as_told
-from engine.source.proxies import Proxy
 from engine.source.ssh_hosts import Trusted, distrusted, trusted
 from engine.source.ssh_passphrase import check_work
+from engine.source.ssh_server import Algorithms, SshServer
 from engine.source.tunnel import Tunnel
 
 _KEEPALIVE = 30.0  # seconds; firewalls forget idle connections after some minutes
 _SECRET = "in the Secret named by spec.secretRef"  # noqa: S105 - no password
 
 logging.getLogger("asyncssh").setLevel(logging.WARNING)  # else a line for every step of each login
-
-
-@dataclass(frozen=True, slots=True)
-class Algorithms:
-    """What may be used; empty: what the library prefers.
-
-    kex: of key exchange.   host_keys: of the server's key.
-    """
-
-    kex: tuple[str, ...] = ()
-    host_keys: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SshServer:
-    """Where to log in, and as whom; equal for those who may share a connection."""
-
-    host: str
-    port: int
-    user: str
-    credentials: Credentials = field(repr=False)
-    proxy: Proxy | None = None
-
-    @property
-    def url(self) -> URL:
-        """Its address, without a path."""
-        return URL.build(scheme="ssh", host=self.host, port=self.port)
 
 
 async def logged_in(server: SshServer, algorithms: Algorithms) -> asyncssh.SSHClientConnection:

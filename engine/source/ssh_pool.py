@@ -6,16 +6,21 @@ opened it, to whoever uses it.
 
 import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import anyio
-import asyncssh
+from anyio import to_thread
 
 from engine.source.connection import address_of
 from engine.source.failures import GitError, as_told
-from engine.source.ssh_channel import Channel
-from engine.source.ssh_login import Algorithms, SshServer, logged_in
+from engine.source.ssh_server import Algorithms, SshServer
+
+if TYPE_CHECKING:
+    import asyncssh
+
+    from engine.source.ssh_channel import Channel
 
 KEEP = 300.0
 """Seconds that an unused connection stays open: most intervals are shorter, most firewalls'
@@ -32,7 +37,7 @@ class _Kept:
     """An open connection; users: commands that run over it."""
 
     server: SshServer
-    connection: asyncssh.SSHClientConnection = field(repr=False)
+    connection: "asyncssh.SSHClientConnection" = field(repr=False)
     opened_at: float
     users: int = 0
     is_sound: bool = True
@@ -101,13 +106,14 @@ class SshConnections:
         """Begin a command on the server.  Raises GitError."""
         while True:
             kept = await self._lent(server)
+            channel = _channel()
             was_new, kept.is_new = kept.is_new, False
             limit = None if was_new else self._patience
             found: asyncssh.SSHClientSession[bytes] | None = None
             try:
                 with anyio.move_on_after(limit):
                     _, found = await kept.connection.create_session(
-                        Channel, command, env=environment, encoding=None, request_pty=False
+                        channel, command, env=environment, encoding=None, request_pty=False
                     )
             except Exception as error:  # the library raises whatever a server's bytes lead to
                 if was_new:
@@ -118,7 +124,7 @@ class SshConnections:
             finally:
                 if found is None:
                     self._given_back(kept, is_sound=False)
-            if isinstance(found, Channel):
+            if isinstance(found, channel):
                 return Running(found, kept, self._given_back)
 
     async def _lent(self, server: SshServer) -> _Kept:
@@ -157,7 +163,8 @@ class SshConnections:
         opening = self._opening[server] = _Opening()
         self._logins += 1
         try:
-            connection = await logged_in(server, self._algorithms)
+            log_in = await to_thread.run_sync(_login)
+            connection = await log_in(server, self._algorithms)
         except GitError as error:
             opening.error = error
             raise
@@ -201,7 +208,7 @@ class SshConnections:
 class Running:
     """A command under way, to be ended by whoever began it."""
 
-    channel: Channel
+    channel: "Channel"
     _kept: _Kept = field(repr=False)
     _give_back: Callable[..., None] = field(repr=False)
 
@@ -209,3 +216,18 @@ class Running:
         """Stop it.  is_sound: the server did as it should, so the connection may be used again."""
         self.channel.close()
         self._give_back(self._kept, is_sound=is_sound)
+
+
+# The library weighs 13 MB and takes 0.2 s to load: only who uses ssh pays for it.
+
+
+def _login() -> "Callable[[SshServer, Algorithms], Awaitable[asyncssh.SSHClientConnection]]":
+    from engine.source.ssh_login import logged_in
+
+    return logged_in
+
+
+def _channel() -> "type[Channel]":
+    from engine.source.ssh_channel import Channel
+
+    return Channel

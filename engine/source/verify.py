@@ -14,8 +14,6 @@ from engine.source.failures import (
     InvalidTagSignature,
     InvalidVerificationMode,
 )
-from engine.source.signature_openpgp import verified_openpgp
-from engine.source.signature_ssh import verified_ssh
 from engine.source.signed import (
     Form,
     GitObject,
@@ -105,6 +103,9 @@ class Trust:
                     "PGP signature detected but no PGP public keys found in secret "
                     "(keys with .asc suffix)"
                 )
+            # Loaded here: libraries of 10 MB that most repositories need not.
+            from engine.source.signature_openpgp import verified_openpgp
+
             return _named(what, lambda: verified_openpgp(signed, self.rings, self.now))
         if signed.form is Form.SSH:
             if not self.keys:
@@ -112,6 +113,8 @@ class Trust:
                     "SSH signature detected but no SSH public keys found in secret "
                     "(keys with .sshpub suffix)"
                 )
+            from engine.source.signature_ssh import verified_ssh
+
             return _named(f"{what} SSH signature", lambda: verified_ssh(signed, self.keys))
         raise Unverified(f"unsupported signature type: {signed.form}")
 

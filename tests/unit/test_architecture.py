@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -120,3 +122,14 @@ def test_a_lock_pins_what_pyproject_asks_for_by_hash_and_names_no_index(
     assert names <= pinned
     assert "://" not in text
     assert text.count("--hash=sha256:") >= len(pinned)
+
+
+def test_the_start_loads_no_cryptography() -> None:
+    """It is loaded for the first ssh URL, signature or encrypted file: 40 MB that few need."""
+    heavy = ("asyncssh", "cryptography", "pyrage", "pysequoia")
+    code = (
+        "import sys, engine.app, engine.reconcile.builder; from engine.plugin import load; load();"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

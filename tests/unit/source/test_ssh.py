@@ -19,8 +19,8 @@ from engine.source.failures import (
     URLInvalid,
 )
 from engine.source.ssh import upload_pack
-from engine.source.ssh_login import Algorithms
 from engine.source.ssh_pool import SshConnections
+from engine.source.ssh_server import Algorithms
 from engine.source.transport import secrets_in, without_secrets
 from tests.support.ssh_git import (
     CLIENT,

@@ -20,8 +20,8 @@ from engine.source.git_pack import Limits
 from engine.source.git_protocol import Mark, packet
 from engine.source.git_refs import Reference
 from engine.source.ssh import GitSsh
-from engine.source.ssh_login import SshServer
 from engine.source.ssh_pool import SshConnections
+from engine.source.ssh_server import SshServer
 from tests.support.ssh_git import CLIENT, HOST, Server, SshGit, known_hosts, serve_asyncssh, talk
 from tests.unit.source.conftest import Fetcher
 

@@ -9,8 +9,9 @@ from asyncssh.packet import String, UInt32
 
 from engine.source.credentials import Credentials
 from engine.source.failures import AuthenticationFailed, GitError
-from engine.source.ssh_login import Algorithms, SshServer, logged_in
+from engine.source.ssh_login import logged_in
 from engine.source.ssh_passphrase import check_work
+from engine.source.ssh_server import Algorithms, SshServer
 
 KEY = asyncssh.generate_private_key("ssh-ed25519")
 
