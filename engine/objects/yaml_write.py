@@ -13,6 +13,7 @@ from engine.objects.scalars import as_json_number, float_text
 from engine.objects.yaml_strings import is_harmless, render
 
 _SIMPLE_KEY_BYTES: Final = 128
+_MAPS: Final = (dict, Mapping)  # a dict is told at once, a Mapping takes a registry
 
 
 def dump(obj: Any) -> str:
@@ -27,7 +28,7 @@ def dump(obj: Any) -> str:
 
 def _write(value: Any, indent: int, lead: str, out: list[str]) -> None:
     """Append a value after `lead`, the text that its line starts with; indent: of its entries."""
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, _MAPS) and value:
         _write_mapping(value, indent, lead, out)
     elif _is_list(value) and value:
         _write_sequence(value, indent, lead, out)
@@ -43,9 +44,12 @@ def _write_mapping(obj: Mapping[str, Any], indent: int, lead: str, out: list[str
         if name is None:
             _write(key, indent + 2, f"{lead}? ", out)
             _write(value, indent + 2, f"{margin}: ", out)
-        elif isinstance(value, str) and is_harmless(value):
-            out.append(f"{lead}{name}: {value}\n")
-        elif isinstance(value, Mapping) and value:
+        elif isinstance(value, str):
+            text = value
+            if not is_harmless(value):
+                text = render(value, len(lead) + len(name) + 2, indent + 2)
+            out.append(f"{lead}{name}: {text}\n")
+        elif isinstance(value, _MAPS) and value:
             out.append(f"{lead}{name}:\n")
             _write_mapping(value, indent + 2, margin + "  ", out)
         elif _is_list(value) and value:
@@ -81,7 +85,7 @@ def _leaf(value: Any, column: int, indent: int) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return _number(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, _MAPS):
         return "{}"
     if _is_list(value):
         return "[]"

@@ -4,12 +4,13 @@ from engine.render.decrypt import Keys
 from engine.render.decrypt_keys import Decrypting, SealedKey
 from engine.render.generate import Request
 from engine.render.kustomize import Lacking, Needs
-from engine.render.pipeline import Remotes, Rendered, RenderedObject, render
+from engine.render.pipeline import Memory, Remotes, Rendered, RenderedObject, render
 
 __all__ = [
     "Decrypting",
     "Keys",
     "Lacking",
+    "Memory",
     "Needs",
     "Remotes",
     "Rendered",

@@ -17,7 +17,7 @@ from typing import Any
 from engine.api.meta import DECRYPT, DISABLED
 from engine.errors import BuildFailed, Failure
 from engine.objects.ref import Object
-from engine.render.decrypt_cache import Decrypt, decrypted_anew
+from engine.render.decrypt_cache import Decrypt
 from engine.render.decrypt_files import NAME, Manifests, place_of, recognised, refusal
 from engine.render.decrypt_keys import Decrypting, Opened, SealedKey
 from engine.render.decrypt_words import Words
@@ -49,10 +49,10 @@ class Keys:
 class Opener:
     """What decrypts for one build."""
 
-    def __init__(self, how: Decrypting, keys: Keys, decrypt: Decrypt = decrypted_anew) -> None:
-        """decrypt: `decrypted_anew`, or what remembers."""
+    def __init__(self, how: Decrypting, keys: Keys, decrypt: Decrypt, words: Words) -> None:
+        """decrypt: `decrypted_anew`, or what remembers.  words: is told what was decrypted."""
         self._how, self._keys, self._decrypt = how, keys, decrypt
-        self._words = Words()
+        self._words = words
         self._lacking: dict[SealedKey, None] = {}
         self._used: dict[SealedKey, None] = {}
         self._manifests = Manifests()
@@ -75,15 +75,6 @@ class Opener:
         """What only those know who can decrypt all that was decrypted; empty if nothing was."""
         ids = sorted(key.id for key in self._used)
         return b"".join(self._keys.data_keys[each] for each in ids)
-
-    @property
-    def has_opened(self) -> bool:
-        """Whether there is anything to hide."""
-        return bool(self._count)
-
-    def hidden(self, message: str) -> str:
-        """The message without anything that was decrypted."""
-        return self._words.hidden(message)
 
     def noted(self, content: bytes, file: str) -> bytes:
         """The content of a file of manifests, as it is: its objects are decrypted later."""
@@ -166,7 +157,7 @@ class Opener:
         """A Secret whose values may be encrypted files."""
         data: dict[str, Any] = dict(obj["data"])
         for name, value in obj["data"].items():
-            content = _decoded(value)
+            content = decoded_value(value)
             form = marked_format(content) if NAME in content else None
             if form is None:
                 continue
@@ -208,21 +199,21 @@ class Opener:
 
 
 @contextmanager
-def discreet(opener: Opener | None) -> Iterator[None]:
-    """What is raised inside quotes nothing that was decrypted."""
+def discreet(words: Words) -> Iterator[None]:
+    """What is raised inside quotes nothing that is secret."""
     try:
         yield
     except BuildFailed as failure:
-        if opener is None or not opener.has_opened:
+        if not words.has_secrets:
             raise
-        raise type(failure)(opener.hidden(failure.message)) from None
+        raise type(failure)(words.hidden(failure.message)) from None
     except (Failure, Lacking, MemoryError):
         raise
     except Exception as bug:
-        if opener is None or not opener.has_opened:
+        if not words.has_secrets:
             raise
         hidden = RuntimeError(
-            f"{type(bug).__name__}; its text may hold what was decrypted, and is left out"
+            f"{type(bug).__name__}; its text may hold what is secret, and is left out"
         )
         hidden.add_note("".join(format_tb(bug.__traceback__)))
         raise hidden from None
@@ -245,7 +236,7 @@ def is_refused(obj: Object) -> bool:
     return is_secret and "sops" in obj and not has_opted_out(obj)
 
 
-def _decoded(value: object) -> bytes:
+def decoded_value(value: object) -> bytes:
     """What base64 stands for; nothing if it is none, which applying will say."""
     try:
         return b64decode(value) if isinstance(value, str) else b""

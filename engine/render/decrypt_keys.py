@@ -52,8 +52,9 @@ class Decrypting:
 class Opened:
     """What a build has decrypted.
 
-    values: each text that was encrypted, for `mask`.  files: of those that were decrypted before
-    the build.  keys: of all that was decrypted.  count: files, objects and values of Secrets.
+    values: each text that was encrypted, or made of a secret variable, for `mask`.  files: of
+    those that were decrypted before the build.  keys: of all that was decrypted.  count: files,
+    objects and values of Secrets.
     """
 
     values: tuple[str, ...] = field(default=(), repr=False)

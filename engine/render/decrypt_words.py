@@ -1,4 +1,4 @@
-"""Keep what was decrypted out of the errors of a build.
+"""Keep what was decrypted, and what secret variables became, out of the errors of a build.
 
 A decrypted patch may be malformed, name an object that is not there, or be refused by what it
 patches: the error then quotes it.  Hidden is each value that was encrypted; and whatever an error
@@ -14,6 +14,7 @@ from typing import Any
 
 from engine.objects.manifests import ManifestError, parse
 from engine.objects.redact import MASK, mask
+from engine.render.secret_variables import LONGEST, SecretVariables
 from engine.sops import Format
 
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\$\{[^\s,;]*")
@@ -24,25 +25,29 @@ _SEALED_PREFIX = "ENC["
 _CUT = " [...] "
 _SHORTEST = 3
 """Characters below which a value is not masked wherever it stands (`redact.mask`)."""
-_LONGEST = 48 * 1024
-"""Characters of a value that are masked: more than any message has.  A multiple of 3, as base64 of
-the beginning must be the beginning of base64."""
 _PLAIN_WORD = 4
 """Characters from which on a quoted text that the encrypted file has too is taken for public."""
 
 
 class Words:
-    """What one build has decrypted, in the forms in which an error may quote it."""
+    """What is secret of one build, in the forms in which an error may quote it."""
 
-    def __init__(self) -> None:
+    def __init__(self, variables: SecretVariables | None = None) -> None:
+        """variables: told of what was made of secret ones, as long as the build goes on."""
+        self._variables = variables or SecretVariables()
         self._values: dict[str, None] = {}
         self._texts: list[tuple[str, str]] = []  # (plain, what the encrypted form says openly)
         self._files: set[str] = set()
 
     @property
     def values(self) -> tuple[str, ...]:
-        """Each text that was encrypted, for `mask`."""
-        return tuple(self._values)
+        """Each text that was encrypted, or made of a secret variable, for `mask`."""
+        return tuple(self._values | self._variables.made)
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether there is anything to hide."""
+        return bool(self._texts or self._variables.made)
 
     @property
     def files(self) -> frozenset[str]:
@@ -69,12 +74,12 @@ class Words:
         self._add([text])
 
     def _add(self, values: "Iterator[str] | list[str]") -> None:
-        kept = (value[:_LONGEST] for value in values if len(value) >= _SHORTEST)
+        kept = (value[:LONGEST] for value in values if len(value) >= _SHORTEST)
         self._values |= dict.fromkeys(kept)
 
     def hidden(self, message: str) -> str:
         """The message without anything that was decrypted."""
-        if not self._texts:
+        if not self.has_secrets:
             return message
         lines = mask(message, self.values).split("\n")
         return "\n".join(map(self._hidden_line, lines))

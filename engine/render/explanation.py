@@ -5,7 +5,7 @@ what was decrypted, is in it.  Source: design section 4, provenance.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.objects.manifests import Document
@@ -26,7 +26,7 @@ from engine.render.kustomize.provenance_tree import (
     gone_of,
     path_text,
 )
-from engine.render.pipeline import Remotes, render
+from engine.render.pipeline import Memory, Remotes, render
 from engine.render.stories import DECRYPTION, Stories
 from engine.source.tree import Tree
 
@@ -94,11 +94,13 @@ class Explained:
 
         A removed field's is that of who removed it.
         """
-        places = {field.path: field.set_at for field in self.fields}
-        if places.get(path):
-            return places[path]
-        below = (place for each, place in places.items() if place and _is_below(each, path))
-        return next(below, "") or self.origin
+        places = {field.path: field.set_at for field in self.fields if field.set_at}
+        while path:
+            below = (place for each, place in places.items() if _is_below(each, path))
+            if place := places.get(path) or next(below, ""):
+                return place
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        return self.origin
 
 
 def _is_below(path: str, above: str) -> bool:
@@ -129,7 +131,10 @@ def explain(
     how = how or Explainer()
     text = Text(how.file.file, how.content, how.file) if how.file is not None else None
     stories = Stories(request, text)
-    rendered = render(tree, request, remotes, parse=how.parse, decrypt=how.decrypt, stories=stories)
+    request = replace(request, secret_variables=request.secret_variables | frozenset(how.hidden))
+    rendered = render(
+        tree, request, remotes, memory=Memory(how.parse), decrypt=how.decrypt, stories=stories
+    )
     for story in stories.told:
         _label(story, how.labels)
     secrets = [text for story in stories.told for text in _secrets_in(story.node)]

@@ -38,6 +38,8 @@ class Request:
 
     variables: by name, all sources merged, newlines removed; None: `postBuild` is not set.
     looked_in: where they come from, for messages.
+    secret_variables: names of those whose values nobody must see.  seal: what only those know who
+    may see them; the digest of a build that uses one is keyed with it.
     always: substitute even if there are no variables (`substituteStrategy: Always`).
     strict: a variable that is not set and has no default is an error.
     decryption: None: what is encrypted stays so.
@@ -55,6 +57,8 @@ class Request:
     common_metadata: CommonMetadata = field(default_factory=CommonMetadata)
     variables: Mapping[str, str] | None = field(default=None, repr=False)  # may be secret
     looked_in: tuple[str, ...] = ()
+    secret_variables: frozenset[str] = frozenset()
+    seal: bytes = field(default=b"", repr=False)
     always: bool = False
     strict: bool = True
     no_remote_bases: bool = False

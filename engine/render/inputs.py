@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -89,6 +90,13 @@ class Inputs:
         )
 
 
+@dataclass(slots=True)
+class Apart:
+    """What is noted of a part of a build; is_local: nothing from outside of the tree was wanted."""
+
+    is_local: bool = True
+
+
 class Recorder:
     """A Tree that notes what it is asked for."""
 
@@ -97,6 +105,7 @@ class Recorder:
         self._tree = tree
         self._max_files = max_files
         self._count = count(1)
+        self._counted: set[str] = set()
         self._files: dict[str, str] = {}
         self._listings: dict[str, str] = {}
         self._probes: dict[str, str] = {}
@@ -104,6 +113,7 @@ class Recorder:
         self._bases: dict[str, Recorder] = {}
         self._downloads: dict[str, str] = {}
         self._is_base = self._is_pinned = False
+        self._apart: list[Apart] = []  # the parts that are being built, the outermost first
 
     @property
     def id(self) -> str:
@@ -145,12 +155,53 @@ class Recorder:
         if path not in self._files:
             entry = self._at(path)
             self._files[path] = entry.id if entry else ""
-            if next(self._count) > self._max_files:
-                raise TooManyFiles(
-                    f"{path!r} is one file too many: a build may read {self._max_files:,}; split "
-                    "it into several Kustomizations"
-                )
+            self._count_file(path)
         return content
+
+    def _count_file(self, path: str) -> None:
+        """Raises TooManyFiles."""
+        if path in self._counted:
+            return
+        self._counted.add(path)
+        if next(self._count) > self._max_files:
+            raise TooManyFiles(
+                f"{path!r} is one file too many: a build may read {self._max_files:,}; split "
+                "it into several Kustomizations"
+            )
+
+    @contextmanager
+    def apart(self) -> Iterator[Apart]:
+        """While inside, `inputs` are those of this part; afterwards they are the whole build's."""
+        files, listings, probes = self._files, self._listings, self._probes
+        self._files, self._listings, self._probes = {}, {}, {}
+        apart = Apart()
+        self._apart.append(apart)
+        try:
+            yield apart
+        finally:
+            self._apart.pop()
+            self._files, self._listings, self._probes = (
+                files | self._files,
+                listings | self._listings,
+                probes | self._probes,
+            )
+
+    def leave(self) -> None:
+        """Note that something from outside of the tree is wanted."""
+        for apart in self._apart:
+            apart.is_local = False
+
+    def note(self, inputs: Inputs) -> None:
+        """Note what a part has read that need not be built.  May raise TooManyFiles."""
+        for path in inputs.files:
+            self._count_file(path)
+        self._files |= inputs.files
+        self._listings |= inputs.listings
+        self._probes |= inputs.probes
+
+    def would_hold(self, inputs: Inputs) -> bool:
+        """True if a part would find the same here; nothing is noted."""
+        return inputs.hold_in(self._tree)
 
     def _at(self, path: str) -> Entry | None:
         """What stands there; the same place is asked for again and again."""

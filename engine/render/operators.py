@@ -51,7 +51,7 @@ def substring(value: str, arguments: Sequence[str]) -> str:
         start = max(0, len(data) + start)
     end = start + size[0] if size else len(data)
     if size and end < len(data) and end < start:
-        raise OperatorError(f"negative length {size[0]} of a substring")
+        raise OperatorError(f"negative length {arguments[1]} of a substring")
     return data[start:end].decode(errors="replace")
 
 

@@ -6,33 +6,32 @@ and given in `Remotes` the next time.  Source: flux-behaviour.md, sections 4.5, 
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from engine.api.meta import DISABLED, SUBSTITUTE, has_mark
 from engine.errors import BuildFailed
-from engine.objects.manifests import Path, dump
+from engine.objects.manifests import dump
 from engine.objects.ref import Object, Ref
+from engine.render.cache import ParsedFiles
 from engine.render.checked import problem_of
 from engine.render.decrypt import Keys, Opener, discreet
 from engine.render.decrypt_cache import Decrypt, decrypted_anew
 from engine.render.decrypt_keys import Opened
+from engine.render.decrypt_words import Words
 from engine.render.generate import Request, folder_of, kustomization_of
 from engine.render.inputs import Inputs, Recorder, TooManyFiles
 from engine.render.kustomize import KustomizeError, Lacking, Options, Reach, Resource, build
+from engine.render.kustomize.built_bases import BuiltBases
 from engine.render.kustomize.errors import listed
 from engine.render.kustomize.model.reading import Parse, read
 from engine.render.kustomize.provenance import Trace
 from engine.render.normalise import normalised
+from engine.render.secret_variables import SecretVariables
 from engine.render.stories import Stories
 from engine.render.variables import Places, Unset, Where, substituted
 from engine.source.tree import Tree
-
-
-def _nowhere(_: Path) -> str:
-    """Where a field stands, for who does not know."""
-    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,20 @@ class Remotes:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """What builds remember of each other; see `Reach` for both."""
+
+    parse: Parse = read
+    bases: BuiltBases | None = None
+
+    @classmethod
+    def of(cls, max_bytes: int) -> Self:
+        """One for many builds; max_bytes: of it all, about, 0 remembers nothing."""
+        half = max_bytes // 2
+        return cls(ParsedFiles(half), BuiltBases(half)) if half else cls()
+
+
+@dataclass(frozen=True, slots=True)
 class RenderedObject:
     """An object to apply; origin: `file:line` of the source, the file alone if it was generated.
 
@@ -60,6 +73,10 @@ class RenderedObject:
     origin: str
     encrypted: bool = False
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Object, str, bool]]:
+        """Ten of them cross from a builder for a build, and dataclasses take their time."""
+        return type(self), (self.obj, self.origin, self.encrypted)
+
     @property
     def ref(self) -> Ref:
         """Which object it is."""
@@ -70,7 +87,8 @@ class RenderedObject:
 class Rendered:
     """The result; digest: `sha256:<hex>` of the built YAML stream; inputs: what it depends on.
 
-    The digest of what was decrypted cannot be compared with guesses: data keys are part of it.
+    The digest of what was decrypted, or has a secret variable in it, cannot be compared with
+    guesses: data keys and `Request.seal` are part of it.
     """
 
     objects: tuple[RenderedObject, ...]
@@ -84,43 +102,49 @@ def render(
     request: Request,
     remotes: Remotes | None = None,
     *,
-    parse: Parse = read,
+    memory: Memory | None = None,
     decrypt: Decrypt = decrypted_anew,
     stories: Stories | None = None,
 ) -> Rendered:
     """The objects of the request, in the build's order, no two with the same Ref.
 
-    parse: see `Reach`.  decrypt: one that remembers may serve any number of builds.
+    memory: what builds remember of each other.  decrypt: one that remembers may serve any number
+    of builds.
     stories: is told where everything comes from, object by object.
     Raises ArtifactFailed if the path is missing, BuildFailed, or Lacking with all that is to be
     fetched before the next try.
     """
-    recorder, remotes = Recorder(tree), remotes or Remotes()
+    recorder, remotes, memory = Recorder(tree), remotes or Remotes(), memory or Memory()
     folder = folder_of(recorder, request.path)
-    how = request.decryption
-    opener = Opener(how, remotes.keys, decrypt) if how is not None else None
+    how, variables = request.decryption, SecretVariables(request.secret_variables)
+    words = Words(variables)
+    opener = Opener(how, remotes.keys, decrypt, words) if how is not None else None
 
     def built(trace: Trace | None) -> Sequence[Resource]:
-        return _built(recorder, folder, request, _reach(remotes, parse, opener), trace)
+        return _built(recorder, folder, request, _reach(remotes, memory, opener), trace)
 
-    with discreet(opener):
+    with discreet(words):
         try:
             resources = built(stories.trace if stories is not None else None)
-            telling = _Telling(stories, Places(len(resources), built))
+            telling = _Telling(stories, Places(len(resources), built), variables)
             objects, digest = _finished(resources, request, opener, telling)
         except RecursionError as error:
             raise BuildFailed("kustomize build failed: an object is nested too deep") from error
         _check_unique(objects)
-    opened = opener.opened if opener is not None else Opened()
+    opened = opener.opened if opener is not None else Opened(words.values)
     return Rendered(tuple(objects), digest, recorder.inputs, opened)
 
 
 @dataclass(frozen=True, slots=True)
 class _Telling:
-    """Who is told what becomes of an object, and who knows where its fields stand."""
+    """Who is told what becomes of an object, and who knows where its fields stand.
+
+    variables: is told what was made of those that are secret.
+    """
 
     stories: Stories | None
     places: Places
+    variables: SecretVariables
 
 
 def _finished(
@@ -133,7 +157,7 @@ def _finished(
     for number, resource in enumerate(resources):
         try:
             built = _decrypted(_rendered(resource), resource, opener, stories)
-            made, text = post_build(built, request, telling.places.of(number))
+            made, text = _post_build(built, request, telling, number)
             applicable = list(_applicable(made, request))
         except BuildFailed as failure:
             failures.append(failure)
@@ -147,6 +171,7 @@ def _finished(
     if failures:
         raise BuildFailed(_all_of(failures, request))
     secret = opener.secret if opener is not None else b""
+    secret += request.seal if telling.variables.made else b""
     value = hmac.digest(secret, digest.digest(), "sha256") if secret else digest.digest()
     return objects, f"sha256:{value.hex()}"
 
@@ -178,13 +203,14 @@ def _all_of(failures: Sequence[BuildFailed], request: Request) -> str:
     return problems
 
 
-def _reach(remotes: Remotes, parse: Parse, opener: Opener | None) -> Reach:
+def _reach(remotes: Remotes, memory: Memory, opener: Opener | None) -> Reach:
     return Reach(
         root_only=False,
         bases=remotes.bases,
         files=remotes.files,
         failures=remotes.failures,
-        parse=parse,
+        parse=memory.parse,
+        built=memory.bases,
         opener=opener,
     )
 
@@ -214,17 +240,17 @@ def _rendered(resource: Resource) -> RenderedObject:
     return RenderedObject(resource.obj, str(resource.position), is_encrypted)
 
 
-def post_build(
-    made: RenderedObject, request: Request, place: Callable[[Path], str] = _nowhere
+def _post_build(
+    made: RenderedObject, request: Request, telling: _Telling, number: int
 ) -> tuple[RenderedObject, str]:
     """(the object with its variables replaced, its YAML text).  Raises BuildFailed.
 
-    An object that is still encrypted, or opted out, stays as it is.  place: see `Where`.
+    An object that is still encrypted, or opted out, stays as it is.  number: of the object.
     """
     if made.encrypted or has_mark(made.obj, SUBSTITUTE, DISABLED):
         return made, dump(made.obj)
-    where = Where(_named(made.obj), made.origin, place)
-    obj, text = substituted(made.obj, request, where)
+    where = Where(_named(made.obj), made.origin, telling.places.of(number))
+    obj, text = substituted(made.obj, request, where, telling.variables)
     return (made if obj is made.obj else replace(made, obj=obj)), text
 
 
@@ -255,7 +281,8 @@ def _applicable(made: RenderedObject, request: Request) -> Iterator[RenderedObje
                 )
             yield from _applicable(replace(made, obj=item), request)
     elif not _is_kustomization(obj):
-        yield replace(made, obj=_labelled(normalised(obj), request))
+        applied = _labelled(normalised(obj), request)
+        yield RenderedObject(applied, made.origin, made.encrypted)
 
 
 def _is_kustomization(obj: Object) -> bool:

@@ -54,8 +54,10 @@ class Stories:
         for obj in objects:
             node = next(node for node in nodes if _identity(node.plain()) == _identity(obj))
             nodes.remove(node)
-            _carry_texts(node)
-            node = followed(node, normalised(node.plain()), lambda *_: (_NORMALISED, ""))
+            whole = normalised(node.plain())
+            if "stringData" not in whole:
+                _carry_texts(node)
+            node = followed(node, whole, lambda *_: (_NORMALISED, ""))
             self.told.append(replace(story, node=followed(node, obj, self._metadata)))
 
     def _variables(self, _: Path, old: Any, __: Any) -> tuple[Setter, str]:

@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from engine.render.operators import DEFAULTS, OPERATORS, OperatorError, check_length
+from engine.render.operators import DEFAULTS, OPERATORS, OperatorError, check_length, default
+from engine.render.secret_variables import SecretVariables
 
 NAME = re.compile(r"[_A-Za-z][_A-Za-z0-9]*")
 """What a variable may be called."""
@@ -41,21 +42,24 @@ class SubstitutionError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def substitute(text: str, variables: Mapping[str, str], strict: bool) -> str:
+def substitute(
+    text: str, variables: Mapping[str, str], strict: bool, secret: SecretVariables | None = None
+) -> str:
     """The text with all variables replaced.
 
     strict: a variable that is not set is an error unless the operator gives a default, else it
-    reads as empty.  Raises SubstitutionError naming all such variables, or the first place of bad
-    syntax.
+    reads as empty.  secret: is told what was made of those that are secret, also if something is
+    wrong.  Raises SubstitutionError naming all such variables, or the first place of bad syntax.
     """
     if "$" not in text:
         return text
-    walk = _Evaluation(text, variables, strict=strict)
+    walk = _Evaluation(text, variables, secret or SecretVariables(), strict=strict)
     parts: list[str] = []
     length = 0
     for part in _Parser(text).parts():
-        parts.append(walk.value(part))
+        parts.append(walk.part(part))
         length += len(parts[-1])
+    walk.end()
     try:
         check_length(length)
     except OperatorError as error:
@@ -78,22 +82,52 @@ class _Call:
 class _Evaluation:
     """Replaces calls; what cannot be replaced is noted and reads as empty."""
 
-    def __init__(self, text: str, variables: Mapping[str, str], *, strict: bool) -> None:
-        self._text, self._variables = text, variables
+    def __init__(
+        self, text: str, variables: Mapping[str, str], secret: SecretVariables, *, strict: bool
+    ) -> None:
+        self._text, self._variables, self._secret = text, variables, secret
         self._strict = strict
+        self._run: list[str] = []  # secret texts that stand side by side
         self.problems: list[Problem] = []
 
-    def value(self, part: str | _Call) -> str:
-        """What stands in its place."""
+    def part(self, part: str | _Call) -> str:
+        """What stands in its place; the parts of a text in their order."""
+        value, is_secret = self._value(part)
+        if is_secret:
+            self._run.append(value)
+        elif value:
+            self.end()
+        return value
+
+    def end(self) -> None:
+        """Whatever was secret ends here: two halves make a whole."""
+        if len(self._run) > 1:
+            self._secret.note("".join(self._run))
+        self._run.clear()
+
+    def _value(self, part: str | _Call) -> tuple[str, bool]:
+        """(what stands in its place, whether it is secret)."""
         if isinstance(part, str):
-            return part
-        arguments = [self.value(item) for item in part.arguments]
+            return part, False
+        arguments, are_secret = [], False
+        for item in part.arguments:
+            argument, is_secret = self._value(item)
+            arguments.append(argument)
+            are_secret |= is_secret
         try:
             check_length(sum(map(len, arguments)))
-            return OPERATORS[part.operator](self._variable(part), arguments)
+            own = self._variable(part)
+            value = OPERATORS[part.operator](own, arguments)
         except OperatorError as error:
             self.problems.append(self._problem(f"${{{part.name}}}: {error}", part))
-        return ""
+            return "", False
+        if part.name not in self._secret.names:
+            is_secret = are_secret and value != own
+        else:
+            is_secret = bool(own) or are_secret or OPERATORS[part.operator] is not default
+        if is_secret:
+            self._secret.note(value)
+        return value, is_secret
 
     def _variable(self, part: _Call) -> str:
         value = self._variables.get(part.name)

@@ -6,7 +6,9 @@ Source: fluxcd/pkg kustomize (SubstituteVariables), flux-behaviour 4.7.
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from engine.errors import BuildFailed
 from engine.objects.manifests import ManifestError, Path, dump, load, parse
@@ -16,6 +18,7 @@ from engine.render.generate import Request
 from engine.render.kustomize import Resource
 from engine.render.kustomize.errors import MAX_PROBLEMS, called, listed, nearest
 from engine.render.kustomize.provenance import Trace
+from engine.render.secret_variables import SecretVariables, reread
 from engine.render.substitute import NAME, Problem, SubstitutionError, substitute
 
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
@@ -83,17 +86,25 @@ class Places:
         return place
 
 
-def substituted(obj: Object, request: Request, where: Where) -> tuple[Object, str]:
-    """(the object with its variables replaced, its YAML text).  Raises BuildFailed, Unset."""
+def substituted(
+    obj: Object, request: Request, where: Where, secret: SecretVariables
+) -> tuple[Object, str]:
+    """(the object with its variables replaced, its YAML text).  Raises BuildFailed, Unset.
+
+    secret: is told what was made of secret variables.
+    """
     text, variables = dump(obj), request.variables
     if variables is None or not (variables or request.always):
         return obj, text
     before = f"post build failed for {where}: "
     _check_names(variables, before)
+    here = SecretVariables(secret.names)
     try:
-        replaced = substitute(text, variables, request.strict)
+        replaced = substitute(text, variables, request.strict, here)
     except SubstitutionError as error:
         raise _unresolved(error, text, variables, where, before) from error
+    finally:
+        secret.made |= here.made
     if replaced == text:
         return obj, text
     try:
@@ -101,10 +112,22 @@ def substituted(obj: Object, request: Request, where: Where) -> tuple[Object, st
     except ManifestError as error:
         shown = _shown(error, text, replaced, where)
         raise BuildFailed(f"{before}envsubst error: YAMLToJSON: {shown}") from error
+    if here.made:
+        for value in reread(load(text), made, partial(_secret_text, request, here)):
+            secret.note(value)
     problem = problem_of(made) if isinstance(made, dict) else "no object is left"
     if problem:
         raise BuildFailed(f"{before}after substitution {problem}")
     return made, dump(made)
+
+
+def _secret_text(request: Request, secret: SecretVariables, text: str) -> str | None:
+    """The text with its variables replaced, None if none of them is secret."""
+    here = SecretVariables(secret.names)
+    with suppress(SubstitutionError):  # of a part, as quotes of YAML stand round it no more
+        replaced = substitute(text, request.variables or {}, request.strict, here)
+        return replaced if here.made else None
+    return ""
 
 
 def _unresolved(

@@ -6,20 +6,29 @@ printed.  Ends with status 1 at the first finding, which is written to a file; g
 """
 
 import argparse
+import atexit
+import gc
 import resource
+import shutil
 import signal
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from random import Random
+from types import FunctionType
 from typing import NoReturn
 
 import click
 
 from tests.fuzz.mutations import mutated
-from tests.fuzz.targets import TARGETS, Target
+from tests.fuzz.targets import RECEIVERS, TARGETS, Target
 
+ALL = {**TARGETS, **RECEIVERS}
+_EXAMPLES = 500  # inputs that atheris begins from
+_FUZZED = ("engine.render.", "engine.objects.", "engine.hooks.")
 LONGEST = 10
 """Seconds that one small input may take."""
 MEMORY = 2 * 1024**3
@@ -33,19 +42,19 @@ class Hang(Exception):  # noqa: N818 (a finding)
 def main() -> int:
     """Status 0: nothing was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
-    parser.add_argument("target", choices=[*TARGETS, "all"])
+    parser.add_argument("target", choices=[*ALL, "all"])
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000_000)
     parser.add_argument("--input", type=Path, help="run this one input only")
     given = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    names = list(TARGETS) if given.target == "all" else [given.target]
+    names = list(ALL) if given.target == "all" else [given.target]
     if given.input:
         for name in names:
-            TARGETS[name](given.input.read_bytes())
+            ALL[name](given.input.read_bytes())
         return 0
     if given.target != "all" and _has_atheris():
-        _run_atheris(TARGETS[given.target], given.seconds)
+        _run_atheris(ALL[given.target], given.seconds, given.seed)
     return max(_run(name, given.seconds / len(names), given.seed) for name in names)
 
 
@@ -58,7 +67,7 @@ def _run(name: str, seconds: float, seed: int) -> int:
         data = mutated(random)
         signal.alarm(LONGEST)
         try:
-            TARGETS[name](data)
+            ALL[name](data)
         except BaseException:
             file = Path(f"fuzz-{name}-{sha256(data).hexdigest()[:12]}")
             file.write_bytes(data)
@@ -83,11 +92,29 @@ def _has_atheris() -> bool:
     return True
 
 
-def _run_atheris(target: Target, seconds: float) -> NoReturn:
+def _functions() -> Iterator[FunctionType]:
+    """Those that are fuzzed; all that are imported would take minutes to instrument."""
+    for each in gc.get_objects():
+        if isinstance(each, FunctionType) and (each.__module__ or "").startswith(_FUZZED):
+            yield each
+
+
+def _examples(seed: int) -> Path:
+    """A folder with what to begin from; it goes at the end."""
+    folder, random = Path(tempfile.mkdtemp(prefix="lockstep-fuzz-")), Random(seed)
+    atexit.register(shutil.rmtree, folder)
+    for number in range(_EXAMPLES):
+        (folder / str(number)).write_bytes(mutated(random))
+    return folder
+
+
+def _run_atheris(target: Target, seconds: float, seed: int) -> NoReturn:
     import atheris
 
-    atheris.instrument_all()
-    atheris.Setup([sys.argv[0], f"-max_total_time={int(seconds)}", f"-timeout={LONGEST}"], target)
+    for function in list(_functions()):
+        atheris.instrument_func(function)
+    limits = (f"-max_total_time={int(seconds)}", f"-timeout={LONGEST}", f"-seed={seed}")
+    atheris.Setup([sys.argv[0], *limits, str(_examples(seed))], target)
     atheris.Fuzz()  # exits
     raise AssertionError
 

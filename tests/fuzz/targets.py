@@ -5,10 +5,16 @@ Any exception but the ones that people are told of is a finding; so is time or m
 
 import posixpath
 from collections.abc import Callable, Mapping
+from functools import partial
+from random import Random
 from typing import TypeVar
 
 from engine.api.applier import Patch, Selector
+from engine.api.notification import ReceiverResource, ReceiverSpec
 from engine.errors import Failure
+from engine.hooks import Hit, Refused, filters_of
+from engine.hooks.payload import request_of
+from engine.objects.cel import CelError
 from engine.objects.manifests import ManifestError, dump, parse
 from engine.render import Lacking, Request, render
 from engine.render.kustomize.errors import KustomizeError
@@ -16,12 +22,15 @@ from engine.render.kustomize.model.reading import read, read_one
 from engine.render.kustomize.repository import parse_repository
 from engine.render.kustomize.transform.paths import find, look_up, split_smart
 from engine.source.tree import MemoryTree
+from plugins import PLUGIN
+from tests.fuzz.mutations import mutated
 from tests.golden.test_broken import parts_of
+from tests.support.webhooks import SENDERS, TOKEN
 
 Target = Callable[[bytes], None]
 T = TypeVar("T")
 
-TOLD = (KustomizeError, ManifestError, Failure, Lacking)
+TOLD = (KustomizeError, ManifestError, Failure, Lacking, Refused, CelError)
 """What a person is told of."""
 
 DEPLOYMENT = b"""\
@@ -94,9 +103,35 @@ def repository(data: bytes) -> None:
     _told(lambda: render(_tree(files), Request(variables={"region": "eu"})))
 
 
+def receiver(kind: str, data: bytes) -> None:
+    """A call of a Receiver of that type, proven and not: headers, an empty line, a body."""
+    head, _, body = data.partition(b"\n\n")
+    lines = [line.partition(": ") for line in head.decode(errors="replace").split("\n")]
+    given = {name.lower(): value for name, _, value in lines}
+    nearly = mutated(Random(data), SENDERS[kind].call().body)
+    for text in (body or data, nearly):
+        for headers in (given, {**given, **SENDERS[kind].call(body=text).lowered}):
+            _told(lambda headers=headers, text=text: _received(kind, headers, text))  # type: ignore[misc]  # called at once
+
+
+def _received(kind: str, headers: Mapping[str, str], body: bytes) -> None:
+    genuine = PLUGIN.receivers[kind](Hit(headers, body, TOKEN.encode()))
+    entry = ReceiverResource(kind="GitRepository", name="fleet")
+    filters = filters_of(ReceiverSpec(type="generic", resources=(entry,), resource_filter=_FILTER))
+    obj = {"apiVersion": "v1", "kind": "GitRepository", "metadata": {"name": "fleet"}}
+    filters.accepts(0, obj, request_of(genuine.payload))
+
+
+_FILTER = "req.exists(k, string(req[k]).contains(res.metadata.name) || req[k] == 'x')"
+
+
 TARGETS: Mapping[str, Target] = {
     each.__name__: each for each in (yaml, merge, replacements, kustomization, paths, repository)
 }
+RECEIVERS: Mapping[str, Target] = {
+    f"receiver-{kind}": partial(receiver, kind) for kind in PLUGIN.receivers
+}
+"""Beside those that render."""
 
 
 def _render(

@@ -128,7 +128,7 @@ def _resources(loader: Loader, shared: Build, options: Options) -> ResMap:
     resources.check_ids()
     _sort(resources, target, options)
     if options.managed_by_label or MANAGED_BY in metadata:
-        set_entries(resources, _MANAGED_BY_LABEL, (METADATA_LABELS,))
+        set_entries(resources, _MANAGED_BY_LABEL, METADATA_LABELS)
     for resource in resources:
         _finish(resource, metadata)
     if trace is not None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.render.inputs import Recorder
+from engine.render.kustomize.built_bases import BuiltBases
 from engine.render.kustomize.config.kustomization import FILE_NAMES
 from engine.render.kustomize.declared import Declared
 from engine.render.kustomize.errors import KustomizeError, Lacking, Needs, nearest
@@ -39,6 +40,7 @@ class Reach:
     parse: reads a file of manifests; one that remembers may give the same documents to any number
     of builds, as none changes them.
     opener: decrypts; None: what is encrypted stays so.
+    built: remembers what bases make; None: they are built.
     """
 
     root_only: bool = True
@@ -50,6 +52,7 @@ class Reach:
     failures: Mapping[str, str] = field(default_factory=dict)
     parse: Parse = read
     opener: Opens | None = None
+    built: BuiltBases | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +228,21 @@ class Loader:
         if depth > MAX_DEPTH:
             raise KustomizeError(f"kustomizations are nested deeper than {MAX_DEPTH}: {target!r}")
 
+    def has_room(self, depth: int) -> bool:
+        """Whether so many kustomizations inside of each other may follow."""
+        return len(self.chain) + depth <= MAX_DEPTH
+
+    def is_led_through(self, folders: Sequence[str]) -> bool:
+        """Whether a kustomization that led here is in one of the folders."""
+        loader = self.referrer
+        while loader is not None:
+            if any(_is_in(loader.root, folder) for folder in folders):
+                return True
+            loader = loader.referrer
+        return False
+
     def _download(self, url: str) -> bytes:
+        self.tree.leave()
         if not self.reach.allow_remote:
             raise KustomizeError(f"remote resource {url!r} is not allowed (--no-remote-bases)")
         if url in self.reach.files:
@@ -243,6 +260,7 @@ class Loader:
             raise Lacking(Needs(bases=frozenset({url})))
 
     def _remote(self, url: str, repository: Repository) -> "Loader":
+        self.tree.leave()
         if not self.reach.allow_remote:
             raise KustomizeError(f"remote base {url!r} is not allowed (--no-remote-bases)")
         if len(self.chain) > MAX_DEPTH:

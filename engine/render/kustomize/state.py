@@ -27,7 +27,8 @@ class BuildSchemas:
         """Begins with the built-in ones; keeps_built_in: a document only adds to them."""
         self._keeps_built_in = keeps_built_in
         self._schemas: Schemas = BuiltInSchemas()
-        self._is_set = False
+        self.is_set = False
+        """Whether a document or version was named."""
 
     def is_cluster_scoped(self, api_version: str, kind: str) -> bool:
         """True only if the kind is known to have no namespace."""
@@ -41,7 +42,7 @@ class BuildSchemas:
         """Take what a kustomization's `openapi` names.  Raises KustomizeError."""
         path, version = openapi.get("path"), openapi.get("version", "")
         content = read_one(loader.read(path), loader.join(path)) if path is not None else None
-        if self._is_set:
+        if self.is_set:
             return
         if path is not None and version:
             raise KustomizeError("builtin version and custom schema provided, cannot use both")
@@ -51,7 +52,7 @@ class BuildSchemas:
             self._schemas = OpenApiSchemas(content, keeps_built_in=self._keeps_built_in)
         elif version and version != _OPENAPI:
             raise KustomizeError(f"the specified OpenAPI version is not built in: {version!r}")
-        self._is_set = bool(path is not None or version)
+        self.is_set = bool(path is not None or version)
 
 
 @dataclass(slots=True)
@@ -78,6 +79,10 @@ class Build:
                 f"more than {MAX_KUSTOMIZATIONS:,} kustomizations are built, each counted as "
                 "often as it is named"
             )
+
+    def has_room(self, entered: int) -> bool:
+        """Whether so many more kustomizations may be built."""
+        return self.entered + entered <= MAX_KUSTOMIZATIONS
 
     def lack(self, needs: Needs) -> None:
         """Remember what must be fetched."""

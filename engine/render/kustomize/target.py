@@ -151,7 +151,7 @@ class Target:
 
     def _add_resource(self, gathered: Accumulator, path: str) -> None:
         if self._is_folder(path):
-            gathered.absorb(self._child(path, is_component=False).accumulate())
+            gathered.absorb(self._base(path))
             return
         try:
             resources = self._resources_in(path)
@@ -159,6 +159,14 @@ class Target:
             self._loader.check_no_repository(path)
             raise
         gathered.resources.append_all(resources)
+
+    def _base(self, path: str) -> Accumulator:
+        loader, built = self._loader.child(path), self._loader.reach.built
+
+        def make() -> Accumulator:
+            return self._target(loader, path, is_component=False).accumulate()
+
+        return make() if built is None else built.made(loader, self._build, make)
 
     def _resources_in(self, path: str) -> list[Resource]:
         resources = resources_of(self._loader.documents(path), self._build.schemas)
@@ -181,7 +189,10 @@ class Target:
         return self._loader.form(path) is Form.FOLDER
 
     def _child(self, path: str, *, is_component: bool) -> "Target":
-        loader = self._loader.child(path)
+        return self._target(self._loader.child(path), path, is_component=is_component)
+
+    def _target(self, loader: Loader, path: str, *, is_component: bool) -> "Target":
+        """The kustomization of the folder that the path names."""
         child = Target(loader, self._build, self._origin.below(path))
         if child.kustomization.is_component is not is_component:
             wanted = "Component" if is_component else "Kustomization"

@@ -1,6 +1,6 @@
 import pytest
 
-from engine.render import Request, render
+from engine.render import Memory, Request, render
 from engine.render.cache import ParsedFiles
 from engine.render.kustomize.model.reading import MalformedYaml
 from engine.source.tree import MemoryTree
@@ -15,7 +15,7 @@ def test_a_file_is_parsed_twice_for_many_builds() -> None:
     parse = ParsedFiles(10 * SIZE)
 
     for number in range(9):
-        render(MemoryTree(files), Request(path=str(number)), parse=parse)
+        render(MemoryTree(files), Request(path=str(number)), memory=Memory(parse))
 
     assert (parse.statistics().parsed, parse.statistics().used) == (2, 7)
 

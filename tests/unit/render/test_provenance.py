@@ -234,6 +234,32 @@ def test_a_value_of_a_secret_is_in_no_explanation() -> None:
         assert secret not in told
 
 
+@pytest.mark.parametrize("more", ["", "data: {q: aQ==, p: b2xk}\n"])
+def test_a_text_of_a_secret_is_where_the_manifest_has_it(more: str) -> None:
+    labels = CommonMetadata(labels={"team": "a"})
+    request = Request(common_metadata=labels)
+    files = {"secret.yaml": f"{SECRET.replace('{p', '{n: x, p')}{more}"}
+
+    found = field(files, ".data.p", request)
+
+    assert (found.set_at, found.value) == ("secret.yaml:4", "***")
+    assert [edit.by.kind for edit in found.edits] == ["Normalisation"]
+
+
+def test_a_text_of_a_secret_that_a_variable_fills_is_where_the_manifest_has_it() -> None:
+    request = Request(variables={"v": "hunter"}, common_metadata=CommonMetadata(labels={"a": "b"}))
+    found = field({"secret.yaml": SECRET.replace("hunter2", "'${v}'")}, ".data.p", request)
+
+    assert [edit.by.kind for edit in found.edits] == ["Substitution", "Normalisation"]
+    assert found.set_at == "secret.yaml:4"
+
+
+def test_texts_of_a_secret_that_are_none_stay_where_they_are() -> None:
+    text = SECRET.replace("hunter2", "[1]")
+
+    assert field({"secret.yaml": text}, ".stringData.p[0]").set_at == "secret.yaml:4"
+
+
 def test_the_value_of_a_hidden_variable_is_in_no_explanation() -> None:
     request = Request(variables={"v": "w!", "other": "shown"})
     files = {"map.yaml": MAP.replace("one", "${v}${other}")}

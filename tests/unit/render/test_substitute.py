@@ -1,5 +1,6 @@
 import pytest
 
+from engine.render.secret_variables import SecretVariables
 from engine.render.substitute import SubstitutionError, substitute
 
 VARIABLES = {"name": "web", "path": "a/b/c", "empty": "", "greeting": "Hello World", "n": "2"}
@@ -81,3 +82,37 @@ def test_nesting_is_bounded() -> None:
 def test_a_text_that_grows_beyond_all_bounds_is_refused(text: str) -> None:
     with pytest.raises(SubstitutionError, match="more than 8,388,608 characters"):
         substitute(text, {"x": "a" * 3000}, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("${name}-${path}", []),
+        ("$${pw} ${#name}", []),
+        ("a ${pw} b ${pw}", ["hunter2"]),
+        ("${pw^^} ${pw:0:4} ${pw/unt/ott} ${pw#hu}", ["HUNTER2", "hunt", "hotter2", "nter2"]),
+        ("${pw:-x} ${unset:-x} ${empty_pw:-public}", ["hunter2"]),
+        ("${unset:=a-${pw%2}}", ["hunter", "a-hunter"]),
+        ("${greeting/World/${pw}}", ["hunter2", "Hello hunter2"]),
+        ("${path//${pw}/x}", ["hunter2"]),  # it is not in the path: that stays as it is
+        ("${greeting:${n}:${pin}}", ["3", "llo"]),
+        ("${pw:0:2}${pin}${pw:2:2}", ["hu", "3", "nt", "hu3nt"]),
+        ("${pw:0:2} ${pin}", ["hu", "3"]),
+    ],
+)
+def test_what_is_made_of_a_secret_variable_is_noted(text: str, made: list[str]) -> None:
+    secret = SecretVariables({"pw", "pin", "empty_pw"})
+    variables = {**VARIABLES, "pw": "hunter2", "pin": "3", "empty_pw": ""}
+
+    substitute(text, variables, True, secret)
+
+    assert list(secret.made) == made
+
+
+def test_what_was_made_of_a_secret_before_something_else_is_wrong_is_noted() -> None:
+    secret = SecretVariables({"pw"})
+
+    with pytest.raises(SubstitutionError):
+        substitute("${pw^^} ${nope}", {"pw": "hunter2"}, True, secret)
+
+    assert list(secret.made) == ["HUNTER2"]

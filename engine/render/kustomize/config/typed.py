@@ -5,7 +5,7 @@ sigs.k8s.io/yaml (which also takes numbers and booleans where text is wanted).
 """
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from threading import Lock
 from types import NoneType, UnionType
@@ -78,11 +78,10 @@ class _Fitting:
 
     def __call__(self, value: Any, form: Any) -> Any:
         """The value, as msgspec can convert it to `form`."""
-        form = _without_none(form)
-        if isinstance(value, Mapping):
+        if isinstance(value, (dict, Mapping)):
             return self._map(value, form)
         if isinstance(value, list):
-            item = get_args(form)[0] if get_origin(form) is tuple else Any
+            item = _inside(form)
             return [self._item(element, item) for element in value]
         if self._any_scalar and form is str and not isinstance(value, str):
             return text_of(value)
@@ -96,7 +95,7 @@ class _Fitting:
 
     def _map(self, value: Mapping[str, Any], form: Any) -> dict[str, Any]:
         if not (isinstance(form, type) and issubclass(form, msgspec.Struct)):
-            entry = get_args(form)[1] if get_origin(form) is Mapping else Any
+            entry = _inside(form)
             return {key: self._item(item, entry) for key, item in value.items()}
         fields = _fields(form)
         fitted = {}
@@ -110,12 +109,20 @@ class _Fitting:
 
 @cache
 def _fields(cls: type[msgspec.Struct]) -> Mapping[str, tuple[str, Any]]:
-    """{name in lower case: (name, type)}."""
+    """{name in lower case: (name, type without None)}."""
     hints = get_type_hints(cls)
     return {
-        field.encode_name.lower(): (field.encode_name, hints[field.name])
+        field.encode_name.lower(): (field.encode_name, _without_none(hints[field.name]))
         for field in msgspec.structs.fields(cls)
     }
+
+
+@lru_cache(maxsize=1000)
+def _inside(form: Any) -> Any:
+    """What a tuple or a map of that type holds."""
+    if get_origin(form) in (tuple, Mapping):
+        return get_args(form)[0 if get_origin(form) is tuple else 1]
+    return Any
 
 
 def _without_none(form: Any) -> Any:

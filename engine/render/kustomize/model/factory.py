@@ -35,7 +35,9 @@ def resources_of(documents: Sequence[Document], schemas: Schemas) -> list[Resour
     if problems := [problem for item in items if (problem := _problem(item))]:
         raise KustomizeError("\n".join(problems))
     return [
-        Resource(copied(item.value), Position(item.file, item.line), schemas)
+        Resource(
+            copied(item.value), Position(item.file, item.line), schemas, repeated=item.repeated
+        )
         for item in _lists_expanded(items)
     ]
 
@@ -68,9 +70,7 @@ def _items(document: Document, items: Any) -> list[Document]:
         kind = text_of(document.value.get("kind"))
         where = f"{document.file}:{document.line}"
         raise KustomizeError(f"{where}: {kind}/items must be a list, got {described(items)}")
-    return [
-        Document(item, document.file, document.line) for item in items or [] if item is not None
-    ]
+    return [replace(document, value=item) for item in items or [] if item is not None]
 
 
 def _lists_expanded(documents: Iterable[Document]) -> list[Document]:
@@ -82,6 +82,8 @@ def _lists_expanded(documents: Iterable[Document]) -> list[Document]:
         if not kind.endswith("List") or "items" not in document.value:
             result.append(document)
             continue
+        if document.repeated:
+            raise KustomizeError(document.repeated)
         items = _items(document, document.value["items"])
         expanded = [item for item in items if item.value != {}]
         if problems := [problem for item in expanded if (problem := _problem(item))]:

@@ -4,19 +4,19 @@ A path is `a/b/c`; lists on the way are walked through, `x[]` says that x is one
 inside of a key.  Source: kustomize api/types/fieldspec.go, api/filters/fieldspec.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from engine.render.kustomize.errors import KustomizeError
 from engine.render.kustomize.model.ids import ANY, Gvk
+from engine.render.kustomize.model.remembered import by_identity
 from engine.render.kustomize.model.resource import Resource
 from engine.render.kustomize.model.scalars import Key, Shared, described, is_text, placed
 from engine.render.kustomize.model.shared import Replacements
 
 Change = Callable[[Any], Any]
 """From the value of a field to its new value; both are owned by the build."""
-_FEW = 2  # specifications that are looked through faster than looked up
 
 
 class FieldSpec(NamedTuple):
@@ -42,12 +42,23 @@ def split_path(path: str, delimiter: str = "/") -> list[str]:
 
 
 def merge_specs(
-    specs: Sequence[FieldSpec], more: Iterable[FieldSpec], what: str = "field specs"
+    specs: tuple[FieldSpec, ...], more: tuple[FieldSpec, ...], what: str = "field specs"
 ) -> tuple[FieldSpec, ...]:
     """Both, those of `more` that are there already left out.
 
     Raises KustomizeError if one is there with the opposite `create`.
     """
+    return _merged(specs, more, what) if specs else _merged_alone(more, what)
+
+
+@by_identity
+def _merged_alone(more: tuple[FieldSpec, ...], what: str) -> tuple[FieldSpec, ...]:
+    return _merged((), more, what)
+
+
+def _merged(
+    specs: tuple[FieldSpec, ...], more: tuple[FieldSpec, ...], what: str
+) -> tuple[FieldSpec, ...]:
     merged = list(specs)
     by_path: dict[str, list[FieldSpec]] = {}
     for spec in merged:
@@ -64,71 +75,79 @@ def merge_specs(
 
 
 def change_fields(
-    resource: Resource, specs: Iterable[FieldSpec], change: Change, new: type | None = None
+    resource: Resource, specs: tuple[FieldSpec, ...], change: Change, new: type | None = None
 ) -> None:
     """Change in place every field of the resource that a specification names.
 
     new: dict, list or str, what a field that must be created starts as; None: nothing is created.
     Raises KustomizeError if the path goes through a scalar.
     """
-    for spec in _selected(tuple(specs), resource.gvk):
-        try:
-            _walk(resource.obj, _parts(spec.path), change, new if spec.create else None)
-        except KustomizeError as error:
-            raise KustomizeError(
-                f"considering field {spec.path!r} of object {resource.id} "
-                f"({resource.position}): {error}"
-            ) from error
+    for spec in selected(specs, resource.gvk):
+        change_field(resource, spec.path, change, new if spec.create else None)
 
 
-def _selected(specs: tuple[FieldSpec, ...], gvk: Gvk) -> tuple[FieldSpec, ...]:
+def change_field(resource: Resource, path: str, change: Change, new: type | None = None) -> None:
+    """Change in place the field of that path, or several where lists are on the way.
+
+    new: as in `change_fields`.  Raises KustomizeError if the path goes through a scalar.
+    """
+    try:
+        _walk(resource.obj, _steps(path), change, new)
+    except KustomizeError as error:
+        raise KustomizeError(
+            f"considering field {path!r} of object {resource.id} ({resource.position}): {error}"
+        ) from error
+
+
+@by_identity
+def selected(specs: tuple[FieldSpec, ...], gvk: Gvk) -> tuple[FieldSpec, ...]:
     """Those that are about the kind."""
-    if len(specs) > _FEW:
-        return _selected_once(specs, gvk)
     return tuple(spec for spec in specs if gvk.is_selected_by(spec.gvk))
 
 
-@lru_cache(maxsize=1000)
-def _selected_once(specs: tuple[FieldSpec, ...], gvk: Gvk) -> tuple[FieldSpec, ...]:
-    return tuple(spec for spec in specs if gvk.is_selected_by(spec.gvk))
+class _Step(NamedTuple):
+    """A part of a path: the key, whether a list is to be there, and what follows."""
+
+    name: str
+    is_list: bool
+    rest: "_Step | None"
 
 
 @lru_cache(maxsize=1000)
-def _parts(path: str) -> tuple[str, ...]:
-    return tuple(split_path(path))
+def _steps(path: str) -> _Step | None:
+    steps: _Step | None = None
+    for part in reversed(split_path(path)):
+        name = part.removesuffix("[]")
+        steps = _Step(name, name != part, steps)
+    return steps
 
 
-def _walk(node: Any, path: tuple[str, ...], change: Change, new: type | None) -> Any:
-    if not path:
+def _walk(node: Any, step: _Step | None, change: Change, new: type | None) -> Any:
+    if step is None:
         return change(node)
-    if isinstance(node, list):
-        node[:] = [_walk(item, path, change, new) for item in node]
-    elif isinstance(node, dict):
-        _walk_map(node, path, change, new)
+    if isinstance(node, dict):
+        _walk_map(node, step, change, new)
+    elif isinstance(node, list):
+        node[:] = [_walk(item, step, change, new) for item in node]
     elif node is not None:
-        raise KustomizeError(f"expected a list or a map above {path[0]!r}, got {described(node)}")
+        part = f"{step.name}[]" if step.is_list else step.name
+        raise KustomizeError(f"expected a list or a map above {part!r}, got {described(node)}")
     return node
 
 
-def _walk_map(
-    node: dict[str, Any], path: tuple[str, ...], change: Change, new: type | None
-) -> None:
-    name = path[0].removesuffix("[]")
+def _walk_map(node: dict[str, Any], step: _Step, change: Change, new: type | None) -> None:
+    name, is_list, rest = step
     if not name:
         raise KustomizeError("cannot set or create an empty field name")
-    is_list = name != path[0]
-    form: type | None = None
-    if is_list:
-        form = list
-    elif new is not None:
-        form = new if len(path) == 1 else dict
-    if name not in node:
-        if form is None or is_list:
+    old = node.get(name)
+    if old is None:
+        form = list if is_list else new if rest is None or new is None else dict
+        if name not in node and (form is None or is_list):
             return
-        node[name] = form()
-    elif node[name] is None and form is not None:
-        node[name] = form()
-    node[name] = _walk(node[name], path[1:], change, new)
+        old = node[name] = None if form is None else form()
+    value = _walk(old, rest, change, new)
+    if value is not old:
+        node[name] = value
 
 
 def put_entry(key: str, value: str, replaced: Replacements) -> Change:

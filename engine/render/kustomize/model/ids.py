@@ -4,7 +4,7 @@ Source: kyaml resid/gvk.go, resid/resid.go.
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 CLUSTER = "_non_namespaceable_"
 """The namespace of what certainly has none; no real namespace can be called so."""
@@ -46,6 +46,10 @@ ANY = Gvk()
 """Selects every kind."""
 
 
+IdKey: TypeAlias = tuple[Gvk, str, str]
+"""Kind, name and effective namespace."""
+
+
 class Id(NamedTuple):
     """A resource's identity at one moment of the build.
 
@@ -63,7 +67,7 @@ class Id(NamedTuple):
         return CLUSTER if self.is_cluster else self.namespace or "default"
 
     @property
-    def key(self) -> tuple[Gvk, str, str]:
+    def key(self) -> "IdKey":
         """Equal exactly if two ids mean the same resource."""
         return self.gvk, self.name, self.effective_namespace
 

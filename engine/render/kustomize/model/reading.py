@@ -11,7 +11,7 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import yaml
 from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs forget it
@@ -36,6 +36,7 @@ from engine.render.kustomize.model.scalars import (
     copied,
     is_text,
     resolve,
+    texts_of,
 )
 
 _SEPARATOR = re.compile(r"\n---.*\n")
@@ -50,11 +51,15 @@ class MalformedYaml(KustomizeError):  # noqa: N818 (says what the text is)
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML document; line: 1-based line of its first content."""
+    """One YAML document; line: 1-based line of its first content.
+
+    repeated: what is wrong with a key of its annotations that is there twice, "" if none is.
+    """
 
     value: Any
     file: str
     line: int
+    repeated: str = ""
 
 
 Parse: TypeAlias = Callable[[bytes, str], Sequence[Document]]
@@ -64,7 +69,8 @@ Parse: TypeAlias = Callable[[bytes, str], Sequence[Document]]
 def read(content: bytes, file: str, *, strict: bool = True) -> list[Document]:
     """The documents that are not empty, in order.  Raises MalformedYaml.
 
-    strict: a key that is there twice is an error; else the first of them counts, as in a patch.
+    strict: a key that is there twice is an error, but the last of an object's annotations counts;
+    else the first of them counts, as in a patch.
     """
     documents = []
     parts = _parts(_decoded(content, file), file)
@@ -74,7 +80,7 @@ def read(content: bytes, file: str, *, strict: bool = True) -> list[Document]:
         reader = _Reader(text, file, first_line, strict=strict)
         value = reader.document()
         if value is not None:
-            documents.append(Document(value, file, reader.first_content))
+            documents.append(Document(value, file, reader.first_content, reader.settled(value)))
     return documents
 
 
@@ -130,25 +136,70 @@ def _parts(text: str, file: str) -> list[tuple[str, int]]:
     return [*parts, (text[start:], line)]
 
 
+class _Repeat(NamedTuple):
+    """A key that was there already."""
+
+    fields: dict[str, Any]
+    key: str
+    value: Any
+    problem: str
+
+
+def _annotations(obj: Any) -> Any:
+    metadata = obj.get("metadata") if isinstance(obj, dict) else None
+    return metadata.get("annotations") if isinstance(metadata, dict) else None
+
+
+def _items(obj: Any) -> Sequence[Any]:
+    """What a List holds."""
+    items = obj.get("items") if isinstance(obj, dict) and obj.get("kind") == "List" else None
+    return items if isinstance(items, list) else ()
+
+
 class _Reader:
     """One document: events in, maps, lists and scalars out."""
 
     def __init__(self, text: str, file: str, first_line: int, *, strict: bool = True) -> None:
-        self._next = _events(text, file, first_line)
+        self._text = text
+        # Never None: nobody reads on after the end.
+        self._next = cast("Callable[[], Event]", CParser(text).get_event)
         self._file = file
         self._offset = first_line
         self._strict = strict
         self._anchors: dict[str, Any] = {}
+        self._repeats: list[_Repeat] = []
         self._nodes = 0
         self.first_content = first_line
 
     def document(self) -> Any:
+        """The document's value, None if there is none.  Raises MalformedYaml."""
+        try:
+            return self._document()
+        except yaml.YAMLError as error:
+            line, problem = explained(error, self._text)
+            where = f"{self._file}:{self._offset + line - 1}"
+            raise MalformedYaml(f"{where}: malformed YAML: {problem}") from error
+
+    def _document(self) -> Any:
         self._next()  # the start of the stream
         if isinstance(self._next(), yaml.events.StreamEndEvent):
             return None
         event = self._next()
         self.first_content = self._line(event)
         return self._node(event, 0)
+
+    def settled(self, document: Any) -> str:
+        """The first problem with a repeated key that kustomize bears: it writes annotations anew.
+
+        Raises MalformedYaml for any other one.
+        """
+        annotations = [_annotations(each) for each in (document, *_items(document))]
+        for repeat in self._repeats:
+            if not any(repeat.fields is each for each in annotations):
+                raise MalformedYaml(repeat.problem)
+            del repeat.fields[repeat.key]  # with what the key remembers
+            repeat.fields.update(texts_of({repeat.key: repeat.value}))
+        return self._repeats[0].problem if self._repeats else ""
 
     def _line(self, event: Event) -> int:
         return (event.start_mark.line if event.start_mark else 0) + self._offset
@@ -219,7 +270,8 @@ class _Reader:
             elif key not in fields:
                 fields[key] = value
             elif self._strict:
-                raise self._failed(event, f"mapping key {key!r} is already defined")
+                failure = self._failed(event, f"mapping key {key!r} is already defined")
+                self._repeats.append(_Repeat(fields, key, value, str(failure)))
         for merge in merges:
             for key, value in merge.items():
                 fields.setdefault(key, value)
@@ -248,23 +300,6 @@ class _Reader:
 
 def _is_blank(event: Event) -> bool:
     return isinstance(event, ScalarEvent) and event.implicit[0] and event.value == ""
-
-
-def _events(text: str, file: str, first_line: int) -> Callable[[], Event]:
-    parser = CParser(text)
-
-    def following() -> Event:
-        try:
-            event = parser.get_event()
-        except yaml.YAMLError as error:
-            line, problem = explained(error, text)
-            where = f"{file}:{first_line + line - 1}"
-            raise MalformedYaml(f"{where}: malformed YAML: {problem}") from error
-        if event is None:
-            raise MalformedYaml(f"{file}: malformed YAML: it ends too early")
-        return event
-
-    return following
 
 
 def _tagged(tag: str, text: str) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from engine.render.kustomize.errors import KustomizeError
-from engine.render.kustomize.model.ids import Gvk, Id
+from engine.render.kustomize.model.ids import Id, IdKey
 from engine.render.kustomize.model.resource import Resource
 
 
@@ -16,7 +16,7 @@ class ResMap:
     def __init__(self, resources: Iterable[Resource] = ()) -> None:
         """Raises KustomizeError if two resources have the same id."""
         self._resources: list[Resource] = []
-        self._by_key: dict[tuple[Gvk, str, str], Resource] | None = {}
+        self._by_key: dict[IdKey, Resource] | None = {}
         self.append_all(resources)
 
     def __iter__(self) -> Iterator[Resource]:
@@ -35,7 +35,7 @@ class ResMap:
         """Add at the end.  Raises KustomizeError naming both places if an id is there already."""
         index = self._index()
         for resource in resources:
-            key = resource.id.key
+            key = resource.key
             if (other := index.get(key)) is not None:
                 raise KustomizeError(
                     f"may not add resource with an already registered id: {resource.id}: "
@@ -63,29 +63,32 @@ class ResMap:
         """The resources of which an id with that name, today's or an earlier one, matches."""
         return [
             resource
-            for resource in self._called(name)
+            for resource in self.called(name)
             if any(id_.name == name and matches(id_) for id_ in resource.ids)
         ]
 
     def with_id(self, wanted: Id) -> list[Resource]:
         """The resources that are or were called so."""
+        key = wanted.key
         return [
             resource
-            for resource in self._called(wanted.name)
-            if any(candidate.key == wanted.key for candidate in resource.ids)
+            for resource in self.called(wanted.name)
+            if any(candidate.key == key for candidate in resource.ids)
         ]
 
-    def _called(self, name: str) -> Iterator[Resource]:
+    def called(self, name: str) -> Iterator[Resource]:
         """Those that have the name or had it, found without making their ids."""
         for resource in self._resources:
-            if resource.obj and (resource.name == name or name in resource.previous_names):
+            if resource.obj and (
+                resource.name == name or any(past == name for _, past, _ in resource.history)
+            ):
                 yield resource
 
     def check_ids(self) -> None:
         """Raise KustomizeError if two resources have come to the same id."""
-        first: dict[tuple[Gvk, str, str], Resource] = {}
+        first: dict[IdKey, Resource] = {}
         for resource in self._resources:
-            other = first.setdefault(resource.id.key, resource)
+            other = first.setdefault(resource.key, resource)
             if other is not resource:
                 raise KustomizeError(
                     f"ID conflict: {resource.id}: {resource.position} and {other.position}"
@@ -95,7 +98,7 @@ class ResMap:
     def _position(self, wanted: Resource) -> int:
         return next(i for i, resource in enumerate(self._resources) if resource is wanted)
 
-    def _index(self) -> dict[tuple[Gvk, str, str], Resource]:
+    def _index(self) -> dict[IdKey, Resource]:
         if self._by_key is None:
-            self._by_key = {resource.id.key: resource for resource in self._resources}
+            self._by_key = {resource.key: resource for resource in self._resources}
         return self._by_key

@@ -10,8 +10,9 @@ from typing import Any
 
 from engine.render.kustomize.config.references import NameReference
 from engine.render.kustomize.errors import KustomizeError
-from engine.render.kustomize.model.fields import FieldSpec, change_fields
+from engine.render.kustomize.model.fields import FieldSpec, change_field
 from engine.render.kustomize.model.ids import Gvk, Id
+from engine.render.kustomize.model.remembered import by_identity
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Resource
 from engine.render.kustomize.model.scalars import described, text_of
@@ -49,26 +50,44 @@ class _Index:
                 self.by_name[name].append(known)
 
 
-def fix_references(resources: ResMap, references: Iterable[NameReference]) -> None:
+def fix_references(resources: ResMap, references: Sequence[NameReference]) -> None:
     """Write today's names wherever a resource is named by an earlier one.
 
     Raises KustomizeError if an earlier name could mean several resources.
     """
     index = _Index(resources)
-    by_kind: dict[str, list[tuple[FieldSpec, Gvk]]] = defaultdict(list)
-    for reference in references:
-        for spec in reference.referrers:
-            by_kind[spec.gvk.kind].append((spec, reference.target))
     for referrer in index.all:
-        original = referrer.original.gvk
+        original, resource = referrer.original.gvk, referrer.resource
         if not index.by_name:  # nothing has another name: only what is no reference is found
-            specs = [spec for spec, _ in (*by_kind[original.kind], *by_kind[""])]
-            change_fields(referrer.resource, specs, _checked)
+            gvk = referrer.id.gvk
+            for spec, _ in _of_kind(references, original.kind):
+                if gvk.is_selected_by(spec.gvk):
+                    change_field(resource, spec.path, _checked)
             continue
-        namespaces = _subject_namespaces(referrer.resource)
-        for spec, target in [*by_kind[original.kind], *by_kind[""]]:
-            if original.is_selected_by(spec.gvk):
-                _Repair(referrer, spec, target, index, namespaces).run()
+        namespaces = _subject_namespaces(resource)
+        for spec, target in _about(references, original):
+            repair = _Repair(referrer, spec.path, target, index, namespaces)
+            change_field(resource, spec.path, repair)
+
+
+_Referrers = Sequence[tuple[FieldSpec, Gvk]]
+"""(a field that may name a resource, the kind that it names)."""
+
+
+@by_identity
+def _about(references: Sequence[NameReference], gvk: Gvk) -> _Referrers:
+    """The fields of the kind."""
+    return [each for each in _of_kind(references, gvk.kind) if gvk.is_selected_by(each[0].gvk)]
+
+
+@by_identity
+def _of_kind(references: Sequence[NameReference], kind: str) -> _Referrers:
+    """The fields of the kind, whatever its group and version, and of those that any kind has."""
+    every = [(spec, each.target) for each in references for spec in each.referrers]
+    return [
+        *(each for each in every if each[0].gvk.kind == kind),
+        *(each for each in every if not each[0].gvk.kind),
+    ]
 
 
 def _checked(value: Any) -> Any:
@@ -104,21 +123,17 @@ def _subject_namespaces(referrer: Resource) -> set[str]:
 class _Repair:
     """One field of one referrer, and the resources that it could name.
 
-    namespaces: those of a role binding's subjects.
+    path: of the field.  namespaces: those of a role binding's subjects.
     """
 
     referrer: _Known
-    spec: FieldSpec
+    path: str
     target: Gvk
     index: _Index
     namespaces: set[str]
 
-    def run(self) -> None:
-        # The referrer's kind was selected by its first id; today's kind may be another.
-        spec = FieldSpec(self.spec.path, self.referrer.id.gvk, self.spec.create)
-        change_fields(self.referrer.resource, (spec,), self._field)
-
-    def _field(self, value: Any) -> Any:
+    def __call__(self, value: Any) -> Any:
+        """The value of the field, with today's names."""
         if isinstance(value, list):
             return [item if item is None else self._entry(item) for item in value]
         return value if value is None else self._entry(value)
@@ -166,7 +181,7 @@ class _Repair:
     def _could_mean(self, known: _Known) -> bool:
         """True if the kind is right and the resource near enough."""
         wanted = [self.target]
-        if self.spec.path.endswith("roleRef/name") and (role := self._role()) is not None:
+        if self.path.endswith("roleRef/name") and (role := self._role()) is not None:
             wanted.append(role)
         is_right = all(any(id_.gvk.is_selected_by(gvk) for id_ in known.previous) for gvk in wanted)
         return is_right and self._can_reach(known) and self._is_near(known)

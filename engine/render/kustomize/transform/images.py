@@ -9,7 +9,7 @@ from engine.objects.regex import InvalidExpression, compiled
 from engine.render.kustomize.config.kustomization import Image, Replica
 from engine.render.kustomize.config.specs import Specs
 from engine.render.kustomize.errors import KustomizeError, nearest
-from engine.render.kustomize.model.fields import FieldSpec, change_fields, put_scalar
+from engine.render.kustomize.model.fields import FieldSpec, change_field, change_fields, put_scalar
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Resource
 from engine.render.kustomize.model.scalars import described, retyped, text_of
@@ -40,15 +40,16 @@ def set_image(resources: ResMap, image: Image, specs: Specs) -> None:
 
 
 def _change_containers(node: Any, change: Any) -> None:
-    """Change `image` in every list called containers or initContainers, however deep."""
-    if isinstance(node, list):
-        for item in node:
-            _change_containers(item, change)
-    if not isinstance(node, dict):
-        return
-    for key, value in node.items():
+    """Change `image` in every list called containers or initContainers, however deep.
+
+    node: a map or a list.
+    """
+    is_map = isinstance(node, dict)
+    for key, value in node.items() if is_map else enumerate(node):
+        if not isinstance(value, (dict, list)):
+            continue
         _change_containers(value, change)
-        if key in _CONTAINERS and isinstance(value, list):
+        if is_map and key in _CONTAINERS and isinstance(value, list):
             for item in value:
                 if isinstance(item, dict) and "image" in item:
                     item["image"] = change(item["image"])
@@ -82,15 +83,19 @@ def split_image(text: str) -> tuple[str, str, str]:
 
 def set_replicas(resources: ResMap, replica: Replica, specs: Specs) -> None:
     """Set the count of the workload of that name.  Raises KustomizeError if there is none."""
+    called = [
+        (resource, [id_.gvk for id_ in resource.ids if id_.name == replica.name])
+        for resource in resources.called(replica.name)
+    ]
     is_found = False
     for spec in specs:
-        matches = resources.having(
-            replica.name,
-            lambda id_, spec=spec: id_.gvk.is_selected_by(spec.gvk),  # type: ignore[misc]  # bound now
-        )
-        is_found |= bool(matches)
-        for resource in matches:
-            change_fields(resource, (spec,), put_scalar(replica.count), str)
+        for resource, gvks in called:
+            if not any(gvk.is_selected_by(spec.gvk) for gvk in gvks):
+                continue
+            is_found = True
+            if resource.gvk.is_selected_by(spec.gvk):
+                new = str if spec.create else None
+                change_field(resource, spec.path, put_scalar(replica.count), new)
     if not is_found:
         kinds = ", ".join(str(spec.gvk) for spec in specs)
         raise KustomizeError(

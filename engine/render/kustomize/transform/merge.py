@@ -27,6 +27,8 @@ MISSING: Final = _Mark()
 """There is no such field; as a result, it is to be removed."""
 _KEPT_NULL: Final = _Mark()
 """A null of the resource that the patch leaves alone; it stays if it is written out."""
+_SCALARS: Final = (str, int, float)
+"""All but null, which is tidied: the types that remember a spelling derive from these."""
 
 
 def merge(target: dict[str, Any], patch: dict[str, Any], schema_of: SchemaOf) -> dict[str, Any]:
@@ -62,12 +64,11 @@ class _Merge:
             return merged
         source = patch if isinstance(patch, dict) else {}
         for key in sorted([*merged, *(key for key in source if key not in merged)]):
-            value = self.walk(
-                merged.get(key, MISSING),
-                source.get(key, MISSING),
-                schema.property(key) if schema else None,
-                (*path, key),
-            )
+            old, new = merged.get(key, MISSING), source.get(key, MISSING)
+            if new is MISSING and isinstance(old, _SCALARS):
+                continue  # the patch leaves it alone, and so does tidying
+            inside = schema.property(key) if schema else None
+            value = self.walk(old, new, inside, (*path, key))
             is_blank_null = value is _KEPT_NULL and is_blank(key)
             if value is MISSING or value is None or is_blank_null:
                 merged.pop(key, None)
@@ -96,13 +97,17 @@ class _Merge:
 
 def _common_form(dest: Any, patch: Any, path: tuple[str, ...]) -> type:
     """dict, list or str (any scalar); dict where both are null or missing."""
-    forms = [_form(value) for value in (dest, patch) if value is not MISSING and value is not None]
-    if len(set(forms)) > 1:
+    has_dest = dest is not MISSING and dest is not None
+    form = _form(dest) if has_dest else dict
+    if patch is MISSING or patch is None:
+        return form
+    wanted = _form(patch)
+    if has_dest and wanted is not form:
         raise KustomizeError(
             f"patch field {'.'.join(path)!r}: wrong node kind: "
             f"expected {described(dest)} but got {described(patch)}"
         )
-    return forms[0] if forms else dict
+    return wanted
 
 
 def _form(value: Any) -> type:

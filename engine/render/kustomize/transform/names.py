@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.render.kustomize.config.specs import Specs
-from engine.render.kustomize.errors import bounded
-from engine.render.kustomize.model.fields import change_fields
+from engine.render.kustomize.errors import KustomizeError, bounded
+from engine.render.kustomize.model.fields import change_field, selected
 from engine.render.kustomize.model.ids import Gvk
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Resource
-from engine.render.kustomize.model.scalars import retyped, text_of
+from engine.render.kustomize.model.scalars import described, retyped, text_of
 
 _NEVER_RENAMED = (
     Gvk(kind="CustomResourceDefinition"),
@@ -45,15 +45,20 @@ def _rename(
     original = resource.original_id.gvk
     if not part or any(original.is_selected_by(kind) for kind in _NEVER_RENAMED):
         return
-    for spec in specs:
-        if not original.is_selected_by(spec.gvk):
-            continue
+
+    def change(old: Any) -> Any:
+        if isinstance(old, (dict, list)):
+            raise KustomizeError(f"a name must be a scalar, got {described(old)}")
+        return retyped(old, bounded(rename(text_of(old))))
+
+    for spec in selected(specs, original):
         if spec.path == "metadata/name":
+            if resource.metadata.get("name", "") is None:
+                raise KustomizeError(f"{resource.id} ({resource.position}): its name was removed")
             kept.append(part)
             resource.remember_id()
-        change_fields(
-            resource, (spec,), lambda old: retyped(old, bounded(rename(text_of(old)))), str
-        )
+        if resource.gvk.is_selected_by(spec.gvk):
+            change_field(resource, spec.path, change, str if spec.create else None)
 
 
 def add_hashes(resources: ResMap) -> None:

@@ -3,19 +3,17 @@
 Source: kustomize api/filters/namespace.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from engine.render.kustomize.config.specs import Specs
 from engine.render.kustomize.errors import KustomizeError
-from engine.render.kustomize.model.fields import FieldSpec, change_fields
+from engine.render.kustomize.model.fields import FieldSpec, change_field, selected
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Resource
 from engine.render.kustomize.model.scalars import described, text_of
 
 DEFAULT_ONLY, ALL_ACCOUNTS, NONE = "defaultOnly", "allServiceAccounts", "none"
-_OWN = (FieldSpec("metadata/namespace", create=True),)
 _BINDINGS = ("RoleBinding", "ClusterRoleBinding")
 
 
@@ -57,21 +55,16 @@ def set_namespace(resources: ResMap, change: NamespaceChange, specs: Specs) -> N
         raise KustomizeError(f"namespace transformation produces {error}") from error
 
 
-def set_on_resource(
-    resource: Resource, change: NamespaceChange, specs: Iterable[FieldSpec]
-) -> None:
+def set_on_resource(resource: Resource, change: NamespaceChange, specs: Specs) -> None:
     """Set it on one resource: its metadata, role binding subjects and `specs`."""
     if not resource.id.is_cluster:
-        change_fields(resource, _OWN, change, str)
+        change_field(resource, "metadata/namespace", change, str)
     is_binding = resource.kind in _BINDINGS
     if is_binding:
         _set_subjects(resource, change)
-    change_fields(
-        resource,
-        (spec for spec in specs if not _is_special(spec, resource, is_binding=is_binding)),
-        change,
-        str,
-    )
+    for spec in selected(specs, resource.gvk):
+        if not _is_special(spec, resource, is_binding=is_binding):
+            change_field(resource, spec.path, change, str if spec.create else None)
 
 
 def _is_special(spec: FieldSpec, resource: Resource, *, is_binding: bool) -> bool:

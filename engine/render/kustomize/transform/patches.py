@@ -65,7 +65,7 @@ class PatchStep:
                 "multiple strategic merge patches in one `patches` entry are not allowed together "
                 f"with `target`: {self._source}"
             )
-        chosen = {resource.id.key for resource in select(resources, target)}
+        chosen = {resource.key for resource in select(resources, target)}
         _merge_into(resources, chosen, self._merges[0])
 
 
@@ -79,7 +79,7 @@ def merge_each_by_id(resources: ResMap, patches: Iterable[Resource]) -> None:
     """As `patchesStrategicMerge` does it: a target that another patch deleted is an error."""
     for patch in patches:
         target = _target(resources, patch)
-        _merge_into(resources, {target.id.key}, patch)
+        _merge_into(resources, {target.key}, patch)
 
 
 def _target(resources: ResMap, patch: Resource) -> Resource:
@@ -96,7 +96,7 @@ def _target(resources: ResMap, patch: Resource) -> Resource:
 def _merge_into(resources: ResMap, keys: set[Any], patch: Resource) -> None:
     """Merge into the resources of these ids; what the patch deletes is taken out."""
     for resource in resources:
-        if resource.id.key not in keys:
+        if resource.key not in keys:
             continue
         own = patch.copy()
         take_identity(own, patch)
@@ -131,6 +131,8 @@ def merge_one(resource: Resource, patch: Resource) -> None:
 
 def apply_operations(resource: Resource, operations: list[Any], source: str) -> None:
     """Run a JSON patch.  Raises KustomizeError naming the operation that fails."""
+    if resource.repeated:
+        raise KustomizeError(f"{source}: JSON patch of {resource.id}: {resource.repeated}")
     given = unspelled(resource.obj)
     if resource.has_books:  # then kustomize finds annotations where the object has none
         metadata = given.get("metadata") or {}
