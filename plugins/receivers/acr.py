@@ -1,0 +1,15 @@
+"""Azure Container Registry: only the path is secret, and the body must look like its own.
+
+Source: Microsoft, "Azure Container Registry webhook reference".
+"""
+
+from engine.hooks import Genuine, Hit
+from engine.hooks.payload import check_fields, object_of
+
+_FIELDS = {"action": str, "target": {"repository": str, "tag": str}}
+
+
+def verify(hit: Hit) -> Genuine:
+    """Raises Refused unless it looks like one."""
+    check_fields(object_of(hit.body), _FIELDS)
+    return Genuine(payload=hit.body)
