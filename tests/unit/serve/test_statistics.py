@@ -6,8 +6,10 @@ import anyio
 from engine.cluster import connected
 from engine.cluster.endpoint import Endpoint
 from engine.objects.ref import Ref
+from engine.render import SealedKey
 from engine.runtime import Controller, Requeue, Turn
 from engine.serve.statistics import sample
+from engine.sops import MasterKey, Metadata, Rule
 from engine.telemetry import Metrics
 from tests.support.build import config
 from tests.support.clock import ManualClock, settle
@@ -78,6 +80,28 @@ async def test_what_is_known_of_objects_drift_and_builds_is_measured() -> None:
     assert value(series, "lockstep_live_watches", state="stale") == 0
     assert value(series, "lockstep_api_watches") == 0
     assert value(series, "lockstep_api_latency_seconds", quantile="0.99") == 0
+
+
+async def test_data_keys_are_measured_and_none_is_shown() -> None:
+    shop = Workshop()
+    keys, sealed = shop.engine.data_keys, [each for name in "abc" for each in _sealed(name)]
+    for key in sealed[:2]:
+        keys.keep("mine", key, b"c4n4ry of 32 bytes, and no others")
+    keys.refused()
+    keys.known("mine", sealed)
+    keys.known("another's", sealed)
+    series = shop.engine.metrics
+    async with connected(Endpoint("http://127.0.0.1:1"), ManualClock(), Random(0)) as client:
+        sample(series, client, {}, None, shop.engine)
+
+    states = ("held", "opened", "used", "refused")
+    assert [value(series, "lockstep_data_keys", state=state) for state in states] == [2, 2, 2, 1]
+    assert b"c4n4ry" not in series.text()
+
+
+def _sealed(name: str) -> list[SealedKey]:
+    key = MasterKey("age", name, f"sealed for {name}")
+    return [SealedKey.of(Metadata(((key,),), 0, "", "", Rule("encrypted_regex", ".")), "a.yaml:1")]
 
 
 async def test_corrections_are_counted_by_kind() -> None:
