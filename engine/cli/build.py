@@ -1,45 +1,73 @@
 """`lockstep build`: render a local folder as the engine would, without a cluster."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from engine.api import decode
 from engine.api.duration import format_duration
 from engine.api.kustomize import Kustomization
-from engine.api.meta import KUSTOMIZE_GROUP
 from engine.cli import steps
+from engine.cli.building import (
+    Limits,
+    completed_here,
+    kustomization_in,
+    owner_of,
+    stream_of,
+)
 from engine.cli.explain import explanation
-from engine.cli.fetching import TIMEOUT, completed, warn_of_moving
+from engine.cli.fetching import TIMEOUT, warn_of_moving
 from engine.cli.flags import DURATION
 from engine.cli.help import examples
 from engine.cli.own_keys import opening_of, warn_of_encrypted
-from engine.cli.problems import Problem
-from engine.errors import ArtifactFailed
-from engine.objects.manifests import Document, dump, parse
-from engine.objects.redact import masked, masked_values, masker
-from engine.objects.ref import Object
-from engine.plan.policy import Owner, labelled
-from engine.reconcile.opening import Opening
-from engine.render import Decrypting, Remotes, Rendered, Request, render
+from engine.cli.places import below, work_tree
+from engine.objects.manifests import Document
+from engine.plan.policy import labelled
+from engine.render import Decrypting, Rendered, Request, render
 from engine.render.explanation import Explainer, explain
 from engine.settings import Settings
 from engine.source.folder import FolderTree
 
 _SHOWN = 3  # names of files in a message
-_Made = TypeVar("_Made")
+_OTHERS = {
+    "kustomization": "engine.cli.build_kustomization",
+    "ks": "engine.cli.build_kustomization",
+    "--all": "engine.cli.build_all",
+}
+"""Words that make another command of it: Flux's own, and the look at a whole repository."""
+
+
+class _Building(click.Command):
+    """`build FOLDER`, unless a word says what else is to be built."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+    ) -> click.Context:
+        """The context of the command that is meant."""
+        first = next((each for each in args if each in _OTHERS), "")
+        if first and (first == "--all" or args[0] == first):
+            rest = list(args)
+            rest.remove(first)
+            other = import_module(_OTHERS[first]).command
+            context: click.Context = other.make_context(
+                f"{info_name} {first}", rest, parent, **extra
+            )
+            return context
+        return super().make_context(info_name, args, parent, **extra)
 
 
 @click.command(
     "build",
+    cls=_Building,
     epilog=examples(
         "lockstep build ./apps/production",
+        "lockstep build --all ./clusters/production",
+        "lockstep build kustomization apps --path ./apps/production",
         "lockstep build ./apps --kustomization-file clusters/prod/apps.yaml",
         "lockstep build ./apps --kustomization-file apps.yaml --set region=eu-1",
         "lockstep build ./apps --explain Deployment/web.spec.replicas",
@@ -122,17 +150,19 @@ def command(
 ) -> None:
     """Render a local folder as the engine would.
 
-    The objects are printed as YAML; the values of Secrets are masked.
+    The objects are printed as YAML; the values of Secrets are masked.  `build kustomization NAME`
+    takes the Kustomization from the cluster as Flux's CLI does, `build --all DIR` renders every
+    Kustomization below a folder and says all that is wrong; both have a --help of their own.
     """
     if how["form"] != "text" and not how["target"]:
         raise click.UsageError("--output is for --explain")
-    root = (root or _work_tree(path)).resolve()
+    root = (root or work_tree(path)).resolve()
     request = Request(
-        path=_below(root, path),
+        path=below(root, path),
         strict=how["strict_substitutions"],
         no_remote_bases=how["no_remote_bases"],
     )
-    found = _kustomization(kustomization_file, name) if kustomization_file else None
+    found = kustomization_in(kustomization_file, name) if kustomization_file else None
     ks = decode(Kustomization, found.obj) if found is not None else None
     variables = _variables(how["settings"], ks)
     if ks is not None:
@@ -144,59 +174,20 @@ def command(
     opening = opening_of(ks, how["sops_age_key_file"])
     if opening is not None:
         request = replace(request, decryption=Decrypting("", how["sops_verify_mac"]))
-    limits = _Limits(how["seconds"], ks.timeout if ks is not None else TIMEOUT, opening)
+    limits = Limits(how["seconds"], ks.timeout if ks is not None else TIMEOUT, opening)
     if how["target"]:
         explainer = _explainer(found, ks, how["settings"])
         work = partial(explain, FolderTree(root), request, how=explainer)
-        explained = _completed(work, request, limits)
+        explained = completed_here(work, request, limits)
         click.echo(explanation(explained, how["target"], how["form"]), nl=False)
         return
     build = partial(render, FolderTree(root), request)
-    rendered = _completed(build, request, limits)
+    rendered = completed_here(build, request, limits)
     warn_of_moving(rendered.inputs)
     warn_of_encrypted(rendered, ks)
     if not rendered.objects:
         steps.warning(f"no objects: {_read(rendered, path)}")
-    click.echo(_text(rendered, _owner(ks), how["show_secrets"]), nl=False)
-
-
-def _work_tree(path: Path) -> Path:
-    """The nearest folder at or above `path` that Git manages, `path` itself without one."""
-    inner = path.resolve()
-    return next((each for each in (inner, *inner.parents) if (each / ".git").exists()), inner)
-
-
-def _below(root: Path, path: Path) -> str:
-    try:
-        return path.resolve().relative_to(root).as_posix()
-    except ValueError:
-        raise click.UsageError(f"'{path}' is not below the root '{root}'") from None
-
-
-def _kustomization(file: Path, name: str) -> Document:
-    """The Kustomization of that name in the file, the only one without a name.
-
-    Raises Problem or ManifestError.
-    """
-    found = [each for each in parse(file.read_bytes(), str(file)) if _is_kustomization(each.obj)]
-    names = [str((each.obj.get("metadata") or {}).get("name")) for each in found]
-    wanted = [document for document, each in zip(found, names, strict=True) if name in ("", each)]
-    if len(wanted) == 1:
-        return wanted[0]
-    if not found:
-        raise Problem(f"'{file}' holds no Kustomization of {KUSTOMIZE_GROUP}")
-    listed = ", ".join(names)
-    if not wanted:
-        raise Problem(f"'{file}' holds no Kustomization '{name}'; there is: {listed}")
-    raise Problem(f"'{file}' holds several Kustomizations: {listed}; choose one with --name")
-
-
-def _is_kustomization(obj: Any) -> bool:
-    return (
-        isinstance(obj, Mapping)
-        and obj.get("kind") == "Kustomization"
-        and str(obj.get("apiVersion", "")).startswith(f"{KUSTOMIZE_GROUP}/")
-    )
+    click.echo(stream_of(rendered, owner_of(ks), how["show_secrets"]), nl=False)
 
 
 def _variables(settings: Sequence[str], ks: Kustomization | None) -> dict[str, str]:
@@ -219,16 +210,12 @@ def _variables(settings: Sequence[str], ks: Kustomization | None) -> dict[str, s
     return variables | own
 
 
-def _owner(ks: Kustomization | None) -> Owner | None:
-    return Owner(ks.metadata.name, ks.metadata.namespace) if ks is not None else None
-
-
 def _explainer(
     found: Document | None, ks: Kustomization | None, settings: Sequence[str]
 ) -> Explainer:
     if found is None:
         return Explainer()
-    content, owner = Path(found.file).read_bytes(), _owner(ks)
+    content, owner = Path(found.file).read_bytes(), owner_of(ks)
     labels = labelled({"metadata": {}}, owner)["metadata"]["labels"] if owner is not None else {}
     return Explainer(found, content, _hidden(settings, ks), labels)
 
@@ -241,58 +228,6 @@ def _hidden(settings: Sequence[str], ks: Kustomization | None) -> frozenset[str]
     return frozenset(setting.partition("=")[0] for setting in settings) - set(post_build.substitute)
 
 
-def _in_time(build: Callable[[], _Made], seconds: float) -> _Made:
-    """The build, by a thread that ends with the process.  Raises what it raises, and Problem."""
-    results: SimpleQueue[_Made | Exception] = SimpleQueue()
-
-    def work() -> None:
-        try:
-            results.put(build())
-        except Exception as error:
-            results.put(error)
-
-    Thread(target=work, daemon=True).start()
-    try:
-        result = results.get(timeout=seconds or None)
-    except Empty:
-        raise Problem(
-            f"the build took more than {format_duration(seconds)}, as long as --build-timeout "
-            "(LOCKSTEP_BUILD_TIMEOUT) allows: the engine would stop it, too"
-        ) from None
-    if isinstance(result, Exception):
-        raise result
-    return result
-
-
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    """building, fetching: seconds that each may take.  opening: opens data keys."""
-
-    building: float
-    fetching: float
-    opening: Opening | None
-
-
-def _completed(build: Callable[[Remotes], _Made], request: Request, limits: _Limits) -> _Made:
-    """What is built of all that it needs."""
-
-    def attempt(remotes: Remotes) -> _Made:
-        return _in_time(partial(_built, partial(build, remotes), request), limits.building)
-
-    return completed(attempt, limits.fetching, limits.opening)
-
-
-def _built(build: Callable[[], _Made], request: Request) -> _Made:
-    """What is built.  Raises BuildFailed, Lacking, Problem."""
-    try:
-        return build()
-    except ArtifactFailed as error:  # it is there: click has seen it
-        raise Problem(
-            f"folder '{request.path}' is no part of the source: .sourceignore, or one of Flux's "
-            "default rules, leaves it out"
-        ) from error
-
-
 def _read(rendered: Rendered, path: Path) -> str:
     """Why there are no objects: what was read, for messages."""
     files = sorted(rendered.inputs.files)
@@ -300,16 +235,3 @@ def _read(rendered: Rendered, path: Path) -> str:
         return f"'{path}' holds no *.yaml or *.yml that .sourceignore does not leave out"
     more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
     return f"there are none in {', '.join(files[:_SHOWN])}{more}"
-
-
-def _text(rendered: Rendered, owner: Owner | None, show_secrets: bool) -> str:
-    """A YAML stream, a document an object."""
-    hide = masker(rendered.opened.values)
-    shown = (_shown(each.obj, owner, show_secrets) for each in rendered.objects)
-    objects = (each if show_secrets else masked_values(each, hide) for each in shown)
-    return "".join("---\n" + dump(obj) for obj in objects)
-
-
-def _shown(obj: Object, owner: Owner | None, show_secrets: bool) -> Object:
-    whole = labelled(obj, owner) if owner is not None else obj
-    return whole if show_secrets else masked(whole)

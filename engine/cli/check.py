@@ -1,6 +1,6 @@
 """`lockstep check`: every check of every plugin, as the caller's own identity."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
@@ -8,7 +8,7 @@ import anyio
 import click
 import orjson
 
-from engine.cli import table
+from engine.cli import steps, table
 from engine.cli.help import examples
 from engine.cli.plugins import plugin_context
 from engine.cli.problems import Problem, is_expected, line_of, unwrapped
@@ -16,6 +16,8 @@ from engine.cli.target import Target, asynchronous, with_target, with_timeout
 from engine.plugin import GROUP, Check, Context, Finding, Severity, load
 from engine.settings import Settings
 
+PREREQUISITES = frozenset({"kubernetes", "permissions"})
+"""Checks that need no installation."""
 _MARKS = {
     Severity.OK: ("✔", "green"),
     Severity.WARNING: ("!", "yellow"),
@@ -35,17 +37,24 @@ class Told:
     "check",
     epilog=examples(
         "lockstep check",
+        "lockstep check --pre",
         "lockstep check --context staging -o json",
         "lockstep check --list",
     ),
 )
 @click.option("--list", "list_only", is_flag=True, help="List the checks and who gives them.")
+@click.option("--pre", "pre_only", is_flag=True, help="Only what an installation needs.")
 @click.option("-o", "--output", type=click.Choice(["json"]), help="Another form.")
 @with_timeout("30s")
 @with_target
 @click.pass_context
 def command(
-    ctx: click.Context, target: Target, list_only: bool, output: str | None, seconds: float
+    ctx: click.Context,
+    target: Target,
+    list_only: bool,
+    pre_only: bool,
+    output: str | None,
+    seconds: float,
 ) -> None:
     """Look at the installation and say what is wrong with it.
 
@@ -54,9 +63,11 @@ def command(
     if list_only:
         table.write(["CHECK", "PLUGIN", "DISTRIBUTION"], listed())
         return
-    found = asynchronous(look)(target, seconds)
+    found = asynchronous(look)(target, seconds, PREREQUISITES if pre_only else None)
     _write(found, as_json=output == "json")
     worst = max((each.finding.severity for each in found), default=Severity.OK)
+    if pre_only and worst is not Severity.ERROR:
+        steps.done("prerequisites checks passed", on_the_way=True)
     ctx.exit(int(worst is Severity.ERROR))
 
 
@@ -71,8 +82,11 @@ def listed() -> list[list[str]]:
     return sorted(rows, key=lambda row: list(keys).index(row[0]))
 
 
-async def look(target: Target, seconds: float) -> list[Told]:
-    """What all checks find, in their order; a check that fails is itself an error."""
+async def look(target: Target, seconds: float, only: Collection[str] | None = None) -> list[Told]:
+    """What all checks find, in their order; a check that fails is itself an error.
+
+    only: keys of those that are wanted; None: all.
+    """
     settings = Settings(
         kubeconfig=target.kubeconfig, context=target.context, runtime_namespace=target.namespace
     )
@@ -80,7 +94,8 @@ async def look(target: Target, seconds: float) -> list[Told]:
     async with target.client() as client, plugin_context(client, settings, plugins) as context:
         await _reach(context, seconds)
         told: list[Told] = []
-        for key, check in plugins.checks.items():
+        chosen = {k: each for k, each in plugins.checks.items() if only is None or k in only}
+        for key, check in chosen.items():
             told += [Told(key, each) for each in await _findings(check, context, seconds)]
     return told
 

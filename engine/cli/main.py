@@ -6,15 +6,16 @@ A command is imported when it is called, and only then: `lockstep --help` reads 
 import os
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
-from importlib import import_module
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
+from engine.cli.groups import Table, TableGroup
 from engine.cli.help import examples
 from engine.cli.problems import INTERRUPTED, line_of, unwrapped
 
-COMMANDS: Mapping[str, tuple[str, str]] = {
+COMMANDS: Table = {
     "run": ("engine.cli.run", "Run the engine until it is told to stop."),
     "demo": ("engine.cli.demo", "Show the engine at work, without a cluster."),
     "check": ("engine.cli.check", "Look at the installation and say what is wrong with it."),
@@ -22,36 +23,36 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "reconcile": ("engine.cli.reconcile", "Have an object reconciled now, and wait for it."),
     "suspend": ("engine.cli.suspend", "Leave objects as they are until they are resumed."),
     "resume": ("engine.cli.resume", "Reconcile suspended objects again, and wait for them."),
+    "events": ("engine.cli.events", "Show what was told of Flux's objects, oldest first."),
+    "logs": ("engine.cli.logs", "Show what was logged about Flux's objects."),
+    "tree": ("engine.cli.tree", "Show what a Kustomization has applied, down to the last."),
+    "trace": ("engine.cli.trace", "Show where objects in the cluster come from, up to the commit."),
+    "stats": ("engine.cli.stats", "Count what runs, fails or rests, and what artifacts take."),
+    "create": ("engine.cli.create", "Make objects of Flux from options."),
+    "export": ("engine.cli.export", "Print objects as YAML: what people wrote, without state."),
+    "delete": ("engine.cli.delete", "Delete an object of Flux, and what it has applied."),
+    "trigger": ("engine.cli.trigger", "Call what waits for calls."),
     "build": ("engine.cli.build", "Render a local folder as the engine would."),
+    "diff": ("engine.cli.diff", "Show what a change would do, before it is made."),
+    "doctor": ("engine.cli.doctor", "Look for what is wrong in a cluster, and what mends it."),
     "secrets": (
         "engine.cli.secrets",
         "Show who can decrypt what in Git, what is wrong, and rotate keys.",
+    ),
+    "completion": (
+        "engine.cli.completion",
+        "Print the script with which a shell completes words.",
     ),
     "version": ("engine.cli.version", "Show the versions of Lockstep, Python and Kubernetes."),
 }
 """By name: the module whose `command` it is, and the first line of its help."""
 
 
-class LazyGroup(click.Group):
-    """Commands out of a table, imported when they are used."""
+class LazyGroup(TableGroup):
+    """The commands of the table."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, None if there is none."""
-        if cmd_name not in COMMANDS:
-            return None
-        command = import_module(COMMANDS[cmd_name][0]).command
-        if not isinstance(command, click.Command):
-            raise TypeError(f"{COMMANDS[cmd_name][0]}.command is no command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the table, without importing anything."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+    def __init__(self, name: str, **attributes: Any) -> None:
+        super().__init__(name, COMMANDS, **attributes)
 
 
 @click.group(
@@ -79,8 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def status_of(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; its exit status.  An error becomes one line, never a traceback."""
+    plain: dict[str, Any] = {"color": False} if os.environ.get("NO_COLOR") else {}  # no-color.org
     try:
-        status = group.main(arguments, prog_name="lockstep", standalone_mode=False)
+        status = group.main(arguments, prog_name="lockstep", standalone_mode=False, **plain)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except Exception as problem:

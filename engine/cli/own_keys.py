@@ -6,7 +6,7 @@ Source: getsops/sops age/keysource.go: SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, the user
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -17,11 +17,17 @@ from engine.plugin import Context, KeyRing, load
 from engine.reconcile.data_keys import LOCAL, DataKeys
 from engine.reconcile.opening import Means, Opening
 from engine.render import Rendered
-from engine.render.decrypt import is_refused
+from engine.render.decrypt import decoded_value, is_refused
+from engine.render.pipeline import RenderedObject
 from engine.runtime import SystemClock
+from engine.sops import marked_format
 
 _KEYS: Final = Path("sops", "age", "keys.txt")
 _SHOWN: Final = 3  # objects in a message
+_HOW: Final = (
+    "give --sops-age-key-file to decrypt it, or --kustomization-file with a Kustomization that has "
+    "spec.decryption"
+)
 _HINT: Final = "set SOPS_AGE_KEY or SOPS_AGE_KEY_FILE, or give --sops-age-key-file"
 
 
@@ -46,16 +52,29 @@ def opening_of(ks: Kustomization | None, key_file: Path | None) -> Opening | Non
 
 
 def warn_of_encrypted(rendered: Rendered, ks: Kustomization | None) -> None:
-    """Say which objects the engine would refuse: nobody has asked it to decrypt them."""
-    if ks is None or ks.spec.decryption is not None:
+    """Say what stays encrypted, as nobody has asked to decrypt it: the engine may refuse it."""
+    if ks is None:
+        files = dict.fromkeys(each.origin for each in rendered.objects if _is_sealed(each))
+        if files:
+            steps.warning(f"stays encrypted: {_listed(list(files))}; {_HOW}")
         return
     refused = [str(each.ref) for each in rendered.objects if is_refused(each.obj)]
-    if refused:
-        more = f" and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
+    if refused and ks.spec.decryption is None:
         steps.warning(
-            f"encrypted, and the engine would refuse it: {', '.join(refused[:_SHOWN])}{more}; "
-            "set spec.decryption"
+            f"encrypted, and the engine would refuse it: {_listed(refused)}; set spec.decryption"
         )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}"
+
+
+def _is_sealed(made: RenderedObject) -> bool:
+    """Whether it, or a file in a Secret's data, is encrypted."""
+    data = made.obj.get("data") if made.ref.kind == "Secret" else None
+    values = data.values() if isinstance(data, Mapping) else ()
+    return made.encrypted or any(marked_format(decoded_value(each)) for each in values)
 
 
 def found_keys(key_file: Path | None, environ: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:

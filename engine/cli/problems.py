@@ -1,6 +1,9 @@
 """Errors as people read them, in one line: what; why; what to do."""
 
-from collections.abc import Mapping
+import os
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import click
 
@@ -89,3 +92,23 @@ def _text(error: BaseException) -> str:
 def _one_line(text: str) -> str:
     lines = [line.strip().rstrip(".") for line in text.splitlines()]
     return "; ".join(line for line in lines if line)
+
+
+class Undecided(Problem):
+    """A comparison cannot be made: status 2, as 1 says that there are differences."""
+
+    exit_code = 2
+
+
+@contextmanager
+def undecided() -> Iterator[None]:
+    """Has whatever goes wrong inside end with status 2, not 1."""
+    try:
+        yield
+    except (click.UsageError, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as problem:
+        error = unwrapped(problem)
+        if os.environ.get("LOCKSTEP_DEBUG"):
+            traceback.print_exception(problem)
+        raise Undecided(line_of(error)) from problem

@@ -8,6 +8,11 @@ def doing(text: str) -> None:
     click.echo(f"{click.style('►', fg='green')} {text}", err=True)
 
 
+def making(text: str) -> None:
+    """Something is put together."""
+    click.echo(f"{click.style('✚', fg='green')} {text}", err=True)
+
+
 def waiting(text: str) -> None:
     """Something is waited for."""
     click.echo(f"{click.style('◎', fg='yellow')} {text}", err=True)

@@ -5,22 +5,24 @@ from datetime import UTC, datetime
 
 import click
 
-from engine.api import Kind
-from engine.api.meta import KUSTOMIZE_GROUP, SOURCE_GROUP
 from engine.cli import steps, suspension
+from engine.cli.completing import complete_kind
 from engine.cli.flags import DURATION
+from engine.cli.go_flags import FluxCommand
 from engine.cli.help import examples
+from engine.cli.kinds import Kind
 from engine.cli.problems import Problem
 from engine.cli.target import Target, asynchronous, with_target
 from engine.plan.suspension import Suspension, instant
 from engine.runtime import SystemClock
 
-_ENDING = ((KUSTOMIZE_GROUP, "Kustomization"), (SOURCE_GROUP, "GitRepository"))
+_ENDING = ("Kustomization", "GitRepository")
 """Kinds that this engine resumes."""
 
 
 @click.command(
     "suspend",
+    cls=FluxCommand,
     epilog=examples(
         "lockstep suspend ks apps",
         "lockstep suspend ks apps --for 2h --reason 'moving the database'",
@@ -28,7 +30,7 @@ _ENDING = ((KUSTOMIZE_GROUP, "Kustomization"), (SOURCE_GROUP, "GitRepository"))
         "lockstep suspend source git --all -n team-a",
     ),
 )
-@click.argument("words", metavar="KIND [NAME]...", nargs=-1)
+@click.argument("words", metavar="KIND [NAME]...", nargs=-1, shell_complete=complete_kind)
 @click.option("--all", "everything", is_flag=True, help="All objects of the namespace.")
 @click.option("--reason", default="", help="Why: shown by `get`, and told when it ends.")
 @click.option("--until", default="", help="When it is resumed by itself, RFC 3339.")
@@ -41,7 +43,8 @@ async def command(
 ) -> None:
     """Leave objects as they are until they are resumed.
 
-    KIND is kustomization (ks), helmrelease (hr) or `source git` (or oci, bucket, helm, chart).
+    KIND is kustomization (ks), helmrelease (hr), `source git` (or oci, bucket, helm, chart),
+    receiver, alert, alert-provider, or `image repository` (or policy, update).
     What drifts meanwhile is told in events, and corrected once they are resumed.
     """
     kind, names = suspension.parse(words, everything)
@@ -63,7 +66,7 @@ def _wanted(kind: Kind, lasting: float | None, *, reason: str, until: str, by: s
         until = datetime.fromtimestamp(now + lasting, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if not (reason or until or by):
         return Suspension()
-    if (kind.group, kind.name) not in _ENDING:
+    if kind.name not in _ENDING:
         raise Problem(
             f"{kind.name} is not reconciled by this engine: it would neither show a reason nor be "
             "resumed by itself; leave --reason, --until, --for and --by out"

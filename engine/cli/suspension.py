@@ -5,13 +5,12 @@ from typing import Any
 
 import click
 
-from engine.api import Kind
 from engine.cli import kinds
-from engine.cli.get import named
+from engine.cli.finding import listed, named
+from engine.cli.kinds import Kind
 from engine.cli.problems import Problem
 from engine.cli.reconcile import MANAGER
 from engine.cluster import Client
-from engine.cluster.resource import resource_of
 from engine.objects.ref import Object
 from engine.plan.suspension import MARKS, Suspension
 
@@ -21,7 +20,7 @@ def parse(words: tuple[str, ...], everything: bool) -> tuple[Kind, tuple[str, ..
     kind, names = kinds.parse_one(words)
     if bool(names) == everything:
         raise click.UsageError("name the objects, or give --all")
-    if not kind.reconciled:
+    if kind.is_made:
         raise Problem(f"{kind.name} cannot be suspended: nothing reconciles it")
     return kind, names
 
@@ -30,13 +29,12 @@ async def chosen(
     client: Client, kind: Kind, names: tuple[str, ...], namespace: str
 ) -> Sequence[Object]:
     """The objects of those names, all without names.  Raises Problem if there is none."""
-    resource = resource_of(kind)
     if not names:
-        found = list((await client.list(resource, namespace)).items)
+        found = await listed(client, kind, namespace)
         if not found:
-            raise Problem(f"no {kind.name} objects found in namespace '{namespace}'")
+            raise Problem(f'no {kind.name} objects found in "{namespace}" namespace')
         return found
-    return [await named(client, kind, namespace, name) for name in names]
+    return [await named(client, kind, namespace, name) for name in dict.fromkeys(names)]
 
 
 async def write(client: Client, kind: Kind, obj: Object, said: Suspension | None) -> Object:
@@ -53,7 +51,7 @@ async def write(client: Client, kind: Kind, obj: Object, said: Suspension | None
     if marks:
         patch["metadata"] = {"annotations": marks}
     return await client.merge_patch(
-        resource_of(kind),
+        kind.resource,
         metadata["namespace"],
         metadata["name"],
         patch,

@@ -1,7 +1,7 @@
 """The cluster and namespace that a command is about, and a client for it."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial, wraps
 from random import Random
@@ -11,6 +11,7 @@ import anyio
 import click
 
 from engine.cli.flags import DURATION
+from engine.cli.problems import Problem
 from engine.cluster import Client, connected
 from engine.cluster.connect import locate
 from engine.runtime import SystemClock
@@ -55,6 +56,16 @@ def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         called = option(called)
     return called
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raises Problem if what is inside takes longer."""
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError:
+        raise Problem(f"not done within {seconds:g}s; raise --timeout") from None
 
 
 def with_timeout(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -11,14 +11,13 @@ from typing import Any
 
 import anyio
 
-from engine.api import Kind
 from engine.api.duration import format_duration
 from engine.api.meta import PROGRESSING, READY, REQUESTED_AT
 from engine.cli import steps
 from engine.cli.columns import ready_of, revision_of
+from engine.cli.kinds import Kind
 from engine.cli.problems import Problem
 from engine.cluster import Client, Forbidden, NotFound
-from engine.cluster.resource import resource_of
 from engine.cluster.watch import Event, EventType, Watch
 from engine.objects.ref import Object
 from engine.runtime import SystemClock
@@ -116,7 +115,7 @@ async def _versions(client: Client, awaited: Awaited) -> AsyncGenerator[Object, 
     clock = SystemClock()
     watch = Watch(
         client,
-        resource_of(awaited.kind),
+        awaited.kind.resource,
         clock,
         Random(),  # noqa: S311 - jitter
         namespace,
@@ -131,7 +130,7 @@ async def _versions(client: Client, awaited: Awaited) -> AsyncGenerator[Object, 
             if obj := _told(event, awaited):
                 yield obj
     while not may_watch:
-        yield _existing(await client.get(resource_of(awaited.kind), namespace, name), awaited)
+        yield _existing(await client.get(awaited.kind.resource, namespace, name), awaited)
         await clock.sleep(_POLL)
 
 

@@ -16,7 +16,8 @@ async def check(context: Context) -> Iterable[Finding]:
     """A finding for each Lease."""
     namespace = context.settings.runtime_namespace
     findings = []
-    for controller in _CONTROLLERS:
+    receiving = ("notification-controller",) if context.settings.serves_receivers else ()
+    for controller in (*_CONTROLLERS, *receiving):
         name = lease_name(controller, context.settings.watch_label_selector)
         lease = await context.client.get(LEASES, namespace, name)
         findings.append(judged(f"{namespace}/{name}", lease, SystemClock().wall()))

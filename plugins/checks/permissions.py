@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
-from engine.api.meta import KUSTOMIZE_GROUP, SOURCE_GROUP
+from engine.api.meta import KUSTOMIZE_GROUP, NOTIFICATION_GROUP, SOURCE_GROUP
 from engine.cluster import NotFound, Resource
 from engine.plugin import Context, Finding, Severity
 
@@ -14,6 +15,7 @@ _REVIEWS = Resource(
     "selfsubjectaccessreviews",
     namespaced=False,
 )
+_RECEIVERS = (NOTIFICATION_GROUP, "receivers")
 _FIX = "bind the ClusterRole of the chart, or run as cluster-admin"
 
 
@@ -55,13 +57,16 @@ def needed(context: Context) -> Iterator[Deed]:
     home = settings.runtime_namespace
     scope = "" if settings.watch_all_namespaces else home
     watched = ("gitrepositories", "ocirepositories", "buckets", "externalartifacts")
-    for verb in ("get", "list", "watch"):
-        yield Deed(verb, KUSTOMIZE_GROUP, "kustomizations", namespace=scope)
-        for plural in watched:
-            yield Deed(verb, SOURCE_GROUP, plural, namespace=scope)
+    read = [(KUSTOMIZE_GROUP, "kustomizations"), *((SOURCE_GROUP, each) for each in watched)]
+    if settings.serves_receivers:
+        read.append(_RECEIVERS)
+    for verb, (group, plural) in product(("get", "list", "watch"), read):
+        yield Deed(verb, group, plural, namespace=scope)
     written = [(KUSTOMIZE_GROUP, "kustomizations")]
     if settings.sources == "git":
         written.append((SOURCE_GROUP, "gitrepositories"))
+    if settings.serves_receivers:
+        written.append(_RECEIVERS)
     for group, plural in written:
         yield Deed("patch", group, plural, namespace=scope)
         yield Deed("patch", group, plural, "status", scope)

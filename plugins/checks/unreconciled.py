@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from engine.api.meta import KUSTOMIZE_GROUP, SOURCE_GROUP
+from engine.api.meta import KUSTOMIZE_GROUP, NOTIFICATION_GROUP, SOURCE_GROUP
 from engine.cluster import Resource
 from engine.plugin import Context, Finding, Severity
 
@@ -11,6 +11,9 @@ _SHOWN = 3  # names in a finding
 _HERE = {
     (KUSTOMIZE_GROUP, "Kustomization"),
     (SOURCE_GROUP, "GitRepository"),
+    (NOTIFICATION_GROUP, "Receiver"),
+    (NOTIFICATION_GROUP, "Alert"),
+    (NOTIFICATION_GROUP, "Provider"),
     (SOURCE_GROUP, "ExternalArtifact"),  # made by others, and read
 }
 _FIX = "leave them to Flux's own controller; this version of Lockstep does not reconcile the kind"

@@ -1,8 +1,8 @@
 """What is collected here: only what can run, so that nothing is skipped; the end says what not.
 
 The tests with the real flux CLI want FLUX_BIN, which `make walk` sets; each has a twin in
-tests/cluster that always runs.  The recorded behaviour of other programs lies beside the
-repository, in ../shared.
+tests/cluster, or in tests/golden, that always runs.  The recorded behaviour of other programs lies
+beside the repository, in ../shared.
 """
 
 import os
@@ -13,6 +13,7 @@ import pytest
 _SHARED = Path(__file__).parents[3] / "shared"
 _MISSING = {
     "test_flux_cli.py": "" if os.environ.get("FLUX_BIN") else "FLUX_BIN is not set",
+    "test_flux_output.py": "" if os.environ.get("FLUX_BIN") else "FLUX_BIN is not set",
     "test_conformance.py": "" if (_SHARED / "tools").is_dir() else "there is no ../shared/tools",
 }
 collect_ignore = [name for name, missing in _MISSING.items() if missing]

@@ -89,6 +89,7 @@ SCENARIOS: dict[str, tuple[tuple[str, ...], set[str], dict[str, float]]] = {
         {"live", "last_ready"},
         {"builds a commit": 1, "applies a commit": 1, "revision-only status patches a commit": 1},
     ),
+    "webhook_to_ready": (("--rounds=1", "--flood=1"), {"live_p50", "ready_last"}, {}),
     "drift_storm": (
         ("--singles=2", "--edits=2"),
         {"single_p99", "storm_corrected", "manual_started", "bare_client"},

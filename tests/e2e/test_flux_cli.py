@@ -4,6 +4,7 @@ FLUX_BIN names the binary (`make walk`); it is in no registry.
 """
 
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from engine.app import reachable
 from engine.objects.manifests import load, parse
+from plugins import PLUGIN
 from tests.support.apiserver import ApiServer, namespace_at
 from tests.support.controlplane import start
 from tests.support.fleet import (
@@ -21,6 +24,7 @@ from tests.support.fleet import (
     config_map,
     fleet_at,
     has_reason,
+    is_at,
     is_ready,
 )
 from tests.support.flux import FluxTwin, flux_at, flux_twin
@@ -271,6 +275,43 @@ async def test_stats_debug_and_diff(fleet: Fleet, flux: Program) -> None:
     assert load(build.out)["data"] == {"color": "green"}
 
 
+async def test_what_is_created_is_ready_and_a_receiver_is_triggered(
+    fleet: Fleet, flux: Program
+) -> None:
+    data = {"token": b64encode(b"word").decode()}
+    await fleet.put({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "t"}, "data": data})
+
+    async with fleet.engine(PLUGIN) as state:
+        await fleet.until("Kustomization", "app", is_ready)
+        provider = await flux(
+            *("create", "alert-provider", "chat", "--type=slack", "--secret-ref=chat"),
+        )
+        alert = await flux(
+            *("create", "alert", "drift", "--provider-ref=chat", "--event-severity=error"),
+            "--event-source=Kustomization/*",
+        )
+        receiver = await flux(
+            *("create", "receiver", "ci", "--type=generic-hmac", "--secret-ref=t"),
+            "--resource=GitRepository/fleet",
+        )
+        commit = fleet.commit({"app/web.yaml": config_map("web", color="red")})
+        url = f"http://{reachable(state.addresses['webhooks'])}"
+        triggered = await flux(
+            *("trigger", "receiver", "ci", "--type=generic-hmac", "--token=word", f"--url={url}"),
+        )
+        await fleet.until("Kustomization", "app", is_at(commit))
+        again = await flux("reconcile", "receiver", "ci")
+        shown = [await flux("get", kind) for kind in ("alerts", "alert-providers", "receivers")]
+
+    assert "Provider chat is ready" in provider.err + provider.out
+    assert "Alert drift is ready" in alert.err + alert.out
+    assert "generated webhook URL /hook/" in receiver.err + receiver.out
+    assert f"Receiver {fleet.namespace}/ci triggered" in triggered.err + triggered.out
+    assert "Receiver initialized for path: /hook/" in shown[2].out
+    assert [rows(each.out)[1][0] for each in shown] == ["drift", "chat", "ci"]
+    assert "waiting for Receiver reconciliation" in again.err
+
+
 async def test_suspend_resume_and_export_of_all(fleet: Fleet, flux: Program) -> None:
     fleet.commit({"more/x.yaml": config_map("x")})
     await fleet.kustomization("more", path="./more")
@@ -292,6 +333,27 @@ async def test_check_is_content_with_the_cluster(flux: Program) -> None:
     done = await flux("check", "--pre")
 
     assert "prerequisites checks passed" in done.err + done.out
+
+
+@pytest.mark.parametrize("api_server", ["control_plane"], indirect=True, ids=["real"])
+async def test_check_and_version_find_the_installation(fleet: Fleet, flux: Program) -> None:
+    labels = {"app.kubernetes.io/part-of": "flux", "app": "lockstep"}
+    container = {"name": "manager", "image": "ghcr.io/example/lockstep:v0.1.0"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": {"app": "lockstep"}}, "template": template}
+    metadata = {"name": "lockstep", "labels": labels}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+    await fleet.put(deployment)
+
+    version = await flux("version")
+    checked = await flux("check")
+
+    assert "lockstep: v0.1.0" in version.out
+    assert "distribution: flux-v" in version.out
+    text = checked.err + checked.out
+    assert "all checks passed" in text
+    assert "kustomizations.kustomize.toolkit.fluxcd.io/v1" in text
+    assert "ghcr.io/example/lockstep:v0.1.0" in text
 
 
 async def test_the_twin_of_the_cli_sends_the_same_requests(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.support.oracle import Case, Oracle, ours, same
 
 ROOT = Path(__file__).parents[2]
 FIRST = int(os.environ.get("LOCKSTEP_SEED") or 20261123)
-FLEETS = 300
+FLEETS = 150
 MARK = "# Oracle: kustomize 5.8.1."
 GOLDEN = [
     spec.parent

@@ -3,6 +3,8 @@
 The twin sends the requests that section 11 of flux-behaviour.md lists, over a bare HTTP client.
 """
 
+import hashlib
+import hmac
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -114,6 +116,22 @@ class FluxTwin:
         items: list[Object] = found["items"]
         return items
 
+    async def create(self, kind: str, name: str, spec: Object) -> dict[str, Any]:
+        """The object once it is ready; at once for what nothing reconciles."""
+        root, _ = _PATHS[kind]
+        version = root.removeprefix("/apis/")
+        metadata = {"name": name, "namespace": self.namespace}
+        obj = {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
+        await self._ask("POST", self._path(kind), patch=obj, content="application/json")
+        while True:
+            made = await self.get(kind, name)
+            observed = condition_of(made).get("observedGeneration")
+            if kind in ("Alert", "Provider") or (
+                observed == made["metadata"]["generation"] and is_over(made)
+            ):
+                return made
+            await anyio.sleep(POLL)
+
     async def delete(self, kind: str, name: str) -> None:
         """Returns when the deletion is accepted."""
         await self._ask("DELETE", self._path(kind, name))
@@ -135,16 +153,32 @@ class FluxTwin:
         query: Mapping[str, str] | None = None,
         patch: Object | None = None,
         accept: str = "application/json",
+        content: str = MERGE_PATCH,
     ) -> dict[str, Any]:
         headers = {"Accept": accept, "User-Agent": USER_AGENT}
         if patch is not None:
-            headers["Content-Type"] = MERGE_PATCH
+            headers["Content-Type"] = content
         async with self.session.request(
             method, path, params=query, json=patch, headers=headers
         ) as response:
             answer: dict[str, Any] = await response.json()
             assert response.status < 300, answer
         return answer
+
+
+async def trigger(base: str, name: str, namespace: str, token: str, payload: bytes) -> int:
+    """The status with which the webhook of a generic-hmac Receiver answers: no cluster is asked.
+
+    Source: notification-controller api/v1, GetWebhookPath.
+    """
+    path = hashlib.sha256(f"{token}{name}{namespace}".encode()).hexdigest()
+    signature = hmac.new(token.encode(), payload, hashlib.sha256).hexdigest()
+    headers = {"Content-Type": "application/json", "X-Signature": f"sha256={signature}"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{base}/hook/{path}", data=payload, headers=headers) as response,
+    ):
+        return response.status
 
 
 @asynccontextmanager

@@ -187,6 +187,19 @@ def test_a_file_that_was_changed_is_refused_unless_that_is_allowed(
     assert "apps/login.yaml" in strict.err
 
 
+def test_without_any_option_what_stays_encrypted_is_named(call: Call, repository: Path) -> None:
+    generator = {"secretGenerator": [{"name": "g", "files": ["token=login.yaml"]}]}
+    (repository / "apps/kustomization.yaml").write_text(
+        dump({"resources": ["login.yaml", "web.yaml"], **generator})
+    )
+
+    ended = call("build", str(repository / "apps"), "--show-secrets")
+
+    assert "ENC[" in ended.out
+    assert "stays encrypted: apps/login.yaml:1, apps/kustomization.yaml" in ended.err
+    assert "--sops-age-key-file" in ended.err
+
+
 def test_a_key_file_decrypts_without_a_kustomization(call: Call, repository: Path) -> None:
     key = ("--sops-age-key-file", str(repository / "keys.txt"))
 

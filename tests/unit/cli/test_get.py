@@ -93,21 +93,99 @@ async def test_among_all_kinds_those_that_are_not_served_are_left_out(
     assert ended.out.startswith("kustomization/apps   main@sha1:01234567")
 
 
-async def test_no_objects_are_no_error(api: ScriptedApi, lockstep: Lockstep) -> None:
+async def test_without_objects_of_a_kind_the_status_is_that_of_flux(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
     api.on("GET", HERE, listing())
     ended = await lockstep("get", "ks")
 
-    assert (ended.status, ended.out) == (0, "")
-    assert ended.err == "no Kustomization objects found in namespace 'flux-system'\n"
-
-
-async def test_a_missing_object_is_an_error(lockstep: Lockstep) -> None:
-    ended = await lockstep("get", "ks", "apps", "-n", "team")
-
-    assert ended.status == 1
+    assert (ended.status, ended.out) == (1, "")
     assert ended.err == (
-        "Error: there is no Kustomization 'apps' in namespace 'team'; "
-        "`lockstep get kustomizations -A` lists them all\n"
+        'Error: no Kustomization objects found in "flux-system" namespace; '
+        "-A looks in all of them\n"
+    )
+
+
+async def test_a_missing_object_is_an_error_that_names_what_comes_near(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
+    api.on("GET", f"{GROUP}/kustomizations", listing(kustomization("apps", namespace="team")))
+    typo = await lockstep("get", "ks", "app", "-n", "team")
+    other = await lockstep("get", "ks", "apps")
+    nothing = await lockstep("get", "ks", "quite-different", "-n", "team")
+
+    assert (typo.status, typo.out) == (1, "")
+    assert typo.err == (
+        "Error: Kustomization object 'app' not found in \"team\" namespace; there is 'apps'\n"
+    )
+    assert other.err.endswith('not found in "flux-system" namespace; it is in "team" (-n team)\n')
+    assert nothing.err.endswith("; `lockstep get kustomization -A` lists them all\n")
+
+
+async def test_who_may_not_list_is_told_what_can_be_told(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
+    api.on("GET", f"{GROUP}/kustomizations", status(403, "no", reason="Forbidden"))
+    ended = await lockstep("get", "ks", "app")
+
+    assert ended.err.endswith(
+        'not found in "flux-system" namespace; is it in another namespace (-n)?\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("selector", "wanted"),
+    [
+        ("ready=true", ["good"]),
+        ("Ready=False", ["bad"]),
+        ("ready!=true", ["bad", "new"]),
+        ("stalled=true", []),
+    ],
+)
+async def test_objects_are_selected_by_a_condition(
+    api: ScriptedApi, lockstep: Lockstep, selector: str, wanted: list[str]
+) -> None:
+    bad, new = kustomization("bad"), kustomization("new")
+    bad["status"] = {"conditions": [{"type": "Ready", "status": "False", "message": "broken"}]}
+    del new["status"]
+    api.on("GET", HERE, listing(kustomization("good"), bad, new))
+    ended = await lockstep("get", "ks", "--status-selector", selector, "-o", "name")
+
+    assert ended.status == 0
+    assert ended.out.split() == [f"kustomization/{name}" for name in wanted]
+
+
+async def test_a_selector_that_is_none_is_refused(lockstep: Lockstep) -> None:
+    ended = await lockstep("get", "ks", "--status-selector", "ready")
+
+    assert ended.status == 2
+    assert "expected status selector in type=status or type!=status format" in ended.err
+
+
+async def test_each_kind_among_all_has_a_table_of_its_own(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
+    alerts = "/apis/notification.toolkit.fluxcd.io/v1beta3/namespaces/flux-system/alerts"
+    alert = {"kind": "Alert", "metadata": {"name": "slack", "namespace": "flux-system"}}
+    api.on("GET", HERE, listing(kustomization("apps")))
+    api.on("GET", alerts, listing(alert))
+    ended = await lockstep("get", "all")
+
+    assert ended.out.splitlines() == [
+        "NAME                 REVISION             SUSPENDED   READY   MESSAGE",
+        "kustomization/apps   main@sha1:01234567   False       True    Applied revision: 01234567",
+        "",
+        "NAME          SUSPENDED   READY   MESSAGE",
+        "alert/slack   False       True    Alert is Ready",
+    ]
+
+
+async def test_a_definition_of_another_controller_is_missing(lockstep: Lockstep) -> None:
+    ended = await lockstep("get", "images", "policy")
+
+    assert ended.err == (
+        "Error: ImagePolicy is not served in image.toolkit.fluxcd.io/v1; "
+        "the Flux controller that serves it brings its definition\n"
     )
 
 

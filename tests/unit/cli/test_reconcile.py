@@ -159,11 +159,75 @@ async def test_one_that_fails_does_not_hide_how_the_others_ended(
         return await listing(ended_as[name])(request)
 
     api.on("GET", KS, watched(selected))
-    ended = await lockstep("resume", "ks", "bad", "ok")
+    ended = await lockstep("resume", "ks", "bad", "ok", "--wait")
 
     assert ended.status == 1
     assert ended.out.splitlines()[2:] == ["✔ Kustomization ok: applied revision main@sha1:1"]
     assert ended.err.endswith("Error: Kustomization flux-system/bad: BuildFailed: no\n")
+
+
+async def test_of_several_none_is_waited_for_unless_asked(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
+    serve(api, KS, obj("Kustomization", "apps", suspend=True))
+    ended = await lockstep("resume", "ks", "--all")
+    waited = await lockstep("resume", "ks", "--all", "--wait")
+
+    assert "waiting" not in ended.err
+    assert waited.out.endswith("✔ Kustomization apps: applied revision main@sha1:1\n")
+
+
+async def test_what_nothing_reconciles_is_suspended_and_resumed_without_waiting(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
+    alerts = "/apis/notification.toolkit.fluxcd.io/v1beta3/namespaces/flux-system/alerts"
+    serve(api, alerts, obj("Alert", "slack"))
+    await lockstep("suspend", "alert", "slack")
+    ended = await lockstep("resume", "alert", "slack")
+
+    assert ended.out == "✔ Alert slack resumed\n✔ Alert is Ready\n"
+    assert [each.body for each in api.asked("PATCH")] == [
+        {"spec": {"suspend": True}},
+        {"spec": {"suspend": None}},
+    ]
+
+
+async def test_a_release_can_be_forced_and_its_failures_forgotten(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
+    releases = "/apis/helm.toolkit.fluxcd.io/v2/namespaces/flux-system/helmreleases"
+    serve(api, releases, obj("HelmRelease", "web"))
+    await lockstep("reconcile", "hr", "web", "--force", "--reset")
+
+    (patch,) = api.asked("PATCH")
+    annotations = patch.body["metadata"]["annotations"]
+    prefix = "reconcile.fluxcd.io"
+    assert list(annotations) == [AT, f"{prefix}/forceAt", f"{prefix}/resetAt"]
+    assert len(set(annotations.values())) == 1
+
+
+async def test_only_a_release_can_be_forced(lockstep: Lockstep) -> None:
+    assert (await lockstep("reconcile", "ks", "apps", "--force")).status == 2
+
+
+async def test_of_a_release_the_source_of_its_chart_is_reconciled_first(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
+    source = "/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system"
+    reference = {"kind": "HelmRepository", "name": "repo"}
+    chart = {"spec": {"chart": "web", "sourceRef": reference}}
+    releases = "/apis/helm.toolkit.fluxcd.io/v2/namespaces/flux-system/helmreleases"
+    serve(api, releases, obj("HelmRelease", "web", chart=chart))
+    serve(api, f"{source}/helmcharts", obj("HelmChart", "flux-system-web", sourceRef=reference))
+    serve(api, f"{source}/helmrepositories", obj("HelmRepository", "repo"))
+    ended = await lockstep("reconcile", "hr", "web", "--with-source")
+
+    assert ended.status == 0
+    assert [each.path.rsplit("/", 2)[1:] for each in api.asked("PATCH")] == [
+        ["helmrepositories", "repo"],
+        ["helmcharts", "flux-system-web"],
+        ["helmreleases", "web"],
+    ]
 
 
 async def test_names_and_all_exclude_each_other(lockstep: Lockstep) -> None:
@@ -174,7 +238,7 @@ async def test_names_and_all_exclude_each_other(lockstep: Lockstep) -> None:
 async def test_what_is_not_there_cannot_be_suspended(lockstep: Lockstep) -> None:
     ended = await lockstep("suspend", "ks", "apps")
 
-    assert ended.err.startswith("Error: there is no Kustomization 'apps'")
+    assert ended.err.startswith("Error: Kustomization object 'apps' not found")
 
 
 def test_a_request_has_nanoseconds() -> None:

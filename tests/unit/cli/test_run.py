@@ -12,7 +12,7 @@ from anyio import to_thread
 from engine.app import State
 from tests.support.scripted_api import ScriptedApi
 
-FREE = ["--storage-addr", "--metrics-addr", "--health-addr"]
+FREE = ["--storage-addr", "--metrics-addr", "--health-addr", "--events-listen-addr"]
 
 
 @contextmanager

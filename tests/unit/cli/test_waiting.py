@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from engine.api import KINDS
+from engine.cli.kinds import KINDS
 from engine.cli.problems import Problem
 from engine.cli.waiting import Awaited, outcome, wait_reconciled
 from engine.cluster import NotFound, connected
@@ -12,7 +12,7 @@ from engine.runtime import SystemClock
 from tests.support.scripted_api import ScriptedApi, events, json, status
 from tests.unit.cli.listings import listing, watched
 
-KIND = KINDS["kustomize.toolkit.fluxcd.io", "Kustomization"]
+KIND = KINDS["Kustomization"]
 PATH = "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/ns/kustomizations"
 AT = "reconcile.fluxcd.io/requestedAt"
 

@@ -40,7 +40,8 @@ def test_a_lease_says_who_writes(
 async def test_each_lease_is_a_finding() -> None:
     name = "kustomize-controller-leader-election"
     held = json({**lease("pod_1", "2999-01-01T00:00:00.000000Z"), "kind": "Lease"})
-    ours, theirs = await found(leases.check, {("GET", f"{LEASES}/{name}"): held})
+    ours, *others = await found(leases.check, {("GET", f"{LEASES}/{name}"): held})
 
     assert ours.what == f"Lease flux-system/{name} is held by 'pod_1'"
-    assert theirs.what.startswith("nobody holds Lease flux-system/source-controller")
+    for each, controller in zip(others, ("source", "notification"), strict=True):
+        assert each.what.startswith(f"nobody holds Lease flux-system/{controller}-controller")

@@ -1,0 +1,52 @@
+"""Flags as Flux's CLI takes them: `--progress-bar=false`, `--ignore-paths a,b`, `K/ns/n=path`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+_TRUE, _FALSE = ("true", "t", "1"), ("false", "f", "0")
+
+
+class FluxCommand(click.Command):
+    """A command whose switches may have a value, as those of programs written in Go."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Reads the arguments, `--flag=true` as `--flag`."""
+        return super().parse_args(ctx, list(self._plain(args)))
+
+    def _plain(self, args: list[str]) -> Iterator[str]:
+        switches = {
+            name: each
+            for each in self.params
+            if isinstance(each, click.Option) and each.is_bool_flag
+            for name in each.opts
+        }
+        for arg in args:
+            name, equals, value = arg.partition("=")
+            switch = switches.get(name)
+            if switch is None or not equals or value.lower() not in (*_TRUE, *_FALSE):
+                yield arg
+            elif value.lower() in _TRUE:
+                yield name
+            elif switch.secondary_opts:
+                yield switch.secondary_opts[0]
+
+
+def listed(values: tuple[str, ...]) -> tuple[str, ...]:
+    """The items of an option that may be given several times, each with items between commas."""
+    return tuple(item.strip() for value in values for item in value.split(",") if item.strip())
+
+
+def folders_of_sources(values: tuple[str, ...]) -> dict[str, Path]:
+    """`--local-sources`: {`Kind/namespace/name`: its folder}.  Raises click.UsageError."""
+    found = {}
+    for item in listed(values):
+        source, equals, folder = item.partition("=")
+        if not equals or source.count("/") != 2:
+            raise click.UsageError(f"--local-sources '{item}': write Kind/namespace/name=FOLDER")
+        path = Path(folder)
+        if not path.is_dir():
+            raise click.UsageError(f"--local-sources '{item}': '{folder}' is no folder")
+        found[source] = path
+    return found
