@@ -10,7 +10,7 @@ PYTEST = $(if $(filter 1,$(PARTS)),$(BIN)/pytest,$(BIN)/python -m tests.support.
 # Tests start Python some hundred times, which would compile the engine anew each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test setup check quick tools bench bench-large fix lock crds golden walk soak differential fuzz clean
+.PHONY: demo test setup check quick tools bench bench-large fix lock crds golden walk soak differential fuzz wheels image clean
 
 demo: setup ## the main job on the embedded API server; needs Python 3.11+ and a package index
 	@$(BIN)/lockstep demo $(ARGS)
@@ -78,6 +78,13 @@ differential: setup tools ## 5,000 random fleets built by the engine and by kust
 SECONDS ?= 600
 fuzz: setup ## hostile input to the readers and builds; prints its seed
 	$(BIN)/python -m tests.fuzz $(or $(TARGET),all) --seconds $(SECONDS) $(ARGS)
+
+wheels: setup ## dist/wheels, all that `docker build .` needs: locked dependencies and our wheel
+	$(BIN)/python -m tests.image.build wheels
+
+image: setup tools ## the image by Debian's own tools, and its tests; needs root and Debian
+	$(BIN)/python -m tests.image.build
+	LOCKSTEP_IMAGE=1 $(BIN)/pytest -q tests/cluster/test_image.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

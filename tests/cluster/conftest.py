@@ -5,6 +5,7 @@ that run; only the real control plane has them, so it does the same.
 `pytest tests/cluster -k embedded` needs no Go.
 """
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,6 +22,9 @@ from tests.support.matrix import recorded
 from tests.support.proxy import FaultProxy, fault_proxy
 
 NewNamespace = Callable[[], Awaitable[str]]
+
+# The image takes minutes to build: `make image` sets this.
+collect_ignore = [] if os.environ.get("LOCKSTEP_IMAGE") else ["test_image.py"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
