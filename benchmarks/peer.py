@@ -53,8 +53,10 @@ class Ours:
             "runtime-namespace": NAMESPACE,
             "storage-path": place.storage,
             "storage-addr": "127.0.0.1:0",
+            "events-listen-addr": "127.0.0.1:0",
             "metrics-addr": "127.0.0.1:0",
             "health-addr": "127.0.0.1:0",
+            "receiver-addr": "127.0.0.1:0",
         }
         flags = [f"--{name}={value}" for name, value in settings.items()]
         return [sys.executable, "-m", *program, "run", *flags, *self.arguments]

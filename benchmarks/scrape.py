@@ -15,7 +15,6 @@ from tests.support.apiserver import ApiServer
 
 EVERYBODY = "requests of all"
 """In place of an HTTP method: what the API server's metrics count."""
-_ADDRESS = re.compile(r"serving metrics on ([^\s\"]+)")
 _REQUESTS = "rest_client_requests_total"
 _SERVED = re.compile(rb"^apiserver_request_total\{([^}]*)\} (\S+)$", re.MULTILINE)
 _NOT_COUNTED = re.compile(rb'(^|,)resource=""|verb="(WATCH|CONNECT)"')  # a watch counts at its end
@@ -31,18 +30,19 @@ class ClientCheck:
 
 async def metrics(log: Path) -> str:
     """The text of the engine's /metrics, "" of an engine whose log names no address for it."""
-    address = _address(log)
-    if not address:
+    where = address(log, "metrics")
+    if not where:
         return ""
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"http://{address}/metrics") as answer,
+        session.get(f"http://{where}/metrics") as answer,
     ):
         return await answer.text()
 
 
-def _address(log: Path) -> str:
-    found = _ADDRESS.search(log.read_text(errors="replace"))
+def address(log: Path, what: str) -> str:
+    """Where the engine serves something, as its log says; "" if it does not."""
+    found = re.search(rf"serving {what} on ([^\s\"]+)", log.read_text(errors="replace"))
     return found[1] if found else ""
 
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import anyio
+from anyio.abc import TaskGroup
 
 from engine.api import KINDS, Kind
 from engine.api.meta import SOURCE_GROUP
@@ -26,6 +28,7 @@ from engine.cluster.pool import Pool
 from engine.cluster.resource import resource_of
 from engine.cluster.tokens import Tokens
 from engine.cluster.watch import Event, EventType
+from engine.dispatch import Dispatch
 from engine.entrance import leases_of, open_client, request_timeout
 from engine.installation import install_crds
 from engine.objects.ref import Ref
@@ -46,18 +49,21 @@ from engine.reconcile.reports import Reports
 from engine.reconcile.reservations import Reservations
 from engine.reconcile.run import Engine, rfc3339
 from engine.reconcile.sources import SOURCE_KINDS
-from engine.reconcile.stories import GIT_REPOSITORY, KUSTOMIZATION
+from engine.reconcile.stories import GIT_REPOSITORY, KUSTOMIZATION, RECEIVER
 from engine.reconcile.triggers import Triggers
 from engine.reconcile.verification import Verification
 from engine.reconcile.watching import CONFIGS, follow, follow_configs, name_unreconciled
 from engine.runtime import Controller, Requeue, SystemClock, Turn
 from engine.runtime.backoff import Failures
 from engine.runtime.fairness import FairLimiter
+from engine.serve.alerts import serving_alerts
 from engine.serve.artifacts import add_artifact_routes
 from engine.serve.http import listening
 from engine.serve.probes import metrics, probes
+from engine.serve.receiver import receiving
 from engine.serve.statistics import sample
 from engine.settings import STRICT, Settings
+from engine.source.addresses import Guarded, guarded_by
 from engine.source.depot import open_depot
 from engine.status.events import Recorder
 from engine.telemetry import Metrics, logger
@@ -86,6 +92,8 @@ class State:
     engine: Engine | None = None
     """What runs share; None until the Leases are held."""
     controllers: Mapping[tuple[str, str], Controller[Ref]] = field(default_factory=dict)
+    dispatch: Dispatch | None = None
+    """What serves Alerts; None until the Leases are held, or if somebody else does."""
 
     def serves(self, name: str, address: str) -> None:
         """Notes and logs an address that is listened on."""
@@ -129,7 +137,10 @@ async def run(
                 await _comes_first(leases.wait_held, stop)
             if not stop.is_set():
                 writer = client.fenced(leases.fence) if leases is not None else client
-                async with _engine(settings, writer, series, state, plugins) as engine:
+                async with (
+                    _engine(settings, writer, series, state, plugins) as engine,
+                    receiving(engine, partial(state.serves, "webhooks")),
+                ):
                     await _reconcile(engine, stop, leases, state)
             keeping.cancel_scope.cancel()
 
@@ -143,19 +154,26 @@ async def _engine(
     state.client = client
     state.required = {"Kustomization"} | ({"GitRepository"} if settings.sources == "git" else set())
     state.waiting_for = _STARTING
+    guarded = partial(Guarded, allowed=settings.allowed_local_addresses)
     async with (
-        open_depot(storage_folder(settings), settings) as depot,
+        open_depot(
+            storage_folder(settings), settings, guarded_by(settings, client.endpoint.host)
+        ) as depot,
         open_builders(settings) as builders,
         listening(
             settings.storage_addr, partial(add_artifact_routes, storage=depot.storage)
         ) as served,
         poster(settings.events_addr, clock) as post,
-        outbound(clock, random, os.environ) as http,
+        outbound(clock, random, os.environ, guarded=guarded) as http,
+        AsyncExitStack() as stack,
     ):
         state.serves("artifacts", served)
         depot.storage.address = settings.storage_adv_addr or reachable(served)
         recorder = Recorder(
-            event_writer(client), post, lambda: rfc3339(clock.wall()), socket.gethostname()
+            event_writer(client),
+            post or partial(_dispatched, state),
+            lambda: rfc3339(clock.wall()),
+            socket.gethostname(),
         )
         mirror, access = Mirror(), Access(clock)
         artifacts, builds = Artifacts(depot.open), Builds()
@@ -165,8 +183,11 @@ async def _engine(
         fence = state.leases.fence if state.leases is not None else None
         connect = connector(settings, clock, series, fence, request_timeout(settings))
         pool = Pool(connect, clock, random, settings.remote_clusters)
+        tokens = Tokens(
+            clock, series, settings.token_cache_max_size, settings.token_cache_max_duration
+        )
         clusters = Clusters(client, pool, Parts(triggers, settings, clock, random))
-        yield Engine(
+        engine = Engine(
             client=client,
             mirror=mirror,
             clusters=clusters,
@@ -191,7 +212,7 @@ async def _engine(
             artifacts=artifacts,
             builds=builds,
             readers=readers,
-            configs=Configs(triggers.configured),
+            configs=Configs(partial(_configured, tokens, triggers)),
             suspensions=Suspensions(),
             orderly=Orderly(),
             builders=builders,
@@ -199,10 +220,24 @@ async def _engine(
             data_keys=DataKeys(clock, settings.data_key_max_age),
             plugins=plugins,
             http=http,
-            tokens=Tokens(
-                clock, series, settings.token_cache_max_size, settings.token_cache_max_duration
-            ),
+            tokens=tokens,
         )
+        if not settings.events_addr:
+            alerts = serving_alerts(engine, storage_folder(settings), state.serves)
+            state.dispatch = await stack.enter_async_context(alerts)
+        yield engine
+
+
+async def _dispatched(state: State, body: dict[str, Any], headers: Mapping[str, str]) -> None:
+    """Has an event told to whom it concerns."""
+    if state.dispatch is not None:
+        await state.dispatch.courier.take(body, headers)
+
+
+def _configured(tokens: Tokens, triggers: Triggers, reader: Ref, reason: str) -> None:
+    """What somebody has read is another one now, or gone: so is what it was good for."""
+    tokens.forget(reader)
+    triggers.configured(reader, reason)
 
 
 def _concerned(
@@ -240,21 +275,7 @@ async def _reconcile(
     for (group, kind), controller in controllers.items():
         engine.triggers.serve(group, kind, controller.push)
     async with anyio.create_task_group() as watching:
-        watching.start_soon(engine.recorder.run)
-        watching.start_soon(engine.clusters.own.live.serve)
-        watching.start_soon(engine.clusters.serve)
-        if not engine.settings.disable_config_watchers:
-            for resource in CONFIGS:
-                watching.start_soon(follow_configs, resource, engine)
-        watching.start_soon(engine.triggers.tell_others)
-        for key, each in KINDS.items():
-            is_ours = key in controllers
-            if is_ours or key in _SOURCES:
-                # Only of ours: a shard may use a source of another one.
-                selector = engine.settings.watch_label_selector if is_ours else ""
-                watching.start_soon(follow, each, selector, engine, partial(_note, state))
-            if not is_ours and each.reconciled:
-                watching.start_soon(name_unreconciled, each, engine)
+        _start_watching(engine, state, watching)
         async with anyio.create_task_group() as telling:
             telling.start_soon(engine.reports.serve)
             async with anyio.create_task_group() as controlling:
@@ -268,9 +289,32 @@ async def _reconcile(
             telling.cancel_scope.cancel()
         with anyio.move_on_after(_EVENTS_GRACE):
             await engine.recorder.drain()
+            if state.dispatch is not None:
+                await state.dispatch.drain()
         watching.cancel_scope.cancel()
     if lost:
         raise LeaseLost(f"{leases!r}: another engine holds a Lease, or it could not be renewed")
+
+
+def _start_watching(engine: Engine, state: State, tasks: TaskGroup) -> None:
+    """Starts all that lasts as long as the engine: watches, and who tells of what they bring."""
+    tasks.start_soon(engine.recorder.run)
+    if state.dispatch is not None:
+        tasks.start_soon(state.dispatch.serve)
+    tasks.start_soon(engine.clusters.own.live.serve)
+    tasks.start_soon(engine.clusters.serve)
+    if not engine.settings.disable_config_watchers:
+        for resource in CONFIGS:
+            tasks.start_soon(follow_configs, resource, engine)
+    tasks.start_soon(engine.triggers.tell_others)
+    for key, each in KINDS.items():
+        is_ours = key in state.controllers
+        if is_ours or key in _SOURCES:
+            # Only of ours: a shard may use a source of another one.
+            selector = engine.settings.watch_label_selector if is_ours else ""
+            tasks.start_soon(follow, each, selector, engine, partial(_note, state))
+        if not is_ours and each.reconciled:
+            tasks.start_soon(name_unreconciled, each, engine)
 
 
 def _note(state: State, kind: Kind, event: Event) -> None:
@@ -309,6 +353,8 @@ def _controllers(engine: Engine) -> dict[tuple[str, str], Controller[Ref]]:
     wanted = [(KUSTOMIZATION, settings.concurrent)]
     if settings.sources == "git":
         wanted.append((GIT_REPOSITORY, settings.concurrent_fetches))
+    if settings.serves_receivers:
+        wanted.append((RECEIVER, settings.concurrent))
     return {(story.group, story.kind): _controller(story, slots, engine) for story, slots in wanted}
 
 

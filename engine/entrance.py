@@ -12,7 +12,7 @@ from engine.cluster.lease import Leases, lease_name
 from engine.cluster.limiter import Limiter
 from engine.cluster.sender import Report
 from engine.cluster.terms import Terms, longest_write
-from engine.reconcile.remote_client import bounds_of
+from engine.reconcile.remote_client import bounds_of, own_allowance
 from engine.runtime import Clock
 from engine.settings import Settings
 from engine.telemetry import Metrics
@@ -23,7 +23,9 @@ def open_client(
 ) -> AbstractAsyncContextManager[Client]:
     """The client of the engine's own API server, which counts its requests."""
     host = endpoint.host.partition("://")[2]
-    endpoint = replace(endpoint, request_timeout=request_timeout(settings))
+    endpoint = replace(
+        endpoint, request_timeout=request_timeout(settings), allowance=own_allowance(settings)
+    )
 
     def observe(report: Report) -> None:
         series.requests.labels(report.status or "<error>", report.method, host).inc()
@@ -71,6 +73,8 @@ def leases_of(settings: Settings, client: Client, clock: Clock) -> Leases | None
     controllers = ["kustomize-controller"]
     if settings.sources == "git":
         controllers.append("source-controller")
+    if settings.serves_receivers or not settings.events_addr:  # Receivers, or Alerts
+        controllers.append("notification-controller")
     names = [lease_name(each, settings.watch_label_selector) for each in controllers]
     identity = f"{socket.gethostname()}_{uuid4()}"
     namespace = settings.runtime_namespace

@@ -135,6 +135,16 @@ class InvalidCELExpression(Failure):
     terminal = True
 
 
+class TokenNotFound(Failure):
+    """The Secret with a Receiver's token, or the token in it, is missing."""
+
+
+class ValidationFailed(Failure):
+    """A Receiver asks for what does not fit together, or is not supported."""
+
+    terminal = True
+
+
 class FeatureGateDisabled(Failure):
     """The spec asks for something that a gate keeps off."""
 

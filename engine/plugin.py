@@ -14,13 +14,17 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from engine.cluster import ApiError, Client
+from engine.cluster.destination import Destination, Undeliverable, Undelivered
 from engine.cluster.outbound import Http
 from engine.cluster.scope import Purpose, Scope, ServiceAccount, Token
 from engine.cluster.tokens import Asker, Expiring, Tokens
 from engine.errors import FeatureGateDisabled
+from engine.hooks import Genuine, Hit
+from engine.notice import Notification
 from engine.objects.ref import Ref
 from engine.runtime import Clock
 from engine.settings import Settings
+from engine.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from engine.sops.metadata import MasterKey
@@ -31,21 +35,32 @@ __all__ = [
     "Check",
     "Context",
     "Decryptor",
+    "Destination",
+    "Diagnosis",
     "Finding",
     "Identity",
     "KeyRing",
     "KeyUnavailable",
+    "Notification",
+    "Notifier",
     "Plugin",
     "PluginConflict",
     "Purpose",
+    "ReceiverType",
     "Scope",
     "ServiceAccount",
     "Severity",
+    "Snapshot",
     "Token",
     "TokenUnavailable",
+    "Undeliverable",
+    "Undelivered",
+    "diagnosis_at",
     "identity_at",
     "load",
     "merge",
+    "notifier_at",
+    "receiver_at",
 ]
 
 GROUP = "lockstep.plugins"
@@ -65,11 +80,18 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a check found: what, about which object, and what to do."""
+    """One thing that a check found: what, about which object, and what to do.
+
+    fix: a command, or a change.  about: the object, None if it is about none.  evidence: what it
+    is concluded from, a line each.  matters: why somebody should care.  It quotes no secret.
+    """
 
     severity: Severity
     what: str
     fix: str = ""
+    about: Ref | None = None
+    evidence: tuple[str, ...] = ()
+    matters: str = ""
 
 
 class KeyUnavailable(Exception):  # noqa: N818 - says what is wrong, like a Failure
@@ -180,6 +202,14 @@ class Context:
 Check: TypeAlias = Callable[[Context], Awaitable[Iterable[Finding]]]
 """Looks at the installation; runs at `lockstep check`, under the caller's identity."""
 
+Diagnosis: TypeAlias = Callable[[Snapshot, Context], Awaitable[Iterable[Finding]]]
+"""Looks at what the cluster holds; runs at `lockstep doctor`.  A Finding is what is wrong: none of
+severity OK."""
+
+Notifier: TypeAlias = Callable[[Notification, Destination, Context], Awaitable[None]]
+"""Tells a service of an event, once; others try again, so that it may be told twice.
+Raises Undelivered, which shows neither secret nor address; Undeliverable: not to be tried again."""
+
 Identity: TypeAlias = Callable[[ServiceAccount | None, Scope, Context], Awaitable[Token]]
 """A credential of one provider, asked for anew each time; raises TokenUnavailable."""
 
@@ -212,10 +242,33 @@ class Decryptor:
         )
 
 
+ReceiverType: TypeAlias = Callable[[Hit], Genuine]
+"""Knows the calls of one kind of sender; raises Refused unless a call is genuine.  Proofs come
+before anything in the body is looked at, and are compared in constant time."""
+
+
 def identity_at(place: str) -> Identity:
     """The one at `module:name`, loaded when it is first used."""
     loaded: Callable[[], Identity] = cache(partial(resolve_name, place))
     return lambda account, scope, ctx: loaded()(account, scope, ctx)
+
+
+def receiver_at(place: str) -> ReceiverType:
+    """The one at `module:name`, loaded when it is first used."""
+    loaded: Callable[[], ReceiverType] = cache(partial(resolve_name, place))
+    return lambda hit: loaded()(hit)
+
+
+def notifier_at(place: str) -> Notifier:
+    """The one at `module:name`, loaded when it is first used."""
+    loaded: Callable[[], Notifier] = cache(partial(resolve_name, place))
+    return lambda notification, destination, ctx: loaded()(notification, destination, ctx)
+
+
+def diagnosis_at(place: str) -> Diagnosis:
+    """The one at `module:name`, loaded when it is first used."""
+    loaded: Callable[[], Diagnosis] = cache(partial(resolve_name, place))
+    return lambda snapshot, context: loaded()(snapshot, context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +277,15 @@ class Plugin:
 
     name: str
     checks: Mapping[str, Check] = field(default_factory=dict)
+    diagnoses: Mapping[str, Diagnosis] = field(default_factory=dict)
     decryptors: Mapping[str, Decryptor] = field(default_factory=dict)
     """By kind of `MasterKey`: age, pgp, kms, gcp_kms, azure_kv, hc_vault."""
     identities: Mapping[str, Identity] = field(default_factory=dict)
     """By provider: aws, azure, gcp, generic, github."""
+    notifiers: Mapping[str, Notifier] = field(default_factory=dict)
+    """By `spec.type` of a Provider."""
+    receivers: Mapping[str, ReceiverType] = field(default_factory=dict)
+    """By `spec.type` of a Receiver."""
 
 
 NO_PLUGINS = Plugin("none")
@@ -243,8 +301,11 @@ def merge(plugins: Iterable[Plugin]) -> Plugin:
     return Plugin(
         "all",
         checks=_united("check", ((each.name, each.checks) for each in given)),
+        diagnoses=_united("diagnosis", ((each.name, each.diagnoses) for each in given)),
         decryptors=_united("decryptor", ((each.name, each.decryptors) for each in given)),
         identities=_united("identity", ((each.name, each.identities) for each in given)),
+        notifiers=_united("notifier", ((each.name, each.notifiers) for each in given)),
+        receivers=_united("receiver", ((each.name, each.receivers) for each in given)),
     )
 
 

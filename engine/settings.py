@@ -22,6 +22,7 @@ STRICT: Mapping[str, bool | str] = {
     "default_service_account": "default",
     "no_cross_namespace_refs": True,
     "no_remote_bases": True,
+    "no_local_addresses": True,
     "object_level_workload_identity": True,
     "default_kubeconfig_service_account": "default",
     "default_decryption_service_account": "default",
@@ -76,7 +77,31 @@ class Settings:
     metrics_addr: str = setting(":8080", "Address of /metrics; port 0: a free one.")
     health_addr: str = setting(":9440", "Address of /healthz, /readyz and /loglevel.")
     events_addr: str = setting(
-        "", "URL that events are posted to, such as Flux's notification-controller."
+        "",
+        "URL that events are posted to, such as Flux's notification-controller, which then serves "
+        "the Alerts; empty: this engine does.",
+    )
+    receiver_addr: str = setting(
+        ":9292",
+        "Address of the webhooks of Receivers, as Flux's --receiverAddr; port 0: a free one; "
+        "empty, or this default while --events-addr is set: Receivers are left to Flux's "
+        "notification-controller.",
+    )
+    events_listen_addr: str = setting(
+        ":9091",
+        "Address at which other controllers of Flux post their events, unless --events-addr is "
+        "set; Flux's is :9090, which here has the artifacts; port 0: a free one, empty: none.",
+    )
+    rate_limit_interval: float = setting(
+        300.0,
+        "An event that says the same of the same object is told once in this time, as in Flux.",
+        kind="duration",
+    )
+    notification_queue_bytes: int = setting(
+        32 * 2**20,
+        "Events for Alerts that wait, in memory and on disk; some 30,000, which is an hour of a "
+        "storm. With more the oldest of the longest line are dropped.",
+        kind="size",
     )
     artifact_retention_ttl: float = setting(
         60.0, "Old artifacts stay this long, for controllers that still read them.", kind="duration"
@@ -113,6 +138,22 @@ class Settings:
     )
     api_watches: int = setting(
         500, "Watches of one API server open at once; one costs some 60 KiB here."
+    )
+    api_answer_bytes: int = setting(
+        512 * 2**20,
+        "Longest answer, or event of a watch, that is read from the own API server, unpacked; none "
+        "is as long, and what has no end fills the memory.",
+        kind="size",
+    )
+    api_answer_timeout: float = setting(
+        600.0,
+        "Until then the whole of an answer of the own API server must be there, and a list within "
+        "five times that; the list of a big kind may take a minute on a slow line.",
+        kind="duration",
+    )
+    api_list_objects: int = setting(
+        2_000_000,
+        "Most objects of one list, and of all watches, of the own API server; etcd holds no more.",
     )
     request_timeout: float = setting(
         20.0,
@@ -168,17 +209,46 @@ class Settings:
         "flux",
         "flux: as the single settings say; strict: lock tenants in, whatever those say: the "
         "service account `default` where none is named, for objects, other clusters and cloud "
-        "keys, no references to other namespaces, no remote bases, no programs and no unverified "
-        "certificates in kubeconfigs.",
+        "keys, no references to other namespaces, no remote bases, no local addresses, no programs "
+        "and no unverified certificates in kubeconfigs.",
     )
     no_cross_namespace_refs: bool = setting(
         False, "Refuse sources of other namespaces, and expressions about dependencies there."
     )
     no_remote_bases: bool = setting(False, "Refuse kustomize bases from URLs.")
+    no_local_addresses: bool = setting(
+        False,
+        "Refuse Git servers, proxies, bases and other clusters at addresses of the engine's "
+        "machine and its link (loopback, cloud metadata), and its API server as a Git server; off, "
+        "as in Flux, since a Git server beside the engine is no rarity.",
+    )
+    allowed_local_addresses: tuple[str, ...] = setting(
+        (),
+        "`host` or `host:port` that may be named all the same, by services of clouds and keys, too "
+        "(repeatable); none, as what listens there mostly trusts its own machine.",
+    )
     remote_clusters: int = setting(
         200,
         "Connections to other clusters (spec.kubeConfig) open at once; one costs a watch of some "
         "60 KiB for each kind of its objects.",
+    )
+    remote_answer_bytes: int = setting(
+        16 * 2**20,
+        "Longest answer, or event of a watch, that is read from another cluster, unpacked: a "
+        "tenant may name a server that never ends; etcd takes objects of 1.5 MiB, and a longer "
+        "list is read in smaller pages.",
+        kind="size",
+    )
+    remote_answer_timeout: float = setting(
+        120.0,
+        "Until then the whole of an answer of another cluster must be there, and a list within "
+        "five times that; four times Flux's request timeout, as far lines are slow.",
+        kind="duration",
+    )
+    remote_list_objects: int = setting(
+        100_000,
+        "Most objects of one list, and of all watches, of one other cluster; one costs up to 1 KiB "
+        "here.",
     )
     insecure_kubeconfig_exec: bool = setting(
         False,
@@ -303,6 +373,12 @@ class Settings:
         "bases are not parsed for each overlay.",
         kind="size",
     )
+
+    @property
+    def serves_receivers(self) -> bool:
+        """Whether Receivers are reconciled here, and not by the controller that gets our events."""
+        is_default = self.receiver_addr == type(self)().receiver_addr
+        return bool(self.receiver_addr) and not (self.events_addr and is_default)
 
     @property
     def effective(self) -> "Settings":

@@ -15,6 +15,7 @@ from benchmarks.scenarios.outcome import Outcome, Sizes
 from benchmarks.scenarios.render import render
 from benchmarks.scenarios.start import cold_start, flux_benchmark, restart
 from benchmarks.scenarios.tenants import tenants
+from benchmarks.scenarios.webhook import webhook_to_ready
 from benchmarks.sealed import Sealed
 from benchmarks.workload import Chain, Failing, Noisy, OfFlux, Workload
 from benchmarks.world import Arena
@@ -53,6 +54,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         Scenario(cold_start),
         Scenario(steady_state, Workload(interval="1m")),
         Scenario(one_change),
+        Scenario(webhook_to_ready),
         Scenario(drift_storm, Workload(kustomizations=101, interval="1m")),
         Scenario(chain, Chain(kustomizations=10)),
         Scenario(failing_neighbours, Failing(kustomizations=128)),

@@ -14,12 +14,13 @@ class Sizes:
     """How much of what a scenario does beside its workload; each scenario reads what it needs."""
 
     window: float = 60.0  #: seconds of steady_state, with the engine and then without
-    rounds: int = 3  #: commits of one_change, one after the other
+    rounds: int = 3  #: commits of one_change and webhook_to_ready, one after the other
     singles: int = 200  #: edits of drift_storm, one after the other
     patience: float = 120.0  #: seconds after which drift_storm begins no further of them
     edits: int = 1000  #: edits of drift_storm, at once
     failing: int = 11  #: Kustomizations of failing_neighbours that never become ready
     noisy: int = 1000  #: Kustomizations of the noisy neighbour in tenants
+    flood: float = 10.0  #: seconds of calls as fast as they are answered, in webhook_to_ready
     steps: int = 3  #: times that memory adds a fleet of the same size
 
 

@@ -5,6 +5,7 @@ are stale.
 """
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def definition(kind: Kind) -> Object:
             "name": f"{kind.plural}.{kind.group}",
             # Definitions are applied from Git too, and hold `${...}` only in descriptions.
             "annotations": {SUBSTITUTE: DISABLED},
-            "labels": {},
+            "labels": _labels(kind),
         },
         "spec": {
             "group": kind.group,
@@ -49,6 +50,19 @@ def definition(kind: Kind) -> Object:
             "scope": "Namespaced",
             "versions": [_version(kind)],
         },
+    }
+
+
+def _labels(kind: Kind) -> dict[str, str]:
+    """By which `flux check`, `flux version` and uninstalling find it.
+
+    Source: flux-behaviour section 10.
+    """
+    controller = kind.controller or "source-controller"  # of ExternalArtifact, as in Flux
+    return {
+        "app.kubernetes.io/component": controller,
+        "app.kubernetes.io/part-of": "flux",
+        "app.kubernetes.io/version": f"v{version('lockstep')}",
     }
 
 

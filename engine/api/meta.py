@@ -189,5 +189,9 @@ def has_mark(obj: Object, key: str, value: str) -> bool:
     Source: fluxcd/pkg ssa/utils AnyInMetadata.
     """
     metadata = obj["metadata"]
-    marks = ((metadata.get(where) or {}).get(key) for where in ("labels", "annotations"))
-    return any(isinstance(mark, str) and mark.lower() == value.lower() for mark in marks)
+    for where in ("labels", "annotations"):  # plain, as it is asked a dozen times for each object
+        marks = metadata.get(where)
+        mark = marks.get(key) if marks else None
+        if isinstance(mark, str) and mark.lower() == value.lower():
+            return True
+    return False

@@ -11,9 +11,10 @@ from itertools import groupby
 
 from engine.apply.changes import ChangeSet, Done, Outcome, lines_of
 from engine.apply.executor import Executor, each
-from engine.apply.failures import refused
+from engine.apply.failures import placed, refused
 from engine.apply.judge import Verdict, judged
 from engine.apply.ready import unready
+from engine.apply.refused_fields import refused_fields
 from engine.apply.write import applied, owned_again, recreated
 from engine.errors import ReconciliationFailed
 from engine.plan import Action, Change, Plan
@@ -47,7 +48,7 @@ async def _apply_group(
     judge = partial(judged, plan=plan, executor=executor)
     pending = [change for change in changes if change.action not in LEFT_ALONE]
     found = await each(pending, judge, executor.in_flight)
-    refusals = _refusals(pending, found, "dry-run", executor)
+    refusals = await _refusals(pending, found, "dry-run", executor)
     if refusals:
         return [], refusals
     done = [left_alone(change) for change in changes if change.action in LEFT_ALONE]
@@ -57,7 +58,7 @@ async def _apply_group(
         write = partial(_written, executor=executor)
         results = await each(same_rank, write, executor.in_flight)
         done += [result for result in results if isinstance(result, Done)]
-        refusals += _refusals([v.change for v in same_rank], results, "apply", executor)
+        refusals += await _refusals([v.change for v in same_rank], results, "apply", executor)
     return done, refusals
 
 
@@ -67,13 +68,26 @@ def left_alone(change: Change) -> Done:
     return Done(change.ref, change.version, outcome, change.live)
 
 
-def _refusals(
+async def _refusals(
     changes: Sequence[Change], results: Sequence[object], verb: str, executor: Executor
 ) -> list[str]:
+    pairs = zip(changes, results, strict=True)
+    refusals = [(change, error) for change, error in pairs if isinstance(error, Exception)]
+    fields = {
+        change.ref: paths
+        for change, error in refusals
+        if change.desired is not None and (paths := refused_fields(error, change.desired))
+    }
+    places = await executor.places(fields) if fields else {}
     return [
-        refused(change.ref, error, verb, executor.origins.get(change.ref, ""), change.desired)
-        for change, error in zip(changes, results, strict=True)
-        if isinstance(error, Exception)
+        refused(
+            change.ref,
+            error,
+            verb,
+            placed(executor.origins.get(change.ref, ""), places.get(change.ref, {})),
+            change.desired,
+        )
+        for change, error in refusals
     ]
 
 

@@ -15,6 +15,15 @@ from engine.runtime import Clock
 T = TypeVar("T")
 R = TypeVar("R")
 
+FindPlaces = Callable[[Mapping[Ref, Sequence[str]]], Awaitable[Mapping[Ref, Mapping[str, str]]]]
+"""{object: paths of fields} -> {object: {path: `file:line`}}"""
+
+
+async def _no_places(_: Mapping[Ref, Sequence[str]]) -> Mapping[Ref, Mapping[str, str]]:
+    """For who does not know where fields stand."""
+    return {}
+
+
 FIRST_POLL, LONGEST_POLL = 0.05, 2.0  # seconds between two looks; Flux's are 2 s
 
 
@@ -25,6 +34,7 @@ class Executor:
     manager: field manager.  overridden: managers whose fields are taken over.  in_flight: requests
     at a time.  group_timeout: seconds for definitions and classes to be ready, and for an object
     that is replaced to be gone.  origins: `file:line` of desired objects, for messages.
+    places: finds that of fields, given their paths; what it does not know is missing.
     live: what the watches show; told of each answer.  settle: told the value signature of each
     object that is as it should be.  migrates: whether each update rewrites in which API version
     the object was written, and not only one that the API server cannot read.
@@ -40,6 +50,7 @@ class Executor:
     live: Live
     settle: Callable[[Ref, bytes], None]
     migrates: bool = False
+    places: FindPlaces = _no_places
 
 
 async def each(

@@ -1,5 +1,7 @@
 """What the API server refused, in the words of Flux's messages."""
 
+from collections.abc import Mapping
+
 from engine.cluster import ApiError, Forbidden, Invalid, NotFound
 from engine.cluster.errors import is_outdated
 from engine.errors import Failure
@@ -15,11 +17,20 @@ def refused(
 ) -> str:
     """One line for one object: what, why, where in Git, and what to do.
 
-    verb: "dry-run", "apply" or "delete".  origin: `file:line` of the desired object or "".
+    verb: "dry-run", "apply" or "delete".  origin: see `placed`.
     obj: that object; where it is a Secret, its values do not show.
     """
     text = _said(ref, error, verb, f" ({origin})" if origin else "")
     return text if obj is None or ref.kind != "Secret" else mask(text, secrets_of(obj))
+
+
+def placed(origin: str, places: Mapping[str, str]) -> str:
+    """Where to look: `file:line` of the fields that were refused, else the object's own.
+
+    origin: the object's.  places: of fields, by their paths.
+    """
+    of_fields = [f"{place}: {path[1:]}" for path, place in places.items() if place != origin]
+    return ", ".join(of_fields) or origin
 
 
 def no_namespace(ref: Ref, origin: str) -> str:

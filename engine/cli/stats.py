@@ -35,7 +35,9 @@ _SHOWN = (
 _UNITS = "KMGTPE"
 
 
-@click.command("stats", cls=FluxCommand, epilog=examples("lockstep stats -A", "lockstep stats -n team-a"))
+@click.command(
+    "stats", cls=FluxCommand, epilog=examples("lockstep stats -A", "lockstep stats -n team-a")
+)
 @click.option("-A", "--all-namespaces", is_flag=True, help="Objects of all namespaces.")
 @with_timeout("5m")
 @with_target

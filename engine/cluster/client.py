@@ -4,56 +4,31 @@ No method takes a deadline: the caller sets one with anyio's `fail_after`, and a
 is given up at once.  Views (`at`, `impersonating`, `fenced`) are cheap and share the session.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, nullcontext
+from dataclasses import replace
 from importlib.metadata import version
 from random import Random
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 import orjson
 
+from engine.cluster.allowance import Room
 from engine.cluster.breaker import Breaker
 from engine.cluster.discovery import Discovery
 from engine.cluster.endpoint import Endpoint
-from engine.cluster.errors import ApiError, Gone, NotFound
+from engine.cluster.errors import ApiError, Excessive, Gone, NotFound
 from engine.cluster.limiter import Limiter
-from engine.cluster.resource import Resource
+from engine.cluster.listing import METADATA, Listing, Query, pages, parameters_of, typed
+from engine.cluster.resource import PODS, Resource
 from engine.cluster.sender import Line, Report, Sender, Statistics
 from engine.cluster.transport import Request, Stream, Transport
+from engine.cluster.writing import Write, deletion, writing
 from engine.objects.ref import Object
 from engine.runtime.clock import Clock
 from engine.runtime.priority import Priority
 
-PAGE = 500  # client-go's page size
-_METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1,application/json"
-
-
-class Query(TypedDict, total=False):
-    """What narrows a list or a watch."""
-
-    label_selector: str
-    field_selector: str
-    resource_version: str  #: "0": as old as the server's cache may be
-    limit: int  #: objects a page, 0 = all in one
-    metadata_only: bool  #: leave everything but apiVersion, kind and metadata out
-
-
-class Write(TypedDict, total=False):
-    """How a change is written."""
-
-    field_manager: str
-    dry_run: bool  #: say what would come of it, and change nothing
-    subresource: str
-    field_validation: str  #: Strict, Warn or Ignore
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """Objects of one kind, and the resource version at which they were so."""
-
-    items: tuple[dict[str, Any], ...]
-    resource_version: str
+__all__ = ["Client", "Listing", "Query", "Write", "connected"]
 
 
 @asynccontextmanager
@@ -132,6 +107,11 @@ class Client:
         """What stops asking while the API server is silent, None if nothing does."""
         return self._sender.line.limiter.breaker
 
+    @property
+    def room(self) -> Room:
+        """For the objects that all watches of this API server know."""
+        return self._sender.line.room
+
     async def ping(self) -> None:
         """Returns if the API server answers one request, see `Sender.ping`.  Raises ApiError."""
         await self._sender.ping()
@@ -152,16 +132,24 @@ class Client:
         request = Request("get", "GET", path, accept=accept, title=path.split("?")[0])
         return await self._asked(request)
 
-    async def _asked(self, request: Request) -> Any:
+    async def _asked(self, request: Request) -> dict[str, Any]:
         """The decoded answer.  Raises ApiError if a proxy or a portal answered instead."""
+        decoded, _ = await self._measured(request)
+        return decoded
+
+    async def _measured(self, request: Request) -> tuple[dict[str, Any], int]:
+        """The same, and how many bytes it had."""
         answer = await self._sender.call(request)
+        place = f"{request.method} {self.endpoint.host}{request.path}"
         try:
-            return orjson.loads(answer.body)
+            decoded = orjson.loads(answer.body)
         except orjson.JSONDecodeError as error:
             kind = answer.headers.get("Content-Type", "unknown type").partition(";")[0]
             text = f"not JSON but {len(answer.body)} bytes of {kind}"  # which may hold secrets
-            place = f"{request.method} {self.endpoint.host}{request.path}"
             raise ApiError(answer.status, "", f"{place}: {text}") from error
+        if not isinstance(decoded, dict):
+            raise ApiError(answer.status, "", f"{place}: not an object but other JSON")
+        return decoded, len(answer.body)
 
     async def get(
         self,
@@ -177,11 +165,11 @@ class Client:
             "get",
             "GET",
             resource.path(namespace, name, subresource),
-            accept=_METADATA.format("") if metadata_only else "application/json",
+            accept=METADATA.format("") if metadata_only else "application/json",
             title=resource.title,
         )
         try:
-            return _typed(await self._asked(request), resource, metadata_only)
+            return typed(await self._asked(request), resource, is_partial=metadata_only)
         except NotFound:
             return None
 
@@ -190,31 +178,37 @@ class Client:
     ) -> Listing:
         """All objects that match, page by page; from the start again if a page came too late.
 
-        namespace: empty: all namespaces.
+        namespace: empty: all namespaces.   Raises Excessive if there are more than may be.
         """
-        path = resource.path(namespace)
         try:
-            return await self._pages(resource, path, query)
+            return await self._whole(resource, namespace, query)
         except Gone:
             query = {**query, "resource_version": "", "limit": 0}
-            return await self._pages(resource, path, query)
+            return await self._whole(resource, namespace, query)
 
-    async def _pages(self, resource: Resource, path: str, query: Query) -> Listing:
+    async def _whole(self, resource: Resource, namespace: str, query: Query) -> Listing:
         items: list[dict[str, Any]] = []
-        parameters = parameters_of(query)
-        if limit := query.get("limit", PAGE):
-            parameters["limit"] = str(limit)
-        metadata_only = query.get("metadata_only", False)
-        accept = _METADATA.format("List") if metadata_only else "application/json"
-        while True:
-            request = Request("list", "GET", path, parameters, accept=accept, title=resource.title)
-            page = await self._asked(request)
-            items += [_typed(item, resource, metadata_only) for item in page.get("items") or ()]
-            metadata = page.get("metadata") or {}
-            if not metadata.get("continue"):
-                return Listing(tuple(items), metadata.get("resourceVersion", ""))
-            parameters["continue"] = metadata["continue"]
-            parameters.pop("resourceVersion", None)  # the token holds it
+        size, most = 0, self.endpoint.allowance.list_bytes
+        async with aclosing(self.pages(resource, namespace, **query)) as read:
+            async for page in read:
+                items += page.items
+                size += page.size
+                if size > most:
+                    flag = f"{self.endpoint.allowance.flags}-answer-bytes"
+                    text = f"list of {resource.title} is longer than {most} bytes: raise {flag}"
+                    raise Excessive(0, "", text)
+        return Listing(tuple(items), page.resource_version, size)
+
+    def pages(
+        self, resource: Resource, namespace: str = "", **query: Unpack[Query]
+    ) -> AsyncGenerator[Listing, None]:
+        """The same, each page when it has come; raises Gone if one came too late."""
+        accept = METADATA.format("List") if query.get("metadata_only") else "application/json"
+        path = resource.path(namespace)
+        request = Request("list", "GET", path, accept=accept, title=resource.title)
+        line = self._sender.line
+        allowance = self.endpoint.allowance
+        return pages(self._measured, request, resource, query, allowance, line.clock)
 
     @asynccontextmanager
     async def stream(
@@ -231,7 +225,7 @@ class Client:
             "GET",
             resource.path(namespace),
             {**parameters_of(query), **parameters, "watch": "true"},
-            accept=_METADATA.format("") if metadata_only else "application/json",
+            accept=METADATA.format("") if metadata_only else "application/json",
             title=resource.title,
         )
         with self._sender.line.limiter.watching():
@@ -241,6 +235,23 @@ class Client:
                     yield stream
             finally:
                 stream.close()
+
+    @asynccontextmanager
+    async def log(
+        self, namespace: str, pod: str, parameters: Mapping[str, str]
+    ) -> AsyncIterator[Stream]:
+        """The bytes of a container's log while inside.
+
+        parameters: `container`, `follow`, `tailLines`, `sinceSeconds`, `sinceTime`.
+        """
+        path = PODS.path(namespace, pod, "log")
+        accept = "application/json, */*"  # the answer is text; as client-go asks
+        request = Request("get", "GET", path, parameters, accept=accept, title="pods/log")
+        stream = await self._sender.stream(request)
+        try:
+            yield stream
+        finally:
+            stream.close()
 
     # Writing
 
@@ -259,7 +270,7 @@ class Client:
         namespace = namespace or obj.get("metadata", {}).get("namespace", "")
         subresource = write.get("subresource", "")
         path = resource.path(namespace, name if subresource else "", subresource)
-        return await self._write(resource, "POST", path, obj, write)
+        return await self._asked(writing(resource, "POST", path, obj, write))
 
     async def apply(
         self,
@@ -279,7 +290,7 @@ class Client:
         path = resource.path(metadata.get("namespace", ""), metadata["name"], subresource)
         write: Write = {"field_manager": manager, "dry_run": dry_run}
         how = "application/apply-patch+yaml"
-        return await self._write(resource, how, path, obj, write, force=force)
+        return await self._asked(writing(resource, how, path, obj, write, force=force))
 
     async def merge_patch(
         self,
@@ -291,7 +302,9 @@ class Client:
     ) -> dict[str, Any]:
         """The object after an RFC 7386 patch; metadata.resourceVersion in it is a precondition."""
         path = resource.path(namespace, name, write.get("subresource", ""))
-        return await self._write(resource, "application/merge-patch+json", path, patch, write)
+        return await self._asked(
+            writing(resource, "application/merge-patch+json", path, patch, write)
+        )
 
     async def json_patch(
         self,
@@ -303,7 +316,9 @@ class Client:
     ) -> dict[str, Any]:
         """The object after an RFC 6902 patch."""
         path = resource.path(namespace, name, write.get("subresource", ""))
-        return await self._write(resource, "application/json-patch+json", path, operations, write)
+        return await self._asked(
+            writing(resource, "application/json-patch+json", path, operations, write)
+        )
 
     async def delete(
         self,
@@ -319,60 +334,12 @@ class Client:
 
         None if there was no such object.   Raises Conflict if uid or resource_version differ.
         """
-        preconditions = {"uid": uid, "resourceVersion": resource_version}
-        body = {
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            "preconditions": {key: value for key, value in preconditions.items() if value},
-            "propagationPolicy": propagation,
-        }
-        request = Request(
-            "delete",
-            "DELETE",
-            resource.path(namespace, name),
-            body=orjson.dumps(body),
-            mutating=True,
-            repeatable=bool(uid),
-            title=resource.title,
-        )
+        path = resource.path(namespace, name)
+        request = deletion(resource, path, uid, resource_version, propagation)
         try:
-            decoded: dict[str, Any] = await self._asked(request)
+            return await self._asked(request)
         except NotFound:
             return None
-        return decoded
-
-    async def _write(
-        self,
-        resource: Resource,
-        how: str,
-        path: str,
-        body: Any,
-        write: Write,
-        *,
-        force: bool = False,
-    ) -> dict[str, Any]:
-        """how: POST, or the content type of a PATCH."""
-        query = {
-            "fieldManager": write.get("field_manager", ""),
-            "force": "true" if force else "",
-            "dryRun": "All" if write.get("dry_run") else "",
-            "fieldValidation": write.get("field_validation", ""),
-        }
-        creating = how == "POST"
-        harmless = write.get("dry_run", False)
-        request = Request(
-            "create" if creating else "patch",
-            "POST" if creating else "PATCH",
-            path,
-            {key: value for key, value in query.items() if value},
-            orjson.dumps(body),
-            "application/json" if creating else how,
-            mutating=not harmless,
-            repeatable=harmless or how not in ("POST", "application/json-patch+json"),
-            title=resource.title,
-        )
-        decoded: dict[str, Any] = await self._asked(request)
-        return decoded
 
     def statistics(self) -> Statistics:
         """Counts since `connected`, of all views together."""
@@ -381,20 +348,3 @@ class Client:
     def __repr__(self) -> str:
         """Where to, and as whom."""
         return f"<Client {self.endpoint.host}{' as ' + self.user if self.user else ''}>"
-
-
-def parameters_of(query: Query) -> dict[str, str]:
-    """The URL's part of a query that lists and watches share."""
-    parameters = {
-        "labelSelector": query.get("label_selector", ""),
-        "fieldSelector": query.get("field_selector", ""),
-        "resourceVersion": query.get("resource_version", ""),
-    }
-    return {key: value for key, value in parameters.items() if value}
-
-
-def _typed(obj: dict[str, Any], resource: Resource, is_partial: bool) -> dict[str, Any]:
-    """The object with its own apiVersion and kind, which list items and metadata lack."""
-    if is_partial or "kind" not in obj:
-        return {**obj, "apiVersion": resource.api_version, "kind": resource.kind}
-    return obj

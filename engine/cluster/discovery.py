@@ -6,11 +6,12 @@ version to resources where it is not served.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, TypeAlias
 
 import anyio
 
-from engine.cluster.errors import NotFound, Unavailable
+from engine.cluster.errors import ApiError, Excessive, NotFound, Unavailable
 from engine.cluster.resource import Resource
 from engine.runtime.clock import Clock
 
@@ -19,6 +20,9 @@ AGGREGATED = ",".join(
     for version in ("v2", "v2beta1")
 )
 REFRESH_PERIOD = 5.0  # seconds; both answers together are some 100 KiB
+KINDS = 20_000  # times the versions; clusters with every provider of Crossplane have 5,000
+VERSIONS = 2_000  # asked for one by one where need be
+PATIENCE = 300.0  # seconds for all of these
 
 Fetch: TypeAlias = Callable[[str, str], Awaitable[Any]]
 """The decoded JSON at a path, asked for with an Accept header."""
@@ -102,7 +106,7 @@ class Discovery:
                 return
             self._stale = False  # before asking: a change meanwhile must not get lost
             try:
-                resources, self._unknown = await discover(self._fetch)
+                resources, self._unknown = await discover(self._fetch, self._clock)
             except BaseException:
                 self._stale = True
                 raise
@@ -132,21 +136,38 @@ class Discovery:
         return f"<Discovery {len(self._resources)} resources>"
 
 
-async def discover(fetch: Fetch) -> tuple[list[Resource], frozenset[Version]]:
+async def discover(fetch: Fetch, clock: Clock) -> tuple[list[Resource], frozenset[Version]]:
     """Every served kind: the core group first, then as the server orders them.
 
     And the versions of which the server does not know for sure what is served.
+    Raises Excessive for more than may be, ApiError for what is no such document.
     """
     found: list[Resource] = []
     unknown: set[Version] = set()
-    for root in ("/api", "/apis"):
-        answer = await fetch(root, f"{AGGREGATED},application/json")
-        if answer.get("kind") == "APIGroupDiscoveryList":
-            found += _aggregated(answer)
-            unknown |= _stale(answer)
-        else:
-            found += await _walk(fetch, root, answer, unknown)
-    return found, frozenset(unknown)
+    walk = _Walk(fetch, clock)
+    try:
+        for root in ("/api", "/apis"):
+            answer = await fetch(root, f"{AGGREGATED},application/json")
+            if answer.get("kind") == "APIGroupDiscoveryList":
+                found += _bounded(_aggregated(answer))
+                unknown |= _stale(answer)
+            else:
+                found += await walk.below(root, answer, unknown)
+        return _bounded(found), frozenset(unknown)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ApiError(200, "", "what is served is not known: no discovery document") from error
+
+
+def _bounded(resources: Iterable[Resource]) -> list[Resource]:
+    """The same.  Raises Excessive if there are too many, TypeError if one is none."""
+    found = list(islice(resources, KINDS + 1))
+    if len(found) > KINDS:
+        text = f"more than {KINDS} kinds are served: no API server serves so many"
+        raise Excessive(0, "", text)
+    for each in found:
+        if not all(isinstance(part, str) for part in (each.group, each.kind, each.plural)):
+            raise TypeError("names are texts")
+    return found
 
 
 def _stale(answer: Mapping[str, Any]) -> set[Version]:
@@ -179,26 +200,46 @@ def _aggregated(answer: Mapping[str, Any]) -> Iterable[Resource]:
                 )
 
 
-async def _walk(
-    fetch: Fetch, root: str, answer: Mapping[str, Any], unknown: set[Version]
-) -> list[Resource]:
-    """The same by one question for each version of each group; adds to what is not known."""
-    if root == "/api":
-        versions = [("", version) for version in answer.get("versions") or ()]
-    else:
-        versions = [pair for group in answer.get("groups") or () for pair in _versions(group)]
-    found: list[Resource] = []
-    for group, version in versions:
-        path = f"{root}/{group}/{version}" if group else f"{root}/{version}"
-        try:
-            listed = await fetch(path, "application/json")
-        except NotFound:
-            continue
-        except Unavailable:  # the group's own API server is away; the others are not
-            unknown.add((group, version))
-            continue
-        found += _classic(group, version, listed)
-    return found
+class _Walk:
+    """The same by one question for each version of each group."""
+
+    def __init__(self, fetch: Fetch, clock: Clock) -> None:
+        self._fetch, self._clock = fetch, clock
+        self._began = clock.monotonic()
+        self._asked = 0
+
+    async def below(
+        self, root: str, answer: Mapping[str, Any], unknown: set[Version]
+    ) -> list[Resource]:
+        """What is served below a root; adds to what is not known."""
+        if root == "/api":
+            versions = [("", str(version)) for version in answer.get("versions") or ()]
+        else:
+            versions = [pair for group in answer.get("groups") or () for pair in _versions(group)]
+        found: list[Resource] = []
+        for group, version in versions:
+            self._check()
+            path = f"{root}/{group}/{version}" if group else f"{root}/{version}"
+            try:
+                listed = await self._fetch(path, "application/json")
+            except NotFound:
+                continue
+            except Unavailable:  # the group's own API server is away; the others are not
+                unknown.add((group, version))
+                continue
+            found += _bounded(_classic(group, version, listed))
+            if len(found) > KINDS:
+                break
+        return found
+
+    def _check(self) -> None:
+        self._asked += 1
+        if self._asked > VERSIONS:
+            text = f"more than {VERSIONS} versions of groups are served"
+            raise Excessive(0, "", f"{text}: no API server serves so many")
+        if self._clock.monotonic() - self._began > PATIENCE:
+            text = f"what is served is not told within {PATIENCE:.0f} s"
+            raise Excessive(0, "", f"{text}: the API server is too slow")
 
 
 def _versions(group: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -4,7 +4,9 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.cluster.allowance import Allowance
 from engine.cluster.credentials import Credentials, Fixed
+from engine.source.addresses import Guarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,8 @@ class Endpoint:
     namespace: str = ""  #: the context's default; may be empty
     server_name: str = ""  #: the name in the certificate where it is not the host's
     proxy: str = ""  #: URL of an HTTP proxy
+    names: Guarded | None = field(default=None, repr=False, compare=False)
+    """Judges where names lead; None: they may lead anywhere."""
     headers: Mapping[str, str] = field(default_factory=dict)  #: sent with each request
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Values of the credentials, which no message may show."""
@@ -26,6 +30,8 @@ class Endpoint:
     """What tells the authorities that are trusted from others; empty: the system's, or no TLS."""
     read_timeout: float = 0.0
     """Seconds: the longest silence while reading an answer; 0: `request_timeout`."""
+    allowance: Allowance = field(default_factory=Allowance)
+    """How much it may say."""
     request_timeout: float = 20.0
     """Seconds: the longest that a write takes, and the longest silence while reading an answer.
 

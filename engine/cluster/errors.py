@@ -63,6 +63,10 @@ class TooManyWatches(ApiError):
     """Not asked: as many watches are open as may be."""
 
 
+class Excessive(ApiError):
+    """Given up: the answer is longer, or goes on for longer, than any may (`allowance.py`)."""
+
+
 class Unauthorized(ApiError):
     """The credentials are not, or no longer, accepted."""
 
@@ -122,6 +126,9 @@ def error_of(status: int, body: bytes, retry_after: str = "") -> ApiError:
 
     body: a Status object as a rule; anything else is quoted.   retry_after: the header's text.
     """
+    if 300 <= status < 400:  # whoever named this address was not asked about another one
+        text = f"HTTP {status}: it leads to another address, which is not followed: name that one"
+        return ApiError(status, "", text)
     try:
         decoded = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -134,13 +141,19 @@ def error_of(status: int, body: bytes, retry_after: str = "") -> ApiError:
 
 
 def error_of_status(answer: Mapping[str, Any], status: int = 0, retry_after: str = "") -> ApiError:
-    """The error that a Status object means, as answers and watch events carry it."""
-    status = int(answer.get("code") or status)
+    """The error that a Status object means, as answers and watch events carry it.
+
+    Whatever stands in place of one: other clusters are anybody's.
+    """
+    code, details = answer.get("code"), answer.get("details")
+    status = code if isinstance(code, int) and code else status
     reason = str(answer.get("reason") or "")
-    details: Mapping[str, Any] = answer.get("details") or {}
+    details = details if isinstance(details, Mapping) else {}
+    found = details.get("causes")
     causes = tuple(
         Cause(str(c.get("field", "")), str(c.get("reason", "")), str(c.get("message", "")))
-        for c in details.get("causes") or ()
+        for c in (found if isinstance(found, list) else ())
+        if isinstance(c, Mapping)
     )
     kind = _BY_REASON.get(reason) or _BY_STATUS.get(status, ApiError)
     seconds = _seconds(retry_after or str(details.get("retryAfterSeconds") or ""))

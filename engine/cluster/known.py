@@ -1,12 +1,14 @@
 """What a watch has told so far, so that after a break it can tell the difference."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from sys import intern
 from typing import Any
 
-from engine.cluster.errors import ApiError
+from engine.cluster.allowance import Room
+from engine.cluster.errors import ApiError, Excessive
 from engine.cluster.resource import Resource
 from engine.objects.ref import Object
 
@@ -44,6 +46,18 @@ class Known:
         self._resource = resource
         self._objects: dict[tuple[str, str], tuple[str, str]] = {}  # {(ns, name): (uid, version)}
         self._unseen: dict[tuple[str, str], tuple[str, str]] | None = None  # while replacing
+        self._room: Room | None = None
+
+    @contextmanager
+    def within(self, room: Room) -> Iterator[None]:
+        """While inside, there is room for no more objects than that: `saw` raises Excessive."""
+        self._room = room
+        room.take(len(self._objects))
+        try:
+            yield
+        finally:
+            room.give(len(self._objects))
+            self._room = None
 
     def __len__(self) -> int:
         """How many objects there are."""
@@ -68,6 +82,8 @@ class Known:
         key = intern(metadata.get("namespace", "")), metadata["name"]
         identity = metadata.get("uid", ""), metadata.get("resourceVersion", "")
         old = self._objects.get(key)
+        if old is None:
+            self._enter()
         self._objects[key] = identity
         if self._unseen is not None:
             self._unseen.pop(key, None)
@@ -83,7 +99,8 @@ class Known:
         """The event of an object that went."""
         metadata = obj["metadata"]
         key = metadata.get("namespace", ""), metadata["name"]
-        self._objects.pop(key, None)
+        if self._objects.pop(key, None) is not None:
+            self._leave()
         if self._unseen is not None:
             self._unseen.pop(key, None)
         return Event(EventType.DELETED, obj)
@@ -96,8 +113,19 @@ class Known:
         unseen, self._unseen = self._unseen or {}, None
         for key, (uid, _) in unseen.items():
             del self._objects[key]
+            self._leave()
             yield self._vanished(key, uid, version)
         yield Event(EventType.SYNCED, {}, version=version)
+
+    def _enter(self) -> None:
+        if self._room is not None and not self._room.take():
+            self._room.give()
+            text = f"watches tell of more than {self._room.most} objects: if they are to, raise"
+            raise Excessive(0, "", f"{text} the setting that ends in -list-objects")
+
+    def _leave(self) -> None:
+        if self._room is not None:
+            self._room.give()
 
     def _vanished(self, key: tuple[str, str], uid: str, version: str) -> Event:
         namespace, name = key

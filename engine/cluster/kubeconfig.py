@@ -267,6 +267,9 @@ def _load_certificate(tls: ssl.SSLContext, user: Mapping[str, Any]) -> None:
     certificate, key = (_content(user, field) for field in ("client-certificate", "client-key"))
     if not certificate:
         return
+    if b"ENCRYPTED" in certificate + key:
+        # Refused before OpenSSL tries: a key says itself how many hours that takes.
+        raise ValueError("the key has a passphrase: store it without (openssl pkey)")
     with tempfile.NamedTemporaryFile() as file:  # OpenSSL takes files only; readable by us alone
         file.write(certificate + b"\n" + key)
         file.flush()

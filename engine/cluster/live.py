@@ -15,10 +15,12 @@ from sys import intern
 import anyio
 import anyio.abc
 
+from engine.cluster.by_name import ByName
 from engine.cluster.client import Client, Query
+from engine.cluster.definitions import SELDOM, redefined
 from engine.cluster.errors import ApiError, Forbidden, NotFound, Paused, TooManyWatches
 from engine.cluster.following import Following
-from engine.cluster.resource import DEFINITIONS, Resource
+from engine.cluster.resource import Resource
 from engine.cluster.sightings import Sightings
 from engine.cluster.watch import Event, EventType, Watch
 from engine.objects.ref import Object, Ref, version_of
@@ -31,7 +33,6 @@ from engine.telemetry import logger
 
 OWNED = OWNER_LABELS[0]  # a label selector: the label is there
 FIRST_LIST = 10.0  # seconds that a plan waits for a kind's first list; then it asks for each object
-SELDOM = 300.0  # seconds between two tries to watch what may not be watched
 SWEEP = 60.0  # seconds between two looks for watches that nobody needs
 LINGER = 300.0  # seconds that such a watch goes on: what left Git often comes back
 
@@ -106,6 +107,8 @@ class Live:
         self.ignored = Ignored()
         self.judges = Judges()
         self.following = Following(clock, random)
+        self._by_name = ByName(self.following, client, self._shown_by_name, self._gone_by_name)
+        self.is_wanted: Callable[[Ref], bool] = _by_nobody
 
     async def serve(
         self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
@@ -151,6 +154,8 @@ class Live:
 
     def get(self, ref: Ref) -> Observation | None:
         """The object as last seen; None: not there, not owned, or its kind is not watched."""
+        if ref in self._by_name and self._by_name.is_silent(ref, self._clock.monotonic()):
+            return None
         return self._sightings.get(ref)
 
     def refs(self) -> frozenset[Ref]:
@@ -159,9 +164,9 @@ class Live:
 
     def current(self, ref: Ref) -> Observation | None:
         """The same, None also if its watch has fallen silent."""
-        seen, now = self._sightings.get(ref), self._clock.monotonic()
-        if seen is None:
-            return None
+        seen, now = self.get(ref), self._clock.monotonic()
+        if seen is None or ref in self._by_name:
+            return seen
         followed = self._followed((ref.group, ref.kind))
         return seen if any(each.shows(seen) and each.is_fresh(now) for each in followed) else None
 
@@ -173,10 +178,30 @@ class Live:
             return told
         seen = self.observed(obj)
         followed = self._watches.get((ref.group, ref.kind, version_of(obj)))
-        # An object whose label a policy strips is told by no watch: it would stay for ever.
-        if followed is not None and OWNED in seen.marks["labels"]:
+        if followed is None:
+            return seen
+        if OWNED in seen.marks["labels"]:
+            self._by_name.end(ref)
             self._keep(ref, seen, obj, followed)
+        elif seen.signature and self._follow_by_name(ref, followed.resource):
+            self._sightings.keep(ref, seen, by_name=True)
         return seen
+
+    def _follow_by_name(self, ref: Ref, resource: Resource) -> bool:
+        """A policy strips the label of what is ours.  False: it cannot be followed."""
+        return self._tasks is not None and self._by_name.begin(ref, resource, self._tasks)
+
+    def _shown_by_name(self, ref: Ref, obj: Object) -> None:
+        seen = self.observed(obj)
+        if OWNED in seen.marks["labels"]:  # the watch of its kind tells of it again
+            self._by_name.end(ref)
+        elif self._sightings.keep(ref, seen, by_name=True):
+            self._tell(ref, seen, obj)
+
+    def _gone_by_name(self, ref: Ref) -> None:
+        seen = self._sightings.get(ref)
+        if seen is not None:
+            self._drop(ref, seen.uid, seen.version, {})
 
     def doubt(self, ref: Ref) -> None:
         """Something says that the object is not there: whoever needs it is to ask for it."""
@@ -239,7 +264,7 @@ class Live:
             self._begin_again(followed)
             return
         for ref, seen in self._sightings.of_kind(followed.kind):
-            is_there = followed.watch.holds(ref.namespace, ref.name)
+            is_there = followed.watch.holds(ref.namespace, ref.name) or ref in self._by_name
             if not is_there and seen.version <= version:
                 self._drop(ref, seen.uid, version, {})
         followed.answered.set()
@@ -263,6 +288,8 @@ class Live:
         self._events += 1
         try:
             ref, metadata = _ref_of(event.obj), event.obj["metadata"]
+            if event.type is EventType.DELETED and ref in self._by_name:
+                return  # it has left the selector, or its own watch tells
             if event.type is EventType.DELETED:
                 version = version_number(metadata.get("resourceVersion"))
                 self._drop(ref, metadata.get("uid", ""), version, event.obj)
@@ -297,26 +324,10 @@ class Live:
         self.told(ref, seen, obj)
 
     async def _watch_definitions(self) -> None:
-        """Has the objects of a kind told anew when its definition changes.
-
-        Another schema may show other values of an object that nobody wrote.
-        """
-        generations: dict[str, int] = {}
-        is_synced = False
-        query: Query = {"metadata_only": True}
-        watch = Watch(self._client, DEFINITIONS, self._clock, self._random, "", query)
-        async with aclosing(watch.events()) as events:
-            async for event in events:
-                if event.type is EventType.SYNCED:
-                    is_synced = True
-                elif isinstance(event.problem, Forbidden | TooManyWatches):
-                    await self._clock.sleep(SELDOM * self._random.uniform(0.5, 1.0))
-                elif event.obj:
-                    metadata = event.obj["metadata"]
-                    name, generation = metadata["name"], metadata.get("generation", 0)
-                    if generations.get(name) != generation and is_synced:
-                        self._defined_anew(name)
-                    generations[name] = generation
+        """Has the objects of a kind told anew when its definition changes, though nobody wrote."""
+        async with aclosing(redefined(self._client, self._clock, self._random)) as names:
+            async for name in names:
+                self._defined_anew(name)
 
     def _defined_anew(self, name: str) -> None:
         """name: `<plural>.<group>`, of a definition."""
@@ -333,6 +344,7 @@ class Live:
 
     def _sweep(self) -> None:
         """Ends the watches that nobody has needed for a while, and forgets their objects."""
+        self._by_name.sweep(self.is_wanted)
         needed, now = frozenset[_Key]().union(*self._needs.values()), self._clock.monotonic()
         for key, followed in list(self._watches.items()):
             if key in needed:
@@ -371,6 +383,11 @@ def _ref_of(obj: Object) -> Ref:
 
 def _nobody(_ref: Ref, _seen: Observation | None, _obj: Object) -> None:
     """Nobody listens yet."""
+
+
+def _by_nobody(_ref: Ref) -> bool:
+    """Nobody wants anything yet."""
+    return False
 
 
 def by_kind(refs: Collection[Ref]) -> Mapping[Kind, list[Ref]]:

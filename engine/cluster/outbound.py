@@ -19,8 +19,8 @@ import anyio
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from engine.cluster.addresses import ForbiddenAddress, Guarded, is_forbidden
 from engine.runtime.clock import Clock
+from engine.source.addresses import ForbiddenAddress, Guarded
 from engine.source.connection import SOCKS_ERRORS, explained, not_through
 from engine.source.failures import GitError
 from engine.source.proxies import Proxy, Routes, socks_connector
@@ -54,15 +54,18 @@ class Route:
     """How a service is reached; empty: as the pod's environment says (HTTPS_PROXY, NO_PROXY).
 
     proxy: its URL, perhaps with a login, http, https or socks5; ca: PEM of authorities trusted
-    beside the system's; is_guarded: a tenant named the host, so that it must be none of this
-    machine's own or its link's addresses (loopback, cloud metadata); is_local: a part of this
-    machine (its metadata service), which no proxy knows and which answers at once or never.
+    beside the system's; certificate, key: PEM of what to show if asked; is_guarded: a tenant named
+    the host, so that it must be none of this machine's own or its link's addresses (loopback, cloud
+    metadata); is_local: a part of this machine (its metadata service), which no proxy knows and
+    which answers at once or never.
     """
 
     proxy: str = field(default="", repr=False)
     ca: bytes = field(default=b"", repr=False)
     is_guarded: bool = False
     is_local: bool = False
+    certificate: bytes = field(default=b"", repr=False)
+    key: bytes = field(default=b"", repr=False)
 
 
 DIRECT = Route()
@@ -87,10 +90,12 @@ class Http(Protocol):
         headers: Mapping[str, str] = _NO_HEADERS,
         body: bytes = b"",
         route: Route = DIRECT,
+        tries: int = TRIES,
     ) -> Answer:
         """The answer, whatever its status; sent again where the service is busy or gone (429, 5xx).
 
-        Send only what may be done twice.  Raises Unanswered.
+        tries: 1 for who decides about that himself.  Send only what may be done twice.
+        Raises Unanswered.
         """
         ...
 
@@ -102,15 +107,15 @@ async def outbound(
     environment: Mapping[str, str],
     *,
     resolver: Callable[[], AbstractResolver] = aiohttp.ThreadedResolver,
-    forbidden: Callable[[str], bool] = is_forbidden,
+    guarded: Callable[[Callable[[], AbstractResolver]], Guarded] = Guarded,
     ca: bytes = b"",
 ) -> AsyncIterator["Outbound"]:
     """A way to services whose connections are closed on leaving.
 
-    resolver: who looks names up.   forbidden: whether a guarded route may not lead to an address.
-    ca: PEM of authorities trusted beside the system's, whatever the route.
+    resolver: who looks names up.   guarded: the same for guarded routes.   ca: PEM of authorities
+    trusted beside the system's, whatever the route.
     """
-    guard = Guarded(resolver, forbidden)
+    guard = guarded(resolver)
     sessions = _session(_direct(resolver())), _session(_direct(guard))
     try:
         yield Outbound(clock, random, environment, sessions, guard, ca)
@@ -163,6 +168,7 @@ class Outbound:
         headers: Mapping[str, str] = _NO_HEADERS,
         body: bytes = b"",
         route: Route = DIRECT,
+        tries: int = TRIES,
     ) -> Answer:
         """See `Http`."""
         target = _target(url)
@@ -176,19 +182,19 @@ class Outbound:
             except NotAsked:
                 raise
             except Unanswered:
-                if attempt >= TRIES or route.is_local:
+                if attempt >= tries or route.is_local:
                     raise
                 pause = self._pause(attempt)
             else:
                 asked = _asked_pause(answer)
-                if answer.status not in _BUSY or attempt >= TRIES or asked > _LONGEST_PAUSE:
+                if answer.status not in _BUSY or attempt >= tries or asked > _LONGEST_PAUSE:
                     return answer
                 pause = max(asked, self._pause(attempt))
             await self._clock.sleep(pause)
 
     def _check(self, target: URL) -> None:
         try:
-            self._guard.check(target.host or "")
+            self._guard.check(target.host or "", target.port)
         except ForbiddenAddress as error:
             raise NotAsked(str(error)) from error
 
@@ -230,11 +236,13 @@ class Outbound:
         if not route.proxy:
             return Routes(environment=self._environment).to(url)
         proxy = Proxy.from_url(route.proxy)
-        self._guard.check(proxy.url.host or "")  # a tenant names its proxy, too
+        self._guard.check(proxy.url.host or "", proxy.url.port)  # a tenant names its proxy, too
         return proxy
 
     def _tls(self, url: URL, route: Route) -> ssl.SSLContext | bool:
-        return tls_context(self._ca + route.ca, b"", b"") if url.scheme == "https" else True
+        if url.scheme != "https":
+            return True
+        return tls_context(self._ca + route.ca, route.certificate, route.key)
 
     @asynccontextmanager
     async def _session(

@@ -59,6 +59,8 @@ DEFINITIONS = Resource(
     namespaced=False,
 )
 
+PODS = Resource("", "v1", "Pod", "pods", namespaced=True)
+
 
 def resource_of(kind: Kind) -> Resource:
     """Where the objects of one of Flux's kinds are served."""

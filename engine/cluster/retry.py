@@ -14,6 +14,7 @@ from engine.cluster.errors import (
 from engine.cluster.transport import NotSent, Request
 
 REFUSALS = 10  # client-go's maxRetries for answers that ask to come again
+LONGEST_PAUSE = 30.0  # seconds, as of the limiter: a run must not sleep for as long as it is told
 BREAKS = 5  # of the connection; with the pauses below some 3 s, then the object's own retry
 
 
@@ -36,7 +37,8 @@ def pause_after(error: ApiError, request: Request, attempt: int, random: Random)
     if is_shedding(error) and refused:
         if attempt >= REFUSALS:
             return None
-        return max(error.retry_after or 1.0, _growing(attempt, random))
+        asked = min(error.retry_after or 1.0, LONGEST_PAUSE)
+        return max(asked, _growing(attempt, random))
     if isinstance(error, Unauthorized):
         return 0.0 if attempt == 1 else None
     lost = isinstance(error, Unreachable | Unavailable) and request.repeatable

@@ -9,6 +9,7 @@ from random import Random
 import anyio
 from opentelemetry import trace
 
+from engine.cluster.allowance import Room
 from engine.cluster.errors import (
     ApiError,
     LeaseLost,
@@ -67,6 +68,11 @@ class Line:
     retries: int = 0
     doubtful_until: float = float("-inf")
     """Monotonic instant until which a fenced write that was given up may still be acted on."""
+    room: Room = field(init=False)
+    """For the objects that all watches know."""
+
+    def __post_init__(self) -> None:
+        self.room = Room(self.transport.endpoint.allowance.list_objects)
 
     def statistics(self) -> Statistics:
         """Counts at this moment."""
@@ -115,7 +121,7 @@ class Sender:
         if not status:
             text = f"GET {transport.endpoint.host}{request.path}: no answer in time"
             raise TimedOut(0, "", text)
-        if status >= 400:
+        if status >= 300:
             raise error_of(status, answer.body)
 
     async def _guarded(self, request: Request, attempt: int) -> Answer:
@@ -195,7 +201,7 @@ class Sender:
                 self._account(request, status, began)
             if status < 500 and status != 429:
                 slot.answered(f"{request.verb} {request.title}")
-            if status < 400:
+            if status < 300:
                 return answer
             error = error_of(status, answer.body, answer.headers.get("Retry-After", ""))
             self._heed(error, request, headers)

@@ -33,12 +33,15 @@ class Sightings:
         """All objects that are there."""
         return frozenset(self._seen)
 
-    def keep(self, ref: Ref, seen: Observation) -> bool:
-        """Whether it was news: a newer version, or another look at the same one shows more."""
+    def keep(self, ref: Ref, seen: Observation, *, by_name: bool = False) -> bool:
+        """Whether it was news: a newer version, or another look at the same one shows more.
+
+        by_name: it is there at that very version, whatever a selector says that it has left then.
+        """
         known = self._seen.get(ref)
         if known is not None and (known.version > seen.version or known == seen):
             return False
-        if seen.version < 0 or self._gone.get(seen.uid, -1) >= seen.version:
+        if seen.version < 0 or self._gone.get(seen.uid, -1) >= seen.version + by_name:
             return False
         self._seen[ref] = seen
         return True

@@ -43,6 +43,7 @@ class _Kept:
     value: Expiring = field(repr=False)
     until: float  #: monotonic
     until_wall: float
+    users: set[Ref] = field(default_factory=set)  #: who were given it, as far as they said
 
 
 class _Fetch:
@@ -78,15 +79,19 @@ class Tokens:
         self._note("cache_miss" if value is None else "cache_hit", asker)
         if value is not None:
             self._series.token_requests.labels("success").inc()
+            self._use(key, asker)
             return value  # type: ignore[return-value] # a key stands for one type
         while True:
             under_way = self._fetches.get(key)
             if under_way is None:
-                return await self._fetch(key, fetch)
+                found = await self._fetch(key, fetch)
+                self._use(key, asker)
+                return found
             await under_way.ended.wait()
             if under_way.error is not None:
                 raise under_way.error
             if under_way.value is not None:
+                self._use(key, asker)
                 return under_way.value  # type: ignore[return-value] # as above
 
     def drop(self, value: Expiring) -> None:
@@ -94,6 +99,20 @@ class Tokens:
         for key in [key for key, kept in self._kept.items() if kept.value is value]:
             del self._kept[key]
         self._series.tokens.set(len(self._kept))
+
+    def forget(self, user: Ref) -> None:
+        """That object is gone, or what it read was changed: keep nothing that only it was given."""
+        for key, kept in list(self._kept.items()):
+            if user in kept.users:
+                kept.users.discard(user)
+                if not kept.users:
+                    del self._kept[key]
+        self._series.tokens.set(len(self._kept))
+
+    def _use(self, key: Hashable, asker: Asker | None) -> None:
+        kept = self._kept.get(key)
+        if kept is not None and asker is not None:
+            kept.users.add(asker.ref)
 
     def __repr__(self) -> str:
         """How many, never which."""

@@ -12,12 +12,17 @@ import anyio
 from aiohttp.connector import Connection
 from yarl import URL
 
+from engine.cluster.allowance import Room
+from engine.cluster.body import ENCODING, Garbled, Overlong, read_body
 from engine.cluster.endpoint import Endpoint
-from engine.cluster.errors import TimedOut, Unreachable, error_of
+from engine.cluster.errors import ApiError, Excessive, TimedOut, Unreachable, error_of
 from engine.runtime.clock import Clock
+from engine.source.addresses import ForbiddenAddress
 
 CONNECT_TIMEOUT = 10.0  # seconds
 TLS_BUFFER_BYTES = 16 * 1024  # a TLS record; asyncio's 256 KiB cost each idle watch 217 KiB more
+REFUSAL_BYTES = 2**20  # of an error's text; what comes after it explains nothing
+_AT_ONCE = 2  # of the longest answers at the same time; more of them are no API server's
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +85,17 @@ class Transport:
         connect = min(CONNECT_TIMEOUT, seconds)
         self._total = aiohttp.ClientTimeout(total=seconds, sock_connect=connect)
         patience = endpoint.read_timeout or seconds
-        self._silence = aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=patience)
+        allowance = endpoint.allowance
+        self._silence = aiohttp.ClientTimeout(
+            total=allowance.answer_time, sock_connect=connect, sock_read=patience
+        )
+        self._room = Room(_AT_ONCE * allowance.answer_bytes)
         self._unbounded = aiohttp.ClientTimeout(total=None, sock_connect=connect)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, resolver=endpoint.names),
             request_class=_FencedRequest,
-            auto_decompress=True,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # it unpacks all that came at once, however much that gives
             trust_env=False,  # it costs 0.5 ms a request; the endpoint knows its proxy
         )
 
@@ -108,16 +118,24 @@ class Transport:
         headers: Mapping[str, str],
         fence: Callable[[], None] | None = None,
     ) -> Answer:
-        """The whole answer, whatever its status.  Raises Unreachable if none comes.
+        """The whole answer, whatever its status; of a refusal's text only the beginning.
 
+        Raises Unreachable if none comes, Excessive if it is longer than may be.
         fence: called right before the first byte goes out; what it raises forbids that.
         """
         _FENCE.set(fence)
         # A write is bounded in all, so that it has ended before a Lease could be taken over.
         bounds = self._total if request.mutating else self._silence
+        accepted = {**headers, "Accept-Encoding": ENCODING}
         with _translated(request, self.endpoint.host):
-            async with await self._open(request, headers, bounds) as response:
-                return Answer(response.status, response.headers, await response.read())
+            try:
+                async with await self._open(request, accepted, bounds) as response:
+                    body = await self._body(request, response)
+                    return Answer(response.status, response.headers, body)
+            except TimeoutError as error:
+                if request.mutating or isinstance(error, aiohttp.ServerTimeoutError):
+                    raise
+                raise self._endless(request) from error  # something came, and goes on coming
 
     async def stream(self, request: Request, headers: Mapping[str, str]) -> "Stream":
         """An answer that comes piece by piece, as long as the server likes; close it at the end.
@@ -129,12 +147,48 @@ class Transport:
             _translated(request, self.endpoint.host),
             anyio.fail_after(self.endpoint.request_timeout),
         ):
-            response = await self._open(request, headers, self._unbounded)
-            if response.status == 200:
+            accepted = {**headers, "Accept-Encoding": "identity"}
+            response = await self._open(request, accepted, self._unbounded)
+            if response.status == 200 and not _is_packed(response):
                 return Stream(request, self.endpoint.host, response)
             async with response:
-                body = await response.read()
+                if response.status == 200:
+                    response.close()
+                    text = f"{request.method} {self.endpoint.host}{request.path}: a packed stream"
+                    raise ApiError(200, "", f"{text} was not asked for")
+                body = await self._body(request, response)
         raise error_of(response.status, body, response.headers.get("Retry-After", ""))
+
+    async def _body(self, request: Request, response: aiohttp.ClientResponse) -> bytes:
+        """What the answer says.  Raises Excessive, and ApiError for what cannot be unpacked."""
+        place = f"{request.method} {self.endpoint.host}{request.path}"
+        is_refusal = response.status >= 300
+        most = REFUSAL_BYTES if is_refusal else self.endpoint.allowance.answer_bytes
+        encoding = response.headers.get("Content-Encoding", "")
+        chunks = response.content.iter_any()
+        try:
+            return await read_body(chunks, encoding, most, self._room, cut=is_refusal)
+        except Overlong:
+            response.close()
+            text = (
+                f"{place}: the answer has more than {most} bytes, or all that come at once have "
+                f"{_AT_ONCE} times as many: this is no API server, or "
+                f"{self.endpoint.allowance.flags}-answer-bytes is too low"
+            )
+            raise Excessive(0, "", text) from None
+        except Garbled as error:
+            response.close()
+            raise ApiError(response.status, "", f"{place}: {error}") from None
+
+    def _endless(self, request: Request) -> Excessive:
+        allowance = self.endpoint.allowance
+        return Excessive(
+            0,
+            "",
+            f"{request.method} {self.endpoint.host}{request.path}: the answer has no end within "
+            f"{allowance.answer_time:g} s: this is no API server, or "
+            f"{allowance.flags}-answer-timeout is too low",
+        )
 
     async def _open(
         self, request: Request, headers: Mapping[str, str], bounds: aiohttp.ClientTimeout
@@ -158,6 +212,10 @@ class Transport:
         )
 
 
+def _is_packed(response: aiohttp.ClientResponse) -> bool:
+    return response.headers.get("Content-Encoding", "identity").lower() != "identity"
+
+
 class Stream:
     """An answer under way."""
 
@@ -172,8 +230,12 @@ class Stream:
             return await self._response.content.readany()
 
     def close(self) -> None:
-        """Cut the connection."""
+        """Cut the connection; without TLS's farewell, as a loop that ends would not wait for it."""
+        connection = self._response.connection
+        wire = connection.transport if connection is not None else None
         self._response.close()
+        if wire is not None:
+            wire.abort()
 
 
 class _translated:  # noqa: N801 - reads as the verb it is
@@ -187,6 +249,8 @@ class _translated:  # noqa: N801 - reads as the verb it is
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         """Raise in the words of this package."""
+        if isinstance(error, ForbiddenAddress):
+            raise NotSent(0, "", f"{self._what}: {error}") from error
         if isinstance(error, aiohttp.ClientConnectorError):
             number = error.os_error.errno if error.os_error is not None else None
             text = os.strerror(number) if number and number > 0 else str(error)

@@ -16,9 +16,10 @@ from typing import Any
 import anyio
 import orjson
 
-from engine.cluster.client import Client, Query
+from engine.cluster.client import Client
 from engine.cluster.errors import (
     ApiError,
+    Excessive,
     Forbidden,
     Gone,
     NotFound,
@@ -27,6 +28,7 @@ from engine.cluster.errors import (
     error_of_status,
 )
 from engine.cluster.known import Event, EventType, Known
+from engine.cluster.listing import PAGE, Query, is_object
 from engine.cluster.resource import Resource
 from engine.cluster.transport import Stream
 from engine.runtime.clock import Clock
@@ -37,7 +39,6 @@ BOOKMARK_PERIOD = 60.0  # seconds; the API server's, and a little later in a bus
 INITIAL_SILENCE = 10.0  # seconds; a server that streams no lists says so by saying nothing
 TIMEOUT = (300.0, 600.0)  # seconds that a stream is asked to last; client-go's minWatchTimeout
 FIRST_PAUSE, LONGEST_PAUSE = 0.8, 30.0  # seconds between tries; client-go's reflector
-LONGEST_LINE = 64 * 2**20  # bytes; etcd takes 1.5 MiB, and whoever has no end fills the memory
 GOOD_STREAM = 5.0  # seconds; one that ends sooner and said nothing counts as a failure
 FORGIVEN = 120.0  # seconds after which an earlier 410 no longer counts; client-go's reflector
 STUBBORN = 3  # refusals in a row after which our version, not the server, is thought wrong
@@ -89,6 +90,7 @@ class Watch:
         self._version = ""  # where to go on from; empty: hear first what exists
         self._oldest = "0"  # how old that may be: at first as old as the server's cache
         self._streams_lists = True  # until the server shows that it does not
+        self._in_one_piece = False  # as the pages of the last list came too late
         self._failures = 0
         self._forgotten, self._forgotten_at = 0, float("-inf")  # 410s in a row
         self._counts = {"events": 0, "lists": 0, "streams": 0, "troubles": 0}
@@ -103,6 +105,12 @@ class Watch:
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """What happens, for ever.  Close it with `aclosing` when leaving early."""
+        with self._known.within(self._client.room):
+            async with aclosing(self._happening()) as happening:
+                async for event in happening:
+                    yield event
+
+    async def _happening(self) -> AsyncGenerator[Event, None]:
         while True:
             try:
                 if not self._version and not self._streams_lists:
@@ -134,16 +142,24 @@ class Watch:
         """The difference between what is known and what is there, ending in SYNCED."""
         self._counts["lists"] += 1
         query: Query = {**self._query, "resource_version": self._oldest}
-        listing = await self._client.list(self.resource, self._namespace, **query)
-        self._hear()
+        query["limit"] = 0 if self._in_one_piece else PAGE
+        pages = self._client.pages(self.resource, self._namespace, **query)
         self._known.begin()
-        for obj in listing.items:
-            for event in self._known.saw(obj):
-                self._counts["events"] += 1
-                yield event
-        for event in self._known.finish(listing.resource_version):
+        try:
+            async with aclosing(pages):
+                async for page in pages:
+                    self._hear()
+                    for obj in page.items:
+                        for event in self._known.saw(obj):
+                            self._counts["events"] += 1
+                            yield event
+        except Gone:
+            self._in_one_piece = True
+            raise
+        self._in_one_piece = False
+        for event in self._known.finish(page.resource_version):
             yield event
-        self._version = listing.resource_version
+        self._version = page.resource_version
 
     async def _streamed(self) -> AsyncGenerator[Event, None]:
         """Changes from the known version on (or all that exists), until the server ends it."""
@@ -156,7 +172,7 @@ class Watch:
         async with opening as stream, aclosing(self._lines(stream)) as lines:
             async for line in lines:
                 told += 1
-                for event in self._understood(line):
+                for event in self._read(line):
                     yield event
                 if self._version:
                     self._failures = 0
@@ -185,9 +201,9 @@ class Watch:
     async def _lines(self, stream: Stream) -> AsyncGenerator[bytes, None]:
         """The stream's lines.  Raises _Silent if nothing comes for too long.
 
-        Raises Unreachable for a line without end: other clusters are anybody's.
+        Raises Excessive for a line without end: other clusters are anybody's.
         """
-        buffer = bytearray()
+        buffer, longest = bytearray(), self._client.endpoint.allowance.answer_bytes
         while True:
             silence = 2 * self.bookmark_period
             if self._known.is_replacing:
@@ -205,9 +221,16 @@ class Watch:
                 buffer = bytearray(rest)
                 for line in filter(None, lines):
                     yield line
-            elif len(buffer) > LONGEST_LINE:
-                text = f"watch of {self.resource.title}: no event ends within {LONGEST_LINE} bytes"
-                raise Unreachable(0, "", text)
+            elif len(buffer) > longest:
+                text = f"watch of {self.resource.title}: no event ends within {longest} bytes"
+                raise Excessive(0, "", text)
+
+    def _read(self, line: bytes) -> list[Event]:
+        """What a line tells.  Raises ApiError if it is an error, or no event at all."""
+        try:
+            return list(self._understood(line))
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise _no_event(line, self.resource) from error
 
     def _understood(self, line: bytes) -> Iterator[Event]:
         """The event in our words.  Raises ApiError if it is one, or no event at all."""
@@ -283,13 +306,18 @@ class Watch:
 
 def _decoded(line: bytes, resource: Resource) -> tuple[str, dict[str, Any]]:
     """Type and object of an event.  Raises Unreachable if a proxy or a break made it unreadable."""
-    try:
-        event = orjson.loads(line)
-        kind, obj = event["type"], event["object"]
-        if kind != "ERROR":
-            _ = obj["metadata"]["resourceVersion"], kind == "BOOKMARK" or obj["metadata"]["name"]
-    except (ValueError, LookupError, TypeError) as error:
-        # Not quoted: it may be a part of a Secret.
-        text = f"watch of {resource.title}: not an event of a watch: {len(line)} bytes"
-        raise Unreachable(0, "", text) from error
+    event = orjson.loads(line)
+    kind, obj = event["type"], event["object"]
+    if kind == "BOOKMARK":
+        is_known = isinstance(obj["metadata"]["resourceVersion"], str)
+    else:
+        is_known = kind == "ERROR" or (is_object(obj) and "resourceVersion" in obj["metadata"])
+    if not is_known or not isinstance(obj, dict):
+        raise _no_event(line, resource)
     return kind, obj
+
+
+def _no_event(line: bytes, resource: Resource) -> Unreachable:
+    # Not quoted: it may be a part of a Secret.
+    text = f"watch of {resource.title}: not an event of a watch: {len(line)} bytes"
+    return Unreachable(0, "", text)

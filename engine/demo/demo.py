@@ -201,8 +201,10 @@ def _settings(folder: Path) -> Settings:
     return Settings(
         storage_path=str(folder / "storage"),
         storage_addr=_FREE,
+        events_listen_addr=_FREE,
         metrics_addr=_FREE,
         health_addr=_FREE,
+        receiver_addr=_FREE,
         graceful_shutdown_timeout=_GRACE,
         concurrent_builds=0,  # a process of its own would take longer to start than to build
     )

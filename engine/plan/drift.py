@@ -100,6 +100,19 @@ def _walk(steps: Steps, live: Any, desired: Any) -> Iterator[Difference]:
         return
     for step, one, other in pairs:
         yield from _walk((*steps, step), one, other)
+    yield from _reordered(steps, live, desired)
+
+
+def _reordered(steps: Steps, live: list[Any], desired: list[Any]) -> Iterator[Difference]:
+    """The names of a list's items, if those that stay change places.
+
+    It may matter, as of init containers, and the API server writes it.
+    """
+    names, others = _named(live) or {}, _named(desired) or {}
+    before = [name for name in names if name in others]
+    after = [name for name in others if name in names]
+    if before != after:
+        yield Difference(_text(steps), before, after, steps)
 
 
 def _paired(live: Any, desired: Any) -> list[tuple[int | str, Any, Any]] | None:

@@ -12,6 +12,8 @@ from engine.objects.ref import Object, Ref
 
 ANNOTATION = "gitops.lockstep/after-partition"
 APPROVAL = "gitops.lockstep/approve-overwrite"
+OUT_OF_REACH = "gitops.lockstep/OutOfReach"
+"""Type of the condition of who has not looked at his objects since: engines come and go."""
 
 
 class AfterPartition(StrEnum):

@@ -16,6 +16,8 @@ REASON = "gitops.lockstep/suspend-reason"
 UNTIL = "gitops.lockstep/suspend-until"
 BY = "gitops.lockstep/suspend-by"
 MARKS = (REASON, UNTIL, BY)
+ENDED = "gitops.lockstep/suspension-ended"
+"""What `suspend-until` said when that time was over and the object was resumed: that acts once."""
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _LONGEST = 200  # characters of a mark that a message shows
@@ -59,21 +61,12 @@ class Suspensions:
 
     def __init__(self) -> None:
         self._said: defaultdict[Ref, set[str]] = defaultdict(set)
-        self._ended: dict[Ref, str] = {}
 
     def is_news(self, key: Ref, text: str) -> bool:
         """Whether that was not said before, since the object was resumed last."""
         is_new = text not in self._said[key]
         self._said[key].add(text)
         return is_new
-
-    def end(self, key: Ref, until: str) -> None:
-        """The object was resumed because that time was over."""
-        self._ended[key] = until
-
-    def has_ended(self, key: Ref, until: str) -> bool:
-        """Whether it was resumed for that reason before: somebody has suspended it again."""
-        return self._ended.get(key) == until
 
     def resumed(self, key: Ref) -> None:
         """The object is not suspended: what is said of it next time is news."""
@@ -82,12 +75,16 @@ class Suspensions:
     def forget(self, key: Ref) -> None:
         """The object is gone."""
         self._said.pop(key, None)
-        self._ended.pop(key, None)
 
 
 def is_suspended(obj: Object) -> bool:
     """Whether the object asks to be left alone."""
     return bool((obj.get("spec") or {}).get("suspend"))
+
+
+def has_ended(obj: Object, until: str) -> bool:
+    """Whether it was resumed because that time was over: somebody has suspended it again."""
+    return (obj["metadata"].get("annotations") or {}).get(ENDED) == until
 
 
 def instant(text: str) -> float:

@@ -4,20 +4,26 @@ While nobody could look, others may have changed objects there, perhaps to keep 
 """
 
 from engine.api.kustomize import Kustomization
-from engine.api.meta import READY
 from engine.apply import Executor
 from engine.apply.changes import Done, Outcome
 from engine.apply.foresight import foreseen
 from engine.errors import OverwriteHeld, OverwriteStillHeld
 from engine.objects.redact import masker
 from engine.plan import Action, Change, Plan
-from engine.plan.partition import ANNOTATION, APPROVAL, AfterPartition, after_partition, approval_of
+from engine.plan.inventory import parse_inventory
+from engine.plan.partition import (
+    ANNOTATION,
+    APPROVAL,
+    OUT_OF_REACH,
+    AfterPartition,
+    after_partition,
+    approval_of,
+)
 from engine.reconcile.builds import Desired
-from engine.reconcile.reaching import silent_cluster
 from engine.reconcile.run import Run
 from engine.reconcile.telling import FIELDS, discreet
 from engine.reconcile.tolerance import standing
-from engine.status.conditions import find
+from engine.status.conditions import is_true, without_conditions
 
 _WRITES = (Action.CONFIGURE, Action.CORRECT, Action.CREATE)
 _SAFETY_NET = 600.0  # seconds; the approval wakes it
@@ -32,7 +38,7 @@ async def announce(
     Raises ReconciliationFailed where that is to be waited for, or to be approved.
     """
     partitions, owner = run.engine.clusters.partitions, run.turn.key
-    if _is_said_to_be_open(run):
+    if is_true(run.status.get("conditions") or [], OUT_OF_REACH):  # by an engine that is no more
         partitions.begin([owner])
     if not partitions.is_open(owner):
         return
@@ -43,31 +49,20 @@ async def announce(
         lines = [_described(discreet(done, hide), desired, executor) for done in found]
         _tell(lines, ks, run)
     partitions.end(owner)
-
-
-def _is_said_to_be_open(run: Run) -> bool:
-    """Whether the status says so: it was perhaps written by an engine that is no more."""
-    link = run.cluster.link
-    ready = find((run.given.get("status") or {}).get("conditions") or [], READY) or {}
-    if link is None or ready.get("status") != "False":
-        return False
-    said = str(ready.get("message", ""))
-    return said.startswith((silent_cluster(link), _returned_cluster(link.name)))
-
-
-def _returned_cluster(name: str) -> str:
-    return f"cluster '{name}' was out of reach"
+    conditions = run.status.get("conditions") or []
+    run.status["conditions"] = without_conditions(conditions, OUT_OF_REACH)
 
 
 def _doubtful(plan: Plan, run: Run) -> list[Change]:
     """What is to be written although it is perhaps not as we left it."""
     claims, owner, live = run.cluster.claims, run.turn.key, run.cluster.live
+    before = parse_inventory(run.given.get("status") or {})
 
     def is_doubtful(change: Change) -> bool:
         if change.action not in _WRITES:
             return False
         if change.live is None:  # was it there before?
-            return claims.is_settled_once(owner, change.ref)
+            return change.ref in before or claims.is_settled_once(owner, change.ref)
         seen = live.get(change.ref)
         return seen is None or not claims.is_as_left(owner, change.ref, seen)
 
@@ -82,7 +77,7 @@ def _tell(lines: list[str], ks: Kustomization, run: Run) -> None:
     partitions, owner, approval = run.engine.clusters.partitions, run.turn.key, approval_of(lines)
     shown = "\n".join(lines[:_LISTED])
     more = f"\nand {len(lines) - _LISTED} more objects" if len(lines) > _LISTED else ""
-    head = f"{_returned_cluster(name)}, and {len(lines)} objects were changed there"
+    head = f"cluster '{name}' was out of reach, and {len(lines)} objects were changed there"
     if mode is AfterPartition.APPLY:
         text = f"{head}; they are overwritten:\n{shown}{more}"
         run.emit("Warning", "DriftDetected", text, run.told)

@@ -7,6 +7,7 @@ when no job came for so long, to give its memory back.
 """
 
 import faulthandler
+import gc
 import io
 import os
 import pickle
@@ -24,17 +25,16 @@ from struct import Struct
 from typing import Any, BinaryIO
 
 from engine.errors import Failure
-from engine.render import Lacking, Remotes, Rendered, Request, render
-from engine.render.cache import ParsedFiles
+from engine.render import Lacking, Memory, Remotes, Rendered, Request, render
 from engine.render.decrypt_cache import Decrypt, DecryptedFiles
 from engine.render.explanation import Explainer, Places, Wanted, explain, places_of
-from engine.render.kustomize.model.reading import Parse
 from engine.source.store import Store
 from engine.source.tree import Tree
 
 HEADER = Struct("!Q")
 """Before each pickle: how many bytes it has."""
 _KEPT = 2 * 2**20  # bytes of small files of each store: kustomizations and bases
+_GARBAGE = 20_000  # objects between two looks for cycles: a build makes many, and hardly a cycle
 _STORES = 8  # open at once; each has file handles, and some thousand parsed folders
 
 
@@ -47,11 +47,11 @@ class Job:
     remotes: Remotes | None = None
     wanted: Wanted | None = None
 
-    def done(self, parse: Parse, decrypt: Decrypt) -> "Rendered | Places":
+    def done(self, memory: Memory, decrypt: Decrypt) -> "Rendered | Places":
         """A Rendered, or the places.  Raises what `render` raises."""
         if self.wanted is None:
-            return render(self.tree, self.request, self.remotes, parse=parse, decrypt=decrypt)
-        explainer = Explainer(parse=parse, decrypt=decrypt)
+            return render(self.tree, self.request, self.remotes, memory=memory, decrypt=decrypt)
+        explainer = Explainer(parse=memory.parse, decrypt=decrypt)
         return places_of(explain(self.tree, self.request, self.remotes, explainer), self.wanted)
 
 
@@ -103,9 +103,11 @@ def serve(memory_bytes: int, cache_bytes: int, idle: float) -> None:
     jobs: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
     store_of = lru_cache(_STORES)(partial(Store, kept_bytes=_KEPT if cache_bytes else 0))
-    do = partial(Job.done, parse=ParsedFiles(cache_bytes), decrypt=DecryptedFiles(cache_bytes // 4))
+    do = partial(Job.done, memory=Memory.of(cache_bytes), decrypt=DecryptedFiles(cache_bytes // 4))
     if memory_bytes:
         _bound(memory_bytes)
+    gc.freeze()  # modules and tables, which stay
+    gc.set_threshold(_GARBAGE)
     while True:
         try:
             job = jobs.get(timeout=idle or None)

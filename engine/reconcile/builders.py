@@ -24,8 +24,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from engine.api.duration import format_duration
 from engine.errors import BuildStopped
 from engine.reconcile.builder import HEADER, Job, answer_in, job_of
-from engine.render import Remotes, Rendered, Request
-from engine.render.cache import ParsedFiles
+from engine.render import Memory, Remotes, Rendered, Request
 from engine.render.decrypt_cache import DecryptedFiles
 from engine.render.explanation import Places
 from engine.runtime import Priority
@@ -68,7 +67,7 @@ class InThread:
 
     def __init__(self, cache_bytes: int) -> None:
         self._limiter = anyio.CapacityLimiter(1)
-        self._parse, self._decrypt = ParsedFiles(cache_bytes), DecryptedFiles(cache_bytes // 4)
+        self._memory, self._decrypt = Memory.of(cache_bytes), DecryptedFiles(cache_bytes // 4)
 
     async def build(
         self,
@@ -87,7 +86,7 @@ class InThread:
         return cast("Places", await self._done(job))
 
     async def _done(self, job: Job) -> Rendered | Places:
-        do = partial(job.done, self._parse, self._decrypt)
+        do = partial(job.done, self._memory, self._decrypt)
         return await to_thread.run_sync(do, limiter=self._limiter)
 
     def statistics(self) -> "Statistics":

@@ -4,8 +4,9 @@ A Cluster is what one set of credentials sees and does; which Kustomization want
 claims) is shared by all whose credentials lead to the same cluster.
 """
 
+import hashlib
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import anyio
@@ -41,7 +42,7 @@ class Cluster:
     """What one set of credentials sees and does in one cluster.
 
     name: what metrics call it, "" for the engine's own.   client: the credentials' own identity.
-    link: its connection, None for the engine's own.
+    link: its connection, None for the engine's own.   place: which one it is, None: its own.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Cluster:
     claims: Claims
     drift: Drift
     link: Link | None = None
+    place: "Place | None" = None
 
     @property
     def outage(self) -> Outage | None:
@@ -104,6 +106,18 @@ class Clusters:
         places = self._place(one), self._place(other)
         return None if None in places else places[0] is not places[1]
 
+    def is_placed(self, ks: Object) -> bool:
+        """Whether it is known for which cluster the Kustomization is."""
+        return self._place(ks) is not None
+
+    async def mark_of(self, cluster: Cluster) -> str:
+        """What tells the cluster from others, to the next engine too: 16 hex digits.
+
+        Raises ApiError.
+        """
+        place = cluster.place or await _identity(self.own.client)
+        return hashlib.sha256("\n".join(place).encode()).hexdigest()[:16]
+
     def is_ours(self, ks: Object) -> bool:
         """Whether the Kustomization is for the engine's own cluster, as far as is known."""
         return self._place(ks) is self.own.claims
@@ -122,7 +136,8 @@ class Clusters:
             place = await _identity(link.client)
             if link not in self._remote:  # nobody else has asked meanwhile
                 claims = self._claims.setdefault(place, Claims())
-                made = self._remote[link] = self._made(link.name, link.client, claims, link)
+                made = replace(self._made(link.name, link.client, claims, link), place=place)
+                self._remote[link] = made
                 try:
                     await link.tasks.start(made.live.serve)
                 except BaseException:  # what never sees anything is not to be found by the next one
@@ -165,6 +180,7 @@ class Clusters:
         self._of.pop(owner, None)
         self.pool.use(owner, None)
         self.partitions.end(owner)
+        self._forget_claims()
 
     def release(self, owner: Ref) -> None:
         """The Kustomization wants nothing any more."""
@@ -181,14 +197,24 @@ class Clusters:
             if not self._places[key][1]:
                 del self._places[key]
 
+    def _forget_claims(self) -> None:
+        """Of clusters that are not connected any more, and where nobody wants anything."""
+        used = {id(cluster.claims) for cluster in self.all}
+        self._claims = {
+            place: claims
+            for place, claims in self._claims.items()
+            if id(claims) in used or claims.owners()
+        }
+
     def _made(self, name: str, client: Client, claims: Claims, link: Link | None) -> Cluster:
         parts, settings = self._parts, self._parts.settings
         clock, triggers = parts.clock, parts.triggers
         live = Live(client, clock, parts.random, settings.field_manager, settings.override_manager)
         drift = Drift(claims, live.get, triggers.drifted, clock)
         cluster = Cluster(name, client, live, Census(client, clock), claims, drift, link)
-        drift.is_seen_here = lambda owner: self.of(owner) is cluster
+        drift.is_seen_here = lambda owner: self.of(owner).drift is drift
         live.told, drift.unwell = drift.told, triggers.unwell
+        live.is_wanted = lambda ref: bool(claims.owners_of(ref))
         return cluster
 
     def _told(self, link: Link, is_silent: bool) -> None:
@@ -210,6 +236,7 @@ class Clusters:
 
     def _closed(self, link: Link) -> None:
         self._remote.pop(link, None)
+        self._forget_claims()
         self.kubeconfigs.closed(link)
         self.own.client.doubt(link.client.doubtful_until)
 

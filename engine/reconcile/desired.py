@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from engine.api.kustomize import Kustomization
 from engine.cluster import UnknownKind
+from engine.cluster.discovery import Discovery
 from engine.errors import BuildFailed, BuildStopped, ReconciliationFailed
 from engine.objects.ref import Object, Ref, version_of
 from engine.plan.observation import content_of
@@ -44,7 +45,12 @@ async def rendered(artifact: Artifact, ks: Kustomization, run: Run) -> Desired:
         no_remote_bases=settings.no_remote_bases,
     )
     opening = await opening_of(ks, run)
-    request = replace(request, decryption=decrypting(opening, run))
+    request = replace(
+        request,
+        secret_variables=variables.secret,
+        seal=variables.seal,
+        decryption=decrypting(opening, run),
+    )
     fetch = Fetch(run.engine.depot.bases, ks.timeout, "spec.timeout", opening=opening)
     fetch.recall(builds.sealed(owner))
     moving = Needs() if run.is_correction else builds.moving(owner, request, artifact.tree)
@@ -73,7 +79,7 @@ async def rendered(artifact: Artifact, ks: Kustomization, run: Run) -> Desired:
     _check_readable(made)
     marked = Owner(ks.metadata.name, ks.metadata.namespace)
     run.secrets += made.opened.values
-    desired, is_sure = await _scoped(made, marked, run)
+    desired, is_sure = await scoped(made, marked, run.reader.discovery)
     if is_sure:
         builds.keep(owner, request, made.inputs, desired)
         run.engine.readers.keep(owner, source_ref(ks), artifact.tree, made.inputs)
@@ -144,7 +150,7 @@ def _tell_moving(made: Rendered, run: Run) -> None:
         )
 
 
-async def _scoped(built: Rendered, owner: Owner, run: Run) -> tuple[Desired, bool]:
+async def scoped(built: Rendered, owner: Owner, discovery: Discovery) -> tuple[Desired, bool]:
     """The objects with their labels, without the namespace of those that have cluster scope.
 
     kustomize gives a namespace to each kind that it does not know; left there, it would make two
@@ -165,7 +171,7 @@ async def _scoped(built: Rendered, owner: Owner, run: Run) -> tuple[Desired, boo
         if ref.namespace and is_namespaced is None:
             asked = ref.group, version_of(each.obj), ref.kind
             if asked not in scopes:
-                scopes[asked] = await _is_namespaced(asked, run)
+                scopes[asked] = await _is_namespaced(asked, discovery)
             is_namespaced = scopes[asked]
         if ref.namespace and is_namespaced is False:
             metadata = {key: value for key, value in obj["metadata"].items() if key != "namespace"}
@@ -178,10 +184,10 @@ async def _scoped(built: Rendered, owner: Owner, run: Run) -> tuple[Desired, boo
     return desired, len(known) == len(scopes)
 
 
-async def _is_namespaced(asked: Kind, run: Run) -> bool | None:
+async def _is_namespaced(asked: Kind, discovery: Discovery) -> bool | None:
     """None: the kind is not served (applying says so)."""
     try:
-        return (await run.reader.discovery.resource(*asked)).namespaced
+        return (await discovery.resource(*asked)).namespaced
     except UnknownKind:
         return None
 
@@ -189,7 +195,7 @@ async def _is_namespaced(asked: Kind, run: Run) -> bool | None:
 async def _is_scoped_so(desired: Desired, run: Run) -> bool:
     """Whether the cluster would still give the answers that the result was made with."""
     for asked, is_namespaced in desired.scopes.items():
-        if await _is_namespaced(asked, run) is not is_namespaced:
+        if await _is_namespaced(asked, run.reader.discovery) is not is_namespaced:
             return False
     return True
 

@@ -19,7 +19,7 @@ from engine.api.source import GitInclude, GitRepository
 from engine.errors import Failure
 from engine.objects.ref import Object
 from engine.reconcile.git_includes import Include
-from engine.reconcile.outcome import Result
+from engine.reconcile.outcome import Result, requested_at
 from engine.reconcile.run import Run
 from engine.source.failures import (
     ArchiveOperationFailed,
@@ -77,6 +77,19 @@ def tell_recovery(fetched: Fetched, described: Object, run: Run) -> None:
     if not run.changed and any(find(conditions, type_) for type_ in _FAILURES):
         run.changed = True
         _tell(SUCCEEDED, fetched, described, run)
+
+
+def tell_unchanged(fetched: Fetched, run: Run) -> None:
+    """The event of a look that found nothing new, which Flux writes at each interval.
+
+    Here who asks for the look gets it, and all others only if the heartbeat is on: an unchanged
+    source costs no write.
+    """
+    answered = (run.given.get("status") or {}).get("lastHandledReconcileAt", "")
+    is_asked = requested_at(run.given) not in ("", answered)
+    if is_asked or run.engine.settings.status_heartbeat:
+        text = f"artifact up-to-date with remote revision: '{fetched.revision}'"
+        run.emit("Trace", "ArtifactUpToDate", text)
 
 
 def _tell(reason: str, fetched: Fetched, described: Object, run: Run) -> None:

@@ -14,7 +14,14 @@ from engine.api.meta import FETCH_FAILED, INCLUDE_UNAVAILABLE
 from engine.api.source import GitRepository
 from engine.reconcile.git_access import access_to, fetched_with_access
 from engine.reconcile.git_includes import Include, included_files, includes_of, is_as_included
-from engine.reconcile.git_outcome import outdated, stored, tell_new, tell_recovery, without
+from engine.reconcile.git_outcome import (
+    outdated,
+    stored,
+    tell_new,
+    tell_recovery,
+    tell_unchanged,
+    without,
+)
 from engine.reconcile.git_verification import note_verified, trust_of, without_old_refusal
 from engine.reconcile.outcome import Result
 from engine.reconcile.run import Run
@@ -43,6 +50,8 @@ async def reconcile(repository: GitRepository, run: Run) -> Result:
             wall = run.engine.clock.wall()
             described = await run.engine.depot.store(run.turn.key, fetched, wall)
         tell_new(fetched, described, run)
+    else:
+        tell_unchanged(fetched, run)
     tell_recovery(fetched, described, run)
     artifact = Artifact(fetched.revision, described["digest"], fetched.tree)
     run.engine.artifacts.put(run.turn.key, artifact)

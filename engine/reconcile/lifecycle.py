@@ -24,7 +24,7 @@ from engine.reconcile.suspension import forget_suspension, rest
 from engine.reconcile.triggers import INTERVAL, is_correction
 from engine.runtime import Requeue, Turn
 from engine.runtime.backoff import jittered
-from engine.telemetry import because, concluded, logger, reconciling, span
+from engine.telemetry import because, concluded, logger, on_behalf_of, reconciling, span
 
 _ROUTINE = (INTERVAL, "retry")  # queued before each run; the reason is what came on top
 
@@ -65,10 +65,14 @@ async def lifecycle(turn: Turn[Ref], story: Story, resource: Resource, engine: E
     key = turn.key
     news = [reason for reason in turn.reasons if reason not in _ROUTINE]
     why = ", ".join(news or turn.reasons)
+    asked_by = engine.requests.begun(key, obj)
+    cause = asked_by or engine.triggers.causes.take(key)
     with (
+        on_behalf_of(cause),
         reconciling(key.kind, key.group, key.namespace, key.name, why, masker(run.secrets)),
         engine.metrics.duration.labels(key.kind, key.name, key.namespace).time(),
         engine.triggers.running(key),
+        engine.triggers.causes.lasting(key, cause),
         run.until_end,
     ):
         logger.debug("begins, because of: %s", why)

@@ -164,8 +164,8 @@ class Neighbours:
         """None: nothing to anybody, as it is being deleted, or belongs to another cluster.
 
         ks: the owner, None where it is known to be for the same cluster.  Of one whose cluster is
-        not known yet it counts that it is about to be built, and nothing else: hundreds of clusters
-        may be built of the same files.
+        not known yet it counts that it is about to be built, or looked at where it is suspended,
+        and nothing else: hundreds of clusters may be built of the same files.
         """
         obj = self._mirror.get(ref)
         is_apart = False if obj is None or ks is None else self._grounds.are_apart(ks, obj)
@@ -173,6 +173,7 @@ class Neighbours:
             return None
         is_near, spec = is_apart is False, obj.get("spec") or {}
         is_suspended = bool(spec.get("suspend"))
+        is_unplaced = is_suspended and is_apart is None
         is_behind = not is_suspended and self._is_behind(ref, obj)
         kin = self._kin(ref, obj)
         return _Other(
@@ -181,10 +182,10 @@ class Neighbours:
             kin,
             is_related=is_near and is_behind and own.is_related(kin),
             is_heir=is_near and (is_behind or is_suspended) and own.is_heir(kin),
-            is_behind=is_behind,
+            is_behind=is_behind or is_unplaced,
             is_coming=is_behind and self._is_coming(obj),
-            is_suspended=is_suspended,
-            is_near=is_near,
+            is_suspended=is_suspended and not is_unplaced,
+            is_near=is_near or is_unplaced,
         )
 
     def _kin(self, ref: Ref, ks: Object) -> Kin:

@@ -6,6 +6,7 @@ which file asked for it, beside all else that is wrong.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from traceback import format_tb
 
 import anyio
 
@@ -14,6 +15,7 @@ from engine.plugin import Context, Decryptor, KeyRing, KeyUnavailable
 from engine.reconcile.data_keys import LOCAL, DataKeys, is_local
 from engine.render import Keys, SealedKey
 from engine.sops import MasterKey, SopsError, combined
+from engine.telemetry import logger
 
 _AT_ONCE = 16
 """Data keys of one build that are opened at the same time: each may be a request."""
@@ -148,6 +150,13 @@ class _Attempt:
         except Failure:
             raise
         except Exception as bug:  # of a plugin; its text may hold what nobody must see
+            logger.error(
+                "unexpected %s of the plugin for keys of kind '%s': this is a bug; its text may "
+                "hold what is secret, and is left out; it was raised at\n%s",
+                type(bug).__name__,
+                key.kind,
+                "".join(format_tb(bug.__traceback__)),
+            )
             self._reasons.setdefault(f"{key.recipient}: unexpected {type(bug).__name__}: a bug")
         return None
 

@@ -24,15 +24,19 @@ from engine.errors import (
 )
 from engine.objects.ref import Ref
 from engine.plan.inventory import parse_inventory
+from engine.plan.partition import OUT_OF_REACH
 from engine.plugin import TokenUnavailable
 from engine.reconcile.clusters import Cluster
 from engine.reconcile.issued import issued_endpoint
 from engine.reconcile.run import Run, rfc3339
 from engine.reconcile.secrets import values_of
-from engine.status.conditions import find
+from engine.status.conditions import condition, find, with_condition, without_conditions
 from engine.telemetry import span
 
 T = TypeVar("T")
+
+CLUSTER = "gitops.lockstep/Cluster"
+"""Type of the condition of what is for another cluster: its message is `<name> <mark>`."""
 
 _SAFETY_NET = 600.0  # seconds; it is woken once the cluster answers
 _KEYS = ("value", "value.yaml")  # of a Secret, where spec.kubeConfig.secretRef.key is not set
@@ -55,16 +59,47 @@ async def reach(ks: Kustomization, run: Run) -> None:
     before = clusters.enter(run.given, cluster)
     if before is not None:
         run.engine.orderly.forget(run.turn.key)
-        _tell_moved(before, run)
+    left = await _left(before, cluster, run)
+    if left:
+        _tell_moved(left, run)
     run.cluster = cluster
     run.until_end.enter_context(cluster.drift.running(run.turn.key))
 
 
-def _tell_moved(before: Cluster, run: Run) -> None:
+async def _left(before: Cluster | None, cluster: Cluster, run: Run) -> str:
+    """Which cluster the objects stay in that were applied so far, "" if it is the same.
+
+    A condition of ours notes where they are, as engines come and go.
+    before: the other one for which this engine has run it, if there is one.
+    """
+    conditions = run.status.get("conditions") or []
+    noted = find(conditions, CLUSTER)
+    if cluster.link is None and noted is None:
+        return _called(before.name) if before is not None else ""
+    try:
+        mark = await run.engine.clusters.mark_of(cluster)
+    except ApiError:  # of our own cluster: the next run asks again
+        return ""
+    known, _, marked = str((noted or {}).get("message", "")).rpartition(" ")
+    if cluster.link is None:
+        run.status["conditions"] = without_conditions(conditions, CLUSTER)
+    else:
+        generation, text = run.given["metadata"].get("generation", 0), f"{cluster.name} {mark}"
+        new = condition(CLUSTER, "True", "Reached", text, generation, run.engine.now())
+        run.status["conditions"] = with_condition(conditions, new)
+    if before is not None:
+        return _called(before.name)
+    return _called(known) if noted is not None and marked != mark else ""
+
+
+def _called(name: str) -> str:
+    return f"cluster '{name}'" if name else "the engine's own cluster"
+
+
+def _tell_moved(name: str, run: Run) -> None:
     """What was applied to another cluster stays there: nobody looks for it here."""
     inventory = parse_inventory(run.status)
     if inventory:
-        name = f"cluster '{before.name}'" if before.name else "the engine's own cluster"
         run.emit(
             "Warning",
             "KubeConfigChanged",
@@ -203,23 +238,29 @@ def check_reachable(run: Run) -> None:
 
 
 def silence(link: Link, run: Run) -> ReconciliationFailed:
-    """What is said of a cluster that gives no answer: once, and the same until it does."""
+    """What is said of a cluster that gives no answer: once, and the same until it does.
+
+    The draft notes it in a condition of ours, which stays until its objects were looked at.
+    """
     outage = link.breaker.outage
     why, since = (outage.why, rfc3339(outage.since)) if outage is not None else ("", "")
     text = (
-        f"{silent_cluster(link)} gives no answer since {since}: {why}; this goes on by "
-        "itself once it answers: look at the network and at spec.kubeConfig, or suspend the "
-        f"Kustomization{_advice(run)}"
+        f"cluster '{link.name}' at {link.client.endpoint.host} gives no answer since {since}: "
+        f"{why}; this goes on by itself once it answers: look at the network and at "
+        f"spec.kubeConfig, or suspend the Kustomization{_advice(run)}"
     )
+    _note_out_of_reach(link, run)
     ready = find((run.given.get("status") or {}).get("conditions") or [], READY) or {}
     is_known = (ready.get("status"), ready.get("message")) == ("False", text)
     kind = ClusterStillSilent if is_known else ClusterSilent
     return kind(text, retry_after=_SAFETY_NET)
 
 
-def silent_cluster(link: Link) -> str:
-    """How the message about a cluster that gives no answer begins."""
-    return f"cluster '{link.name}' at {link.client.endpoint.host}"
+def _note_out_of_reach(link: Link, run: Run) -> None:
+    text = f"cluster '{link.name}' gave no answer, and what changed there is not looked at yet"
+    generation = run.given["metadata"].get("generation", 0)
+    new = condition(OUT_OF_REACH, "True", "NoAnswer", text, generation, run.engine.now())
+    run.status["conditions"] = with_condition(run.status.get("conditions") or [], new)
 
 
 def _advice(run: Run) -> str:

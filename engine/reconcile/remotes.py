@@ -220,4 +220,7 @@ def _refused(clone: str) -> str:
         return ""
     if scheme == "file" and separator:
         return "file:// would read files of the engine: name the folder by a relative path"
-    return "Git over ssh is not supported yet: use the https:// URL of the repository"
+    return (
+        "bases are not fetched by Git over ssh, as there is no key that all may use: use its "
+        "https:// URL, or have a GitRepository with the key include it (spec.include)"
+    )

@@ -35,6 +35,8 @@ from engine.reconcile.key_needs import KeyNeeds
 from engine.reconcile.order import Orderly
 from engine.reconcile.outcome import Status, is_ready, progressing, requested_at
 from engine.reconcile.readers import Readers
+from engine.reconcile.receiver_hooks import Hooks
+from engine.reconcile.receiver_requests import Requests
 from engine.reconcile.reports import Reports
 from engine.reconcile.reservations import Reservations
 from engine.reconcile.triggers import Triggers, is_correction
@@ -85,6 +87,9 @@ class Engine:
     http: Http
     tokens: Tokens
     key_needs: KeyNeeds = field(default_factory=KeyNeeds)
+    hooks: Hooks = field(default_factory=Hooks)
+    requests: Requests = field(default_factory=Requests)
+    """What webhooks asked for."""
 
     def now(self) -> str:
         """The time as conditions write it: RFC 3339, UTC, whole seconds."""

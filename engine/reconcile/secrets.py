@@ -2,15 +2,36 @@
 
 import base64
 import binascii
+from dataclasses import dataclass, field
 
 from engine.cluster import Forbidden
 from engine.errors import BuildFailed
-from engine.objects.ref import Ref
+from engine.objects.ref import Object, Ref
 from engine.reconcile.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A Secret or ConfigMap.  values: decoded, by key.
+
+    uid: of the object; random, and of a Secret only those know it who may read that.
+    """
+
+    values: dict[str, bytes] = field(repr=False)
+    uid: str = field(default="", repr=False)
 
 
 async def values_of(kind: str, namespace: str, name: str, run: Run) -> dict[str, bytes] | None:
     """The decoded values of a Secret or ConfigMap by key, None if there is no such object.
+
+    See `config_of`.
+    """
+    found = await config_of(kind, namespace, name, run)
+    return None if found is None else found.values
+
+
+async def config_of(kind: str, namespace: str, name: str, run: Run) -> Config | None:
+    """A Secret or ConfigMap, None if there is no such object.
 
     A ConfigMap's `binaryData` is not read, as Flux does not read it.
     Once it changes the object that runs is queued, if it has the label that is watched.
@@ -19,11 +40,15 @@ async def values_of(kind: str, namespace: str, name: str, run: Run) -> dict[str,
     with run.engine.configs.reading(run.turn.key, Ref("", kind, namespace, name)) as reading:
         obj = await run.client.get(resource, namespace, name)
         reading.answered(obj)
-    if obj is None:
-        return None
+    return None if obj is None else config_in(obj, kind, name)
+
+
+def config_in(obj: Object, kind: str, name: str) -> Config:
+    """A live Secret or ConfigMap, decoded.  Raises BuildFailed."""
+    data, uid = obj.get("data") or {}, str(obj["metadata"].get("uid", ""))
     if kind == "ConfigMap":
-        return {key: str(value).encode() for key, value in (obj.get("data") or {}).items()}
-    return _decoded(obj.get("data") or {}, kind, name)
+        return Config({key: str(value).encode() for key, value in data.items()}, uid)
+    return Config(_decoded(data, kind, name), uid)
 
 
 def _decoded(data: dict[str, str], kind: str, name: str) -> dict[str, bytes]:

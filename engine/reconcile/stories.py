@@ -4,9 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.api.kustomize import Kustomization
+from engine.api.notification import Receiver
 from engine.api.source import GitRepository
 from engine.objects.ref import Object
-from engine.reconcile import deletion, git_outcome, git_repository, kustomization, telling
+from engine.reconcile import (
+    deletion,
+    git_outcome,
+    git_repository,
+    kustomization,
+    receiver,
+    telling,
+)
 from engine.reconcile.lifecycle import Story
 from engine.reconcile.reaching import reached
 
@@ -57,13 +65,18 @@ def salvaged_source(obj: Object) -> Object:
     return {**_header(obj), "spec": {"url": "https://unknown", "interval": "1h"}}
 
 
+def salvaged_receiver(obj: Object) -> Object:
+    """What the deletion of a malformed Receiver needs: its name."""
+    return {**_header(obj), "spec": {"type": "generic", "resources": []}}
+
+
 def _header(obj: Object) -> dict[str, Any]:
     names = ("name", "namespace", "uid", "generation", "resourceVersion")
     metadata = {name: obj["metadata"][name] for name in names if name in obj["metadata"]}
     return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
 
 
-def _growing(_: GitRepository) -> None:
+def _growing(_: GitRepository | Receiver) -> None:
     return None
 
 
@@ -93,4 +106,18 @@ GIT_REPOSITORY = Story(
     retry_after=_growing,
     close=git_outcome.close,
     salvage=salvaged_source,
+)
+
+RECEIVER = Story(
+    group="notification.toolkit.fluxcd.io",
+    version="v1",
+    kind="Receiver",
+    model=Receiver,
+    controller="notification-controller",
+    manager="notification-controller",
+    reconcile=receiver.reconcile,
+    finalize=receiver.finalize,
+    retry_after=_growing,
+    close=receiver.close,
+    salvage=salvaged_receiver,
 )

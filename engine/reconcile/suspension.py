@@ -17,7 +17,15 @@ from engine.objects.ref import Object, Ref
 from engine.plan import Action, make_plan
 from engine.plan.drift import writer_of
 from engine.plan.inventory import parse_inventory
-from engine.plan.suspension import MARKS, UNTIL, Suspension, is_in_git, is_suspended
+from engine.plan.suspension import (
+    ENDED,
+    MARKS,
+    UNTIL,
+    Suspension,
+    has_ended,
+    is_in_git,
+    is_suspended,
+)
 from engine.plan.tolerance import left
 from engine.reconcile.builds import Desired
 from engine.reconcile.claiming import claim
@@ -41,6 +49,7 @@ async def rest(model: Model, run: Run) -> Requeue:
     # Only then: whatever goes wrong with that must not keep it suspended.
     if isinstance(model, Kustomization) and is_suspended(run.obj):
         await _tell_drift(model, run)
+        await _find_cluster(model, run)
     return requeue
 
 
@@ -57,7 +66,7 @@ async def _until_its_end(run: Run) -> Requeue:
     remaining = end - run.engine.clock.wall()
     if remaining > 0:
         return Requeue(after=min(remaining, _LOOK), reason="the end of its suspension")
-    if run.engine.suspensions.has_ended(run.turn.key, suspension.until):
+    if has_ended(run.obj, suspension.until):
         _say(
             f"its suspension was over at {suspension.until}, and somebody set spec.suspend again: "
             f"remove it and the annotation {UNTIL} from Git, or set a later time",
@@ -70,8 +79,8 @@ async def _until_its_end(run: Run) -> Requeue:
 
 async def _resume(suspension: Suspension, run: Run) -> None:
     """Takes the suspension away.  Raises ApiError, Conflict if anybody has changed the object."""
-    await _patch({"spec": {"suspend": False}}, MARKS, run)
-    run.engine.suspensions.end(run.turn.key, suspension.until)
+    marks = {**dict.fromkeys(MARKS), ENDED: suspension.until}
+    await _patch({"spec": {"suspend": False}}, marks, run)
     run.engine.suspensions.resumed(run.turn.key)
     text = f"resumed, as its time is over: it was {suspension}"
     logger.info("%s", text)
@@ -87,14 +96,13 @@ async def forget_suspension(run: Run) -> None:
     annotations = run.obj["metadata"].get("annotations") or {}
     stale = tuple(key for key in MARKS if key in annotations and not is_in_git(run.obj, key))
     if stale:
-        await _patch({}, stale, run)
+        await _patch({}, dict.fromkeys(stale), run)
 
 
-async def _patch(change: dict[str, Any], marks: tuple[str, ...], run: Run) -> None:
-    """One write that takes these annotations away, if the object is still the one that was read."""
+async def _patch(change: dict[str, Any], annotations: dict[str, str | None], run: Run) -> None:
+    """One write, None takes an annotation away, if the object is still the one that was read."""
     metadata = run.obj["metadata"]
     identity = {key: metadata[key] for key in ("uid", "resourceVersion")}
-    annotations = dict.fromkeys(marks)
     run.obj = await run.client.merge_patch(
         run.resource,
         metadata.get("namespace", ""),
@@ -103,6 +111,18 @@ async def _patch(change: dict[str, Any], marks: tuple[str, ...], run: Run) -> No
         field_manager=run.manager,
     )
     run.engine.triggers.changed(run.obj)
+
+
+async def _find_cluster(ks: Kustomization, run: Run) -> None:
+    """Before its cluster is known, what it holds keeps others from deleting it for a while only."""
+    if run.engine.clusters.is_placed(run.obj):
+        return
+    try:
+        await reach(ks, run)
+    except Failure as error:
+        logger.info("cluster of a suspended object not found", extra=because(error))
+        return
+    run.engine.reservations.applied(run.turn.key)
 
 
 async def _tell_drift(ks: Kustomization, run: Run) -> None:

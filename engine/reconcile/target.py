@@ -1,5 +1,7 @@
 """How a Kustomization applies: what is supported, its identity and its policy."""
 
+from functools import partial
+
 from engine.api.kustomize import Kustomization
 from engine.apply import Executor
 from engine.plan.brake import APPROVAL
@@ -7,6 +9,7 @@ from engine.plan.ignore import ignored_fields
 from engine.plan.policy import Owner, Policy
 from engine.reconcile.builds import Desired
 from engine.reconcile.expressions import health_expressions
+from engine.reconcile.places import places_of_fields
 from engine.reconcile.run import Run
 
 
@@ -42,6 +45,7 @@ def executor_of(ks: Kustomization, run: Run, desired: Desired) -> Executor:
         live=live,
         settle=lambda ref, signature: claims.settle(owner, ref, desired.contents[ref], signature),
         migrates=settings.migrate_api_version,
+        places=partial(places_of_fields, run=run),
     )
 
 

@@ -41,6 +41,7 @@ from engine.plan.partition import ANNOTATION
 from engine.plan.partition import APPROVAL as OVERWRITE
 from engine.plan.suspension import Suspension, is_suspended
 from engine.plan.tolerance import asked
+from engine.reconcile.causes import Causes
 from engine.reconcile.cycles import cycle_of, members_of
 from engine.reconcile.outcome import has_progressed, is_ready, is_stalled, requested_at
 from engine.reconcile.references import included_by, is_counted, judged_of, references_of
@@ -92,6 +93,7 @@ class Triggers:
         self._running: set[Ref] = set()
         self._others: dict[Ref, Iterator[Ref]] = {}  # {source: who is still to note its revision}
         self._more: anyio.Event | None = None  # None: nobody waits for it, see `tell_others`
+        self.causes = Causes()
         self.behind: set[Ref] = set()
         """Kustomizations that have perhaps something new to build; who looks, drops the others."""
 
@@ -141,6 +143,7 @@ class Triggers:
         if self._mirror.get(ref) is None:
             self._index(ref, frozenset(), frozenset())
             self.behind.discard(ref)
+            self.causes.forget(ref)
 
     def cycle(self, user: Ref, dependency: Ref) -> str:
         """The cycle that waiting for `dependency` closes, `ns/a -> ns/b -> ns/a`; "" if none."""
@@ -183,6 +186,10 @@ class Triggers:
         if push is not None and obj is not None:
             push(key, priority=Priority.DRIFT, reason=reason)
 
+    def reconciles(self, ref: Ref) -> bool:
+        """Whether the object is one that runs of this engine are for."""
+        return (ref.group, ref.kind) in self._push and self._mirror.get(ref) is not None
+
     def users(self, ref: Ref) -> frozenset[Ref]:
         """Who names an object: users of a source, dependants of a Kustomization."""
         return frozenset(self._users.get(ref, ()))
@@ -215,12 +222,13 @@ class Triggers:
         """
         named_by = self._users.get(source, ())
         for includer in sorted(user for user in named_by if user.group == SOURCE_GROUP):
-            self._wake(includer, str(source))
+            self._wake(includer, source)
         users = [user for user in named_by if user.group != SOURCE_GROUP]
         concerned = self._concerned(users, source)
         for user in sorted(concerned):
             if self._look(user, source, is_concerned=True, is_new=not is_revision):
                 self.behind.add(user)
+                self.causes.pass_on(source, user)
         if not is_revision:
             return
         self._others[source] = (user for user in users if user not in concerned)
@@ -267,12 +275,13 @@ class Triggers:
         """Queue who waits for `ref`: for its progress, or for whatever an expression asks of it."""
         for user in sorted(self._users.get(ref, ())):
             if is_progress or ref in self._judged.get(user, ()):
-                self._wake(user, str(ref))
+                self._wake(user, ref)
 
-    def _wake(self, user: Ref, reason: str) -> None:
+    def _wake(self, user: Ref, origin: Ref, reason: str = "") -> None:
         push = self._push.get((user.group, user.kind))
         if push is not None and not self._is_done(user):
-            push(user, priority=Priority.DRIFT, reason=reason)
+            push(user, priority=Priority.DRIFT, reason=reason or str(origin))
+            self.causes.pass_on(origin, user)
 
     def _is_done(self, user: Ref) -> bool:
         """Whether the user has applied the revision that its source holds now.
@@ -304,7 +313,7 @@ class Triggers:
             for ref in named:
                 self._users[ref].add(user)
         for member in members_of(user, self._waits_for(user), self._waits_for)[1:-1]:
-            self._wake(member, f"a cycle with {user}")
+            self._wake(member, user, f"a cycle with {user}")
 
 
 def _is_known(old: Object | None, new: Object) -> bool:

@@ -33,12 +33,24 @@ async def follow(
     async with aclosing(watch.events()) as events:
         async for event in events:
             if event.type in (EventType.SYNCED, EventType.TROUBLE):
+                _note_known(kind, selector, event.type is EventType.SYNCED, engine)
                 tell(kind, event)
             elif event.type is not EventType.BOOKMARK:
                 try:
                     _heard(event, engine)
                 except Exception:  # one odd object must not end the watch of all others
                     logger.exception("object of kind %s not understood", kind.name)
+
+
+def _note_known(kind: Kind, selector: str, is_synced: bool, engine: Engine) -> None:
+    """Whether all objects of the kind are known, for who looks for some of them by label."""
+    key, hooks = (kind.group, kind.name), engine.hooks
+    if not is_synced:
+        hooks.whole.discard(key)
+        return
+    hooks.known.add(key)
+    if not selector and engine.settings.watch_all_namespaces:
+        hooks.whole.add(key)
 
 
 async def name_unreconciled(kind: Kind, engine: Engine) -> None:
@@ -94,6 +106,8 @@ def _heard(event: Event, engine: Engine) -> None:
         engine.triggers.changed(event.obj)
         if event.obj["kind"] == "Kustomization":
             engine.reservations.heard(event.obj)
+        elif event.obj["kind"] == "Receiver":
+            engine.hooks.heard(event.obj)
         return
     engine.triggers.deleted(event.obj)
     ref = Ref.of(event.obj)
@@ -103,7 +117,10 @@ def _heard(event: Event, engine: Engine) -> None:
     engine.builds.forget(ref)
     engine.readers.forget(ref)
     engine.configs.forget(ref)
+    engine.hooks.forget(ref)
+    engine.requests.forget(ref)
     engine.suspensions.forget(ref)
+    engine.tokens.forget(ref)
     engine.orderly.forget(ref)
     engine.artifacts.forget(ref)
     engine.metrics.forget(ref.kind, ref.namespace, ref.name)

@@ -30,10 +30,23 @@ async def listening(
 
     All interfaces are told as `0.0.0.0`.
     """
-    host, port = parse_address(address)
     application = web.Application()
     add_routes(application)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GRACE)
+    async with _started(address, runner) as served:
+        yield served
+
+
+@asynccontextmanager
+async def answering(address: str, server: web.Server) -> AsyncIterator[str]:
+    """The same for a server without routes, whose limits are its own."""
+    async with _started(address, web.ServerRunner(server, shutdown_timeout=_GRACE)) as served:
+        yield served
+
+
+@asynccontextmanager
+async def _started(address: str, runner: web.AppRunner | web.ServerRunner) -> AsyncIterator[str]:
+    host, port = parse_address(address)
     await runner.setup()
     try:
         try:

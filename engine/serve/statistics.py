@@ -62,6 +62,15 @@ def _sample_objects(series: Metrics, engine: Engine) -> None:
     }
     for state, count in counts.items():
         series.builds.labels(state).set(count)
+    keys = engine.data_keys.statistics()
+    counts = {
+        "held": keys.held,
+        "opened": keys.opened,
+        "used": keys.used,
+        "refused": keys.refused,
+    }
+    for state, count in counts.items():
+        series.data_keys.labels(state).set(count)
     now = engine.builders.statistics()
     counts = {"idle": now.idle, "building": now.building, "waiting": now.waiting}
     for state, count in counts.items():

@@ -73,7 +73,7 @@ class Bases:
 
         async def fetched() -> bytes:
             routes = Routes(environment=self._tools.environment)
-            http = GitHttp(self._tools.session, parsed, ANONYMOUS, routes)
+            http = GitHttp(self._tools.session, parsed, ANONYMOUS, routes, self._tools.guard)
             async with aclosing(http):
                 return await http.file(parsed, MAX_FILE_BYTES)
 

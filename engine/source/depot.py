@@ -7,7 +7,7 @@ import fcntl
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +22,7 @@ from engine.errors import ArtifactPending
 from engine.objects.ref import Ref
 from engine.settings import Settings
 from engine.source import archive, git
+from engine.source.addresses import Guarded
 from engine.source.artifact import Artifact
 from engine.source.bases import Bases
 from engine.source.download import DownloadPolicy, download
@@ -30,6 +31,7 @@ from engine.source.git import Fetched, GitRequest, Tools
 from engine.source.git_pack import Limits
 from engine.source.git_repair import repaired
 from engine.source.git_tree import GitTree
+from engine.source.guard import Guard
 from engine.source.ssh_pool import SshConnections
 from engine.source.ssh_server import Algorithms
 from engine.source.storage import ArtifactOwner, ArtifactStorage, Retention
@@ -160,9 +162,12 @@ def ssh_of(settings: Settings) -> SshConnections:
 
 
 @asynccontextmanager
-async def open_depot(folder: Path, settings: Settings) -> AsyncIterator[Depot]:
+async def open_depot(
+    folder: Path, settings: Settings, names: Guarded | None = None
+) -> AsyncIterator[Depot]:
     """The depot in a folder, while inside; `storage.address` is still to be set.
 
+    names: judges where what tenants name leads, None: anywhere.
     Raises ArchiveOperationFailed if the folder cannot be used, or another engine uses it.
     """
     policy = DownloadPolicy(
@@ -173,9 +178,19 @@ async def open_depot(folder: Path, settings: Settings) -> AsyncIterator[Depot]:
     # Two more, as one or two tenants may fetch beyond that (runtime/lines.py).
     workers = anyio.CapacityLimiter(settings.concurrent_fetches + 2)
     with _opened(folder, settings) as (stores, storage):
-        # No limit of connections: how many fetch at once is limited tenant by tenant.
-        async with open_session(TCPConnector(limit=0)) as session, ssh_of(settings) as ssh:
-            tools = Tools(session, workers, ssh=ssh, environment=os.environ, store_of=stores.of)
+        async with AsyncExitStack() as stack:
+            enter = stack.enter_async_context
+            # No limit of connections: how many fetch at once is limited tenant by tenant.
+            tools = Tools(
+                await enter(open_session(TCPConnector(limit=0))),
+                workers,
+                ssh=await enter(ssh_of(settings)),
+                environment=os.environ,
+                store_of=stores.of,
+            )
+            if names is not None:
+                session = await enter(open_session(TCPConnector(limit=0, resolver=names)))
+                tools = replace(tools, guard=Guard(session, names))
             yield Depot(stores, storage, tools, policy, limits_of(settings))
 
 

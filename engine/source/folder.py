@@ -6,23 +6,28 @@ not there, so nothing outside the folder can be read.
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from engine.source.ignore import FILE_NAME, Rules, rules
+from engine.source.ignore import FILE_NAME, Pattern, Rules, rules
 from engine.source.tree import Entry, Form
 
 
 class FolderTree:
     """The files below a folder as they were when this was made."""
 
-    def __init__(self, folder: Path, spec_ignore: str | None = None) -> None:
-        """Looks at every file once.  Raises NotADirectoryError if `folder` is none."""
+    def __init__(
+        self, folder: Path, spec_ignore: str | None = None, also: Sequence[Pattern] = ()
+    ) -> None:
+        """Looks at every file once.  Raises NotADirectoryError if `folder` is none.
+
+        also: rules beside those of the source.
+        """
         self._folder = folder
         if not folder.is_dir():
             raise NotADirectoryError(f"{str(folder)!r} is not a folder")
         self._folders: dict[str, dict[str, Entry]] = {}
-        self._rules = rules(_ignore_files(folder, ()), spec_ignore)
+        self._rules = rules(_ignore_files(folder, ()), spec_ignore, also)
         self._id = self._load((), self._rules)
 
     def __repr__(self) -> str:

@@ -35,6 +35,7 @@ from engine.source.git_refs import Candidate, Reference, candidates
 from engine.source.git_remote import Remote, Room
 from engine.source.git_repair import repaired
 from engine.source.git_tree import GitTree
+from engine.source.guard import Guard
 from engine.source.include import Included
 from engine.source.proxies import Proxy, Routes
 from engine.source.shared import Shared
@@ -112,7 +113,7 @@ class Tools:
 
     in_flight: downloads that others may wait for, by what makes them the same.  looks: the same
     for lists of refs.  store_of: the store of a submodule by its URL and reader; blocks.
-    environment: of the pod, for its proxies.
+    environment: of the pod, for its proxies.  guard: of what tenants name; None: that is anywhere.
     """
 
     session: aiohttp.ClientSession
@@ -122,13 +123,15 @@ class Tools:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     looks: Shared = field(default_factory=Shared)
     store_of: Callable[[str, str], Store] = _nowhere
+    guard: Guard | None = None
 
     def transport(self, request: GitRequest) -> Transport:
         """The way to a request's repository, to be closed.  Raises GitError."""
         url, routes = parse_url(request.url), Routes(request.proxy, self.environment)
         if url.scheme == "ssh":
-            return GitSsh(self.ssh, url, request.credentials, routes.to(url))
-        return GitHttp(self.session, url, request.credentials, routes)
+            names = self.guard.names if self.guard else None
+            return GitSsh(self.ssh, url, request.credentials, routes.to(url), names)
+        return GitHttp(self.session, url, request.credentials, routes, self.guard)
 
 
 async def fetch(request: GitRequest, store: Store, tools: Tools) -> Fetched:

@@ -6,6 +6,8 @@ from engine.source.git_entry import Child
 from engine.source.store import Store
 from engine.source.tree import Entry, Form
 
+_FOLDERS_KEPT = 1_000  # of one tree: a build looks into few
+
 
 class GitTree:
     """The files below one Git tree object.  May be used from several threads, and be pickled.
@@ -17,6 +19,7 @@ class GitTree:
         """tree_id: 40 hex digits of a tree in `store`."""
         self._store = store
         self._id = tree_id
+        self._folders: dict[str, Child | None] = {}  # by path, of those that were looked into
         store.use(self)
 
     def __reduce__(self) -> "tuple[type[GitTree], tuple[Store, str]]":
@@ -57,15 +60,20 @@ class GitTree:
         return self._store.blob(child.id)
 
     def _find(self, path: str) -> Child | None:
-        child = Child(0o40000, self._id)
-        for name in path.split("/") if path else ():
-            if not child.is_folder:
-                return None
-            found = self._store.children(child.id).get(name)
-            if found is None:
-                return None
-            child = found
-        return child
+        if not path:
+            return Child(0o40000, self._id)
+        above, slash, name = path.rpartition("/")
+        if slash and not above:
+            return None
+        if above in self._folders:
+            folder = self._folders[above]
+        else:
+            folder = self._find(above)
+            if len(self._folders) < _FOLDERS_KEPT:
+                self._folders[above] = folder
+        if folder is None or not folder.is_folder:
+            return None
+        return self._store.children(folder.id).get(name)
 
 
 def _entry(child: Child) -> Entry | None:

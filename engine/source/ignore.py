@@ -212,13 +212,17 @@ def read_patterns(text: str, scope: tuple[str, ...] = ()) -> list[Pattern]:
     ]
 
 
-def rules(files: Iterable[tuple[tuple[str, ...], str]], spec_ignore: str | None) -> Rules:
+def rules(
+    files: Iterable[tuple[tuple[str, ...], str]],
+    spec_ignore: str | None,
+    also: Iterable[Pattern] = (),
+) -> Rules:
     """The rules of a source.
 
     files: (folder, text) of each `.sourceignore`, outer before inner.  The default sets hold only
-    if there is no pattern at all.
+    if there is no pattern at all.   also: rules that somebody adds, whatever else holds.
     """
     own = [pattern for scope, text in files for pattern in read_patterns(text, scope)]
     own += read_patterns(spec_ignore or "")
     base = VCS if own else (*VCS, *DEFAULTS)
-    return Rules([*(Pattern.parse(line) for line in base), *own])
+    return Rules([*(Pattern.parse(line) for line in base), *own, *also])

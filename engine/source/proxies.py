@@ -7,7 +7,7 @@ net/http/httpproxy and x/net/proxy (variables of the environment).
 import base64
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from typing import Self
 from urllib.parse import urlsplit
@@ -27,12 +27,14 @@ _SOCKS_PORT = 1080
 class Proxy:
     """A proxy on the way to a server; address: its URL: http, https, socks5 or socks5h.
 
-    Hashable, and its login is never shown by `repr`.
+    is_operators: the pod's environment names it, no tenant.  Hashable, and its login is never shown
+    by `repr`.
     """
 
     address: str
     username: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
+    is_operators: bool = False
 
     @classmethod
     def from_url(cls, address: str) -> Self:
@@ -129,7 +131,8 @@ class Routes:
         if not address:
             return None
         try:
-            return Proxy.from_url(address if "://" in address else f"http://{address}")
+            found = Proxy.from_url(address if "://" in address else f"http://{address}")
+            return replace(found, is_operators=True)
         except GitError:
             raise GitError(
                 f"the pod's environment names a proxy for '{address_of(url)}' that is none: "

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
+from engine.source.addresses import Guarded
 from engine.source.connection import address_of
 from engine.source.credentials import Credentials
 from engine.source.failures import GitError, URLInvalid, as_told
@@ -31,14 +32,16 @@ _USER = re.compile(r"(?!-)[A-Za-z0-9_.+=~-]+")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def ssh_server(url: URL, credentials: Credentials, proxy: Proxy | None) -> SshServer:
-    """Where a URL leads.  Raises GitError (URLInvalid)."""
+def ssh_server(
+    url: URL, credentials: Credentials, proxy: Proxy | None, names: Guarded | None = None
+) -> SshServer:
+    """Where a URL leads; names: judges that, None: anywhere.  Raises GitError (URLInvalid)."""
     host, user = url.raw_host or "", url.user or _USUAL_USER
     if not (_NAME.fullmatch(host) or _ADDRESS.fullmatch(host)):
         raise GitError(f"strange host name {as_told(host)!r}: it is not connected to", URLInvalid)
     if not _USER.fullmatch(user):
         raise GitError(f"strange user name {as_told(user)!r}: it is not logged in with", URLInvalid)
-    return SshServer(host, url.port or SSH_PORT, user, credentials, proxy)
+    return SshServer(host, url.port or SSH_PORT, user, credentials, proxy, names)
 
 
 def upload_pack(url: URL) -> str:
@@ -63,10 +66,14 @@ class GitSsh:
         url: URL,
         credentials: Credentials,
         proxy: Proxy | None = None,
+        names: Guarded | None = None,
     ) -> None:
-        """url: its password, if there is one, is not used.  Raises GitError (URLInvalid)."""
+        """url: its password, if there is one, is not used.  Raises GitError (URLInvalid).
+
+        names: judges where it leads, None: it may lead anywhere.
+        """
         self._connections = connections
-        self._server = ssh_server(url, credentials, proxy)
+        self._server = ssh_server(url, credentials, proxy, names)
         self._command = upload_pack(url)
         self._running: Running | None = None
         self._rest = b""

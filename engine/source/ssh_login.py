@@ -18,7 +18,7 @@ from engine.source.failures import AuthenticationFailed, GitError, as_told
 from engine.source.ssh_hosts import Trusted, distrusted, trusted
 from engine.source.ssh_passphrase import check_work
 from engine.source.ssh_server import Algorithms, SshServer
-from engine.source.tunnel import Tunnel
+from engine.source.tunnel import way_to
 
 _KEEPALIVE = 30.0  # seconds; firewalls forget idle connections after some minutes
 _SECRET = "in the Secret named by spec.secretRef"  # noqa: S105 - no password
@@ -142,7 +142,7 @@ async def _connected(
     return await asyncssh.connect(
         server.host,
         server.port,
-        tunnel=Tunnel(server.proxy) if server.proxy else None,
+        tunnel=way_to(server),
         config=None,
         client_factory=lambda: client,
         username=server.user,

@@ -5,6 +5,7 @@ from typing import Final
 
 from yarl import URL
 
+from engine.source.addresses import Guarded
 from engine.source.credentials import Credentials
 from engine.source.proxies import Proxy
 
@@ -24,13 +25,17 @@ class Algorithms:
 
 @dataclass(frozen=True, slots=True)
 class SshServer:
-    """Where to log in, and as whom; equal for those who may share a connection."""
+    """Where to log in, and as whom; equal for those who may share a connection.
+
+    names: judges where the host and the proxy lead, None: they may lead anywhere.
+    """
 
     host: str
     port: int
     user: str
     credentials: Credentials = field(repr=False)
     proxy: Proxy | None = None
+    names: Guarded | None = field(default=None, repr=False, compare=False)
 
     @property
     def url(self) -> URL:

@@ -22,6 +22,9 @@ class NamedPacks(DiskObjectStore):
     one is added, which takes as long as the repository is large.
     """
 
+    def get_midx(self) -> None:
+        """None: nobody writes an index of many packs here, and dulwich looks for each object."""
+
     @property
     def packs(self) -> list[Pack]:
         """All packs."""

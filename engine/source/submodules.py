@@ -7,10 +7,11 @@ Source: gitmodules(5), git submodule--helper.c (relative_url), go-git submodule.
 
 import posixpath
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import anyio
 from yarl import URL
 
 from engine.source.credentials import Credentials
@@ -22,6 +23,7 @@ _FILE_NAME = ".gitmodules"
 _LONGEST = 1024 * 1024  # bytes of that file
 _MOST = 1000  # submodules of one tree, wanted or not
 _DEEPEST_FOLDER = 100  # as deep as any tree may be, see `git_pack.Limits`
+_AT_ONCE = 4  # fetched by one repository: the servers are mostly one and the same
 _DEEPEST = 10  # repositories inside of each other, as go-git
 _SECTION = re.compile(r'\[\s*submodule\s+"((?:[^"\\]|\\.)*)"\s*\]', re.IGNORECASE)
 _SCP = re.compile(r"(?P<host>[^/:\s-][^/:\s]*):(?P<path>[^:].*)", re.DOTALL)
@@ -218,13 +220,35 @@ def _origin(text: str) -> tuple[str, str, int | None]:
 
 
 async def fetched_all(
-    wanted: list[Submodule], fetch: Callable[[Submodule], Awaitable[T]]
+    wanted: Sequence[Submodule], fetch: Callable[[Submodule], Awaitable[T]]
 ) -> list[tuple[str, T]]:
-    """(path, what `fetch` gives) of each; one after the other, as few are new at a time."""
-    found = []
+    """(path, what `fetch` gives) of each; a few at a time, of one repository one after the other.
+
+    The first failure ends the others.
+    """
+    found: dict[str, T] = {}
+    failures: list[Exception] = []
+    limiter = anyio.CapacityLimiter(_AT_ONCE)
+    by_url: dict[str, list[Submodule]] = {}
     for each in wanted:
-        try:
-            found.append((each.path, await fetch(each)))
-        except GitError as error:
-            raise named(error, each.path, each.url) from error
-    return found
+        by_url.setdefault(each.url, []).append(each)
+
+    async def fetch_each(same: list[Submodule], scope: anyio.CancelScope) -> None:
+        async with limiter:
+            for each in same:
+                try:
+                    found[each.path] = await fetch(each)
+                except Exception as error:  # raised below, without the group around it
+                    if isinstance(error, GitError):
+                        failures.append(named(error, each.path, each.url))
+                    else:
+                        failures.append(error)
+                    scope.cancel()
+                    return
+
+    async with anyio.create_task_group() as tasks:
+        for same in by_url.values():
+            tasks.start_soon(fetch_each, same, tasks.cancel_scope)
+    if failures:
+        raise failures[0]
+    return [(each.path, found[each.path]) for each in wanted]

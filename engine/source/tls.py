@@ -30,11 +30,17 @@ def tls_context(ca: bytes, certificate: bytes, key: bytes) -> ssl.SSLContext:
 
 
 def _load_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Hand the pair over through a file, the only way that the ssl module knows."""
+    """Hand the pair over through a file, the only way that the ssl module knows.
+
+    Raises ValueError if the key has a passphrase, before OpenSSL tries or asks for it: a key says
+    itself how many hours that takes.
+    """
+    if b"ENCRYPTED" in certificate + key:
+        raise ValueError("the key has a passphrase: store it without (openssl pkey)")
     handle, path = tempfile.mkstemp(prefix="tls-")  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(key + b"\n" + certificate)
-        context.load_cert_chain(path)
+        context.load_cert_chain(path, password="")  # never ask a person for one
     finally:
         os.unlink(path)

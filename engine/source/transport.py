@@ -14,9 +14,11 @@ from typing import Protocol
 import aiohttp
 from yarl import URL
 
+from engine.source.addresses import ForbiddenAddress
 from engine.source.connection import CONNECT_TIMEOUT, SOCKS_ERRORS, explained, not_through
 from engine.source.credentials import ANONYMOUS, Credentials
 from engine.source.failures import GitError, URLInvalid
+from engine.source.guard import Guard
 from engine.source.http_status import REDIRECTS, check_file, check_status, redirected, shown_url
 from engine.source.proxies import STRAIGHT, Proxy, Routes, socks_connector
 from engine.source.tls import tls_context
@@ -129,12 +131,17 @@ class GitHttp:
         url: URL,
         credentials: Credentials,
         routes: Routes = STRAIGHT,
+        guard: Guard | None = None,
     ) -> None:
-        """url: with the user part that may stand in it, used if `credentials` name nobody."""
+        """url: with the user part that may stand in it, used if `credentials` name nobody.
+
+        session: may lead anywhere.   guard: what else is used where that is not wanted.
+        """
         self._session = session
         self._origin = url.origin()
         self._base = URL(str(url.with_user(None)).rstrip("/"))
         self._routes = routes
+        self._guard = guard
         self._through: dict[Proxy, aiohttp.ClientSession] = {}
         """SOCKS proxies; a connection through one is nobody else's."""
         self._credentials = credentials
@@ -203,6 +210,8 @@ class GitHttp:
             proxy = self._routes.to(url)
             try:
                 response = await self._send(method, url, headers, body, proxy)
+            except ForbiddenAddress as error:
+                raise GitError(str(error)) from error
             except (*_ERRORS, ValueError) as error:
                 raise GitError(_unreachable(url, error, proxy)) from error
             async with response:
@@ -228,9 +237,9 @@ class GitHttp:
             sent["Authorization"] = self._authorization
         who = self._credentials
         pair = (who.certificate, who.key) if is_home else (b"", b"")
-        session, login = self._session, proxy.login if proxy else {}
+        session, login = await self._session_to(url, proxy), proxy.login if proxy else {}
         if proxy and proxy.is_socks:
-            session, proxy, login = self._session_through(proxy), None, {}
+            proxy, login = None, {}
         if url.scheme == "http":  # no tunnel: the proxy reads the request itself
             sent |= login
         return await session.request(
@@ -244,10 +253,14 @@ class GitHttp:
             proxy_headers=login if proxy else None,
         )
 
-    def _session_through(self, proxy: Proxy) -> aiohttp.ClientSession:
+    async def _session_to(self, url: URL, proxy: Proxy | None) -> aiohttp.ClientSession:
+        """Raises ForbiddenAddress."""
+        guard = self._guard
+        if proxy is None or not proxy.is_socks:
+            return guard.session_to(url, proxy, self._session) if guard else self._session
+        host = await guard.host_of(proxy, url) if guard else proxy.url.host or ""
         if proxy not in self._through:
-            connector = socks_connector(proxy, proxy.url.host or "")
-            self._through[proxy] = open_session(connector)
+            self._through[proxy] = open_session(socks_connector(proxy, host))
         return self._through[proxy]
 
 

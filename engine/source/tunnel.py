@@ -1,4 +1,4 @@
-"""A connection through a proxy, for what speaks a protocol of its own behind it: ssh.
+"""How ssh connects: through a proxy, or straight to an address that is judged.
 
 The HTTP connector of python-socks may swallow the first words of a server that speaks first, as ssh
 servers do; so CONNECT is spoken here.
@@ -10,24 +10,68 @@ import ssl
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from aiohttp.abc import ResolveResult
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy as SocksProxy
 from yarl import URL
 
+from engine.source.addresses import ForbiddenAddress, Guarded
 from engine.source.connection import address_of, not_through
 from engine.source.failures import GitError
 from engine.source.proxies import Proxy
+from engine.source.ssh_server import SshServer
 
 _LONGEST_HEAD = 16 * 1024  # bytes of a proxy's answer to CONNECT
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
 
+def way_to(server: SshServer) -> "Tunnel | Judged | None":
+    """What connects to a server; None: asyncio itself does."""
+    if server.proxy is not None:
+        return Tunnel(server.proxy, server.names)
+    return Judged(server.names) if server.names is not None else None
+
+
+class Judged:
+    """Connects straight, to no address that a tenant may not name."""
+
+    def __init__(self, names: Guarded) -> None:
+        self._names = names
+
+    async def create_connection(
+        self, protocol: Callable[[], P], host: str, port: int
+    ) -> tuple[asyncio.BaseTransport, P]:
+        """Connected to the first of the host's addresses that answers.
+
+        The signature is that of asyncio's loop.  Raises GitError, OSError.
+        """
+        loop = asyncio.get_running_loop()
+        *others, last = await _addresses(self._names, host, port)
+        for each in others:
+            try:
+                return await loop.create_connection(protocol, each["host"], port)
+            except OSError:
+                continue
+        return await loop.create_connection(protocol, last["host"], port)
+
+
+async def _addresses(names: Guarded, host: str, port: int) -> list[ResolveResult]:
+    """Raises GitError, OSError."""
+    try:
+        names.check(host, port)
+        return await names.resolve(host, port)
+    except ForbiddenAddress as error:
+        raise GitError(str(error)) from error
+
+
 class Tunnel:
     """Opens connections through one proxy, for what speaks its own protocol behind it (ssh)."""
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, names: Guarded | None = None) -> None:
+        """names: judges where the proxy and the server behind it are, None: anywhere."""
         self._proxy = proxy
+        self._names = names
 
     async def create_connection(
         self, protocol: Callable[[], P], host: str, port: int
@@ -39,20 +83,38 @@ class Tunnel:
         loop = asyncio.get_running_loop()
         target = URL.build(scheme="ssh", host=host, port=port)
         try:
+            near = await self._near(target)
             if self._proxy.is_socks:
-                return await self._socks(loop, protocol, target)
-            return await self._connect(loop, protocol, target)
+                return await self._socks(near, loop, protocol, target)
+            return await self._connect(near, loop, protocol, target)
         except (OSError, ProxyError) as error:
             raise GitError(not_through(error, self._proxy.url, target)) from error
 
+    async def _near(self, target: URL) -> str:
+        """The proxy's host; an address if a tenant named it.  Raises GitError, OSError."""
+        host, port = self._proxy.url.host or "", self._proxy.url.port or 0
+        if self._names is None:
+            return host
+        try:
+            self._names.check(target.host or "", target.port)
+        except ForbiddenAddress as error:
+            raise GitError(str(error)) from error
+        if self._proxy.is_operators:
+            return host
+        return (await _addresses(self._names, host, port))[0]["host"]
+
     async def _socks(
-        self, loop: asyncio.AbstractEventLoop, protocol: Callable[[], P], target: URL
+        self,
+        near: str,
+        loop: asyncio.AbstractEventLoop,
+        protocol: Callable[[], P],
+        target: URL,
     ) -> tuple[asyncio.BaseTransport, P]:
-        where, proxy = self._proxy.url, self._proxy
+        proxy = self._proxy
         through = SocksProxy(
             ProxyType.SOCKS5,
-            where.host or "",
-            where.port or 0,
+            near,
+            proxy.url.port or 0,
             username=proxy.username or None,
             password=proxy.password if proxy.username else None,
             rdns=True,
@@ -61,15 +123,20 @@ class Tunnel:
         return await loop.create_connection(protocol, sock=sock)
 
     async def _connect(
-        self, loop: asyncio.AbstractEventLoop, protocol: Callable[[], P], target: URL
+        self,
+        near: str,
+        loop: asyncio.AbstractEventLoop,
+        protocol: Callable[[], P],
+        target: URL,
     ) -> tuple[asyncio.BaseTransport, P]:
         where = self._proxy.url
         tls = ssl.create_default_context() if where.scheme == "https" else None
         transport, asking = await loop.create_connection(
             lambda: _Asking(address_of(target), self._proxy.login),
-            where.host or "",
+            near,
             where.port or 0,
             ssl=tls,
+            server_hostname=where.host if tls else None,
         )
         try:
             status = await asking.status

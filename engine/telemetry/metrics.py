@@ -161,6 +161,26 @@ class Metrics:
         self.tokens = Gauge(
             "gotk_token_cached_items", "Credentials that are kept.", registry=registry
         )
+        self.hits = Counter(
+            "lockstep_receiver_hits_total",
+            "Calls of webhooks by what came of them; calls of paths that there are not have no "
+            "name.",
+            ("name", "namespace", "type", "outcome"),
+            registry=registry,
+        )
+        call = ("service", "handler", "method", "code")
+        self.calls = Histogram(
+            "gotk_receiver_http_request_duration_seconds",
+            "Time of one call of a webhook.",
+            call,
+            registry=registry,
+        )
+        self.calls_in_flight = Gauge(
+            "gotk_receiver_http_requests_inflight",
+            "Calls of webhooks that are not answered yet.",
+            ("service", "handler"),
+            registry=registry,
+        )
         self.builds = Gauge(
             "lockstep_builds",
             "held: builds in memory; since the start, built: done, failed, used: not done again, "
@@ -173,6 +193,32 @@ class Metrics:
             "idle: processes that wait for a build; building: builds under way; waiting: builds "
             "that wait for a process.",
             ("state",),
+            registry=registry,
+        )
+        self.data_keys = Gauge(
+            "lockstep_data_keys",
+            "held: data keys of encrypted files in memory; since the start, opened: by a key of a "
+            "Secret or a key service, used: not opened again, refused: opened by none of the keys.",
+            ("state",),
+            registry=registry,
+        )
+        self.notifications = Counter(
+            "lockstep_notifications_total",
+            "Events for Alerts by type of Provider and outcome: delivered, failed (the Alert has a "
+            "Warning event), dropped (the queue was full), withdrawn (Alert gone, or Provider "
+            "suspended).",
+            ("type", "outcome"),
+            registry=registry,
+        )
+        self.notifications_waiting = Gauge(
+            "lockstep_notifications_waiting",
+            "Events for Alerts that are in line on disk.",
+            registry=registry,
+        )
+        self.event_requests = Histogram(
+            "gotk_event_http_request_duration_seconds",
+            "Time in which events of other controllers were taken.",
+            ("code", "handler", "method", "service"),
             registry=registry,
         )
         GCCollector(registry)
@@ -197,5 +243,7 @@ class Metrics:
         self.duration.remove(kind, name, namespace)
         self.suspended.remove(kind, name, namespace)
         self.token_events.remove_by_labels({"kind": kind, "name": name, "namespace": namespace})
+        if kind == "Receiver":
+            self.hits.remove_by_labels({"name": name, "namespace": namespace})
         for each in _STATUSES:
             self.condition.remove(kind, name, namespace, "Ready", each)

@@ -15,7 +15,7 @@ def reconciling(
     """A trace of its own, and log lines with the object's keys, while inside.
 
     trigger: why it runs.  mask: hides what the run has read and must not tell.  Where the run is
-    traced, `reconcileID` is the id of the trace.
+    traced, `reconcileID` is the id of the trace; `on_behalf_of` somebody that trace is theirs.
     """
     keys = about(kind, group, namespace, name)["keys"]
     with root(

@@ -1,5 +1,7 @@
 """Spans: a trace for each reconcile, below it its stages, below these their requests.
 
+What a webhook asked for, and whatever follows from that, belongs to the webhook's trace.
+
 Where to is known by context, not globally: two engines in one process trace apart.  A span says
 what kind of error ended it and never its text, which may quote a secret; `concluded` puts the
 masked text on the trace as a whole.
@@ -7,13 +9,14 @@ masked text on the trace as a whole.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from opentelemetry import propagate, trace
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from engine.telemetry.logs import Seldom
 from engine.telemetry.scope import clean
@@ -27,6 +30,8 @@ _PATH = "/v1/traces"
 _TEXT = 1000  # characters of an error on a trace: the whole stands in the status and the log
 
 Value = str | int | float | bool
+Cause: TypeAlias = trace.SpanContext
+"""The span on whose behalf something is done, perhaps of another process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +100,50 @@ def flush_traces(seconds: float = _FLUSH) -> None:
 
 @contextmanager
 def root(name: str, /, **attributes: Value) -> Iterator[trace.Span]:
-    """The span of a whole trace."""
+    """The first span of a piece of work: of a whole trace, or `on_behalf_of` another one."""
+    with _first(name, trace.SpanKind.INTERNAL, attributes) as current:
+        yield current
+
+
+@contextmanager
+def called(name: str, headers: Mapping[str, str], /, **attributes: Value) -> Iterator[trace.Span]:
+    """The span of a request that came in: of its caller's trace if a W3C header names one.
+
+    headers: by name in lower case, of a caller who is known to be genuine.
+    """
+    found = TraceContextTextMapPropagator().extract(headers)
+    caller = trace.get_current_span(found).get_span_context()
+    with (
+        on_behalf_of(caller if caller.is_valid else None),
+        _first(name, trace.SpanKind.SERVER, attributes) as current,
+    ):
+        yield current
+
+
+@contextmanager
+def _first(name: str, kind: trace.SpanKind, attributes: dict[str, Value]) -> Iterator[trace.Span]:
     tracing = _TRACING.get()
     if tracing is None:
         yield trace.INVALID_SPAN
         return
-    with _opened(tracing.tracer, name, trace.SpanKind.INTERNAL, attributes) as current:
+    with _opened(tracing.tracer, name, kind, attributes) as current:
         yield current
+
+
+@contextmanager
+def on_behalf_of(cause: Cause | None) -> Iterator[None]:
+    """What begins inside belongs to the trace of its cause; None: to one of its own."""
+    if cause is None:
+        yield
+        return
+    with trace.use_span(trace.NonRecordingSpan(cause)):
+        yield
+
+
+def current_cause() -> Cause | None:
+    """The span that we are in, None if in none: for what is done later on its behalf."""
+    context = trace.get_current_span().get_span_context()
+    return context if context.is_valid else None
 
 
 @contextmanager

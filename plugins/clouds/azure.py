@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from engine.cluster.outbound import DIRECT, Answer, Route
 from engine.plugin import Context, Token, TokenUnavailable
 from plugins.clouds.answers import Refused, check, document, seconds_in, text_in
-from plugins.clouds.jwt import BadKey, signed
+from plugins.clouds.jwt import signed
+from plugins.clouds.private_keys import BadKey
 
 PUBLIC = "https://login.microsoftonline.com/"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -14,7 +14,8 @@ import orjson
 from engine.cluster.outbound import DIRECT, Answer, Route
 from engine.plugin import Context, Token, TokenUnavailable
 from plugins.clouds.answers import check, document, instant_in, seconds_in, text_in
-from plugins.clouds.jwt import BadKey, signed
+from plugins.clouds.jwt import signed
+from plugins.clouds.private_keys import BadKey
 
 SCOPES = (
     "https://www.googleapis.com/auth/cloud-platform",

@@ -7,14 +7,10 @@ from typing import Any
 
 import orjson
 from anyio import to_thread
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric import padding
 
-
-class BadKey(Exception):  # noqa: N818 - says what is wrong, like a Failure
-    """What should be a private RSA key is none; the text never quotes it."""
+from plugins.clouds.private_keys import private_key
 
 
 async def signed(
@@ -34,18 +30,6 @@ async def signed(
 
 def _signature(text: bytes, pem: bytes, password: bytes) -> bytes:
     return private_key(pem, password).sign(text, padding.PKCS1v15(), hashes.SHA256())
-
-
-def private_key(pem: bytes, password: bytes = b"") -> rsa.RSAPrivateKey:
-    """The RSA key that a PEM holds.  Raises BadKey."""
-    try:
-        key = load_pem_private_key(pem, password or None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        what = "it is encrypted" if b"ENCRYPTED" in pem and not password else "it is damaged"
-        raise BadKey(f"the private key cannot be read: {what}, or no PEM of an RSA key") from None
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise BadKey("the private key is not an RSA key")
-    return key
 
 
 def claims_of(token: str) -> Mapping[str, Any]:

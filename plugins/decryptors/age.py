@@ -25,6 +25,10 @@ ENDING: Final = ".agekey"
 _PEM: Final = "-----BEGIN "
 _MAX_CHARACTERS: Final = 64 * 1024
 """Of one sealed data key; what age writes has some hundreds."""
+_MAX_PEM: Final = 16 * 1024  # characters of an SSH key; RSA of 16,384 bits has 12,700
+_NAMED: Final = 5  # unusable identities in a message
+_MAX_IDENTITIES: Final = 1000
+"""Each is tried on each data key, some 0.1 ms, and nobody else has a turn meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,10 @@ def held(ring: KeyRing) -> frozenset[str]:
 
 
 def _text(key: MasterKey, why: str, problems: "tuple[str, ...] | list[str]") -> str:
-    hint = _hint(key.recipient)
-    parts = (f"age key '{key.recipient}': {why}", hint, *problems)
+    hint, named = _hint(key.recipient), problems[:_NAMED]
+    if len(problems) > _NAMED:
+        named = [*named, f"and {len(problems) - _NAMED} more lines are no identities"]
+    parts = (f"age key '{key.recipient}': {why}", hint, *named)
     return "; ".join(part for part in parts if part)
 
 
@@ -93,6 +99,12 @@ def _read(ring: KeyRing) -> tuple[list[Identity], list[str]]:
         if not name.endswith(ENDING):
             continue
         for place, text in _texts(name, value.decode(errors="replace")):
+            if len(identities) + len(problems) == _MAX_IDENTITIES:
+                problems.append(
+                    f"the decryption Secret has more than {_MAX_IDENTITIES} age identities; those "
+                    f"from {place} on are not tried"
+                )
+                return identities, problems
             try:
                 identities.append(_identity(text))
             except _Unusable as error:
@@ -130,9 +142,12 @@ def _identity(text: str) -> Identity:
 
 def _ssh_identity(text: str) -> Identity:
     data = text.encode()
+    if len(data) > _MAX_PEM:
+        raise _Unusable(f"is longer than {_MAX_PEM} characters, too long for an SSH key")
     load = load_ssh_private_key if "OPENSSH" in text.partition("\n")[0] else load_pem_private_key
     try:
-        public = load(data, None).public_key()
+        # Not checked, which takes a second for RSA each time: age uses it, or does not.
+        public = load(data, None, unsafe_skip_rsa_key_validation=True).public_key()
         name = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
         return Identity(name, pyrage.ssh.Identity.from_buffer(data))
     except TypeError:

@@ -25,8 +25,9 @@ _BLOCK: Final = re.compile(
 )
 _PRIMARY: Final = (Tag.SecretKey, Tag.PublicKey)
 _SUBKEY: Final = (Tag.SecretSubkey, Tag.PublicSubkey)
-_MAX_CHARACTERS: Final = 256 * 1024
-"""Of one sealed data key; what gpg writes has about a thousand."""
+_MAX_CHARACTERS: Final = 16 * 1024
+"""Of one sealed data key; what gpg writes has about a thousand.  Zeros may become a thousand times
+as many, in memory and while nobody else has a turn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from urllib.parse import quote, urlsplit
 from engine.cluster.outbound import Unanswered
 from engine.plugin import Context, Purpose, Scope, ServiceAccount, Token, TokenUnavailable
 from plugins.clouds.answers import Refused, check, document, instant_in, text_in
-from plugins.clouds.jwt import BadKey, signed
+from plugins.clouds.jwt import signed
+from plugins.clouds.private_keys import BadKey
 
 _API = "https://api.github.com"
 _USER = "x-access-token"

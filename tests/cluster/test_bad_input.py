@@ -1,6 +1,7 @@
 """Bad input ends in the contract's reason and says where; everything else goes on."""
 
 import base64
+import re
 from typing import Any
 
 import pytest
@@ -16,49 +17,48 @@ async def failed(fleet: Fleet, kind: str, name: str, reason: str) -> str:
 
 
 BROKEN_BUILDS: dict[str, tuple[Files, str]] = {
-    "broken YAML": ({"bad/web.yaml": "kind: ConfigMap\n  data: {}\n"}, "bad/web.yaml:2"),
-    "an unknown field of kustomization.yaml": (
-        {"bad/kustomization.yaml": "resource: [web.yaml]\n"},
-        "bad/kustomization.yaml",
+    "broken-yaml": ({"web.yaml": "kind: ConfigMap\n  data: {}\n"}, "broken-yaml/web.yaml:2"),
+    "unknown-field": (
+        {"kustomization.yaml": "resource: [web.yaml]\n"},
+        "unknown-field/kustomization.yaml",
     ),
-    "a file that is missing": (
-        {"bad/kustomization.yaml": "resources: [deploy.yml]\n", "bad/deploy.yaml": config_map("d")},
+    "missing-file": (
+        {"kustomization.yaml": "resources: [deploy.yml]\n", "deploy.yaml": config_map("d")},
         "deploy.yaml",
     ),
-    "an object without a name": (
-        {"bad/x.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n"},
-        "bad/x.yaml",
+    "object-without-a-name": (
+        {"x.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n"},
+        "object-without-a-name/x.yaml",
     ),
-    "two kustomization files": (
-        {"bad/kustomization.yml": "namePrefix: a-\n", "bad/Kustomization": "namePrefix: b-\n"},
-        "multiple kustomization files in folder 'bad'",
+    "two-kustomization-files": (
+        {"kustomization.yml": "namePrefix: a-\n", "Kustomization": "namePrefix: b-\n"},
+        "multiple kustomization files in folder 'two-kustomization-files'",
     ),
-    "one object twice": (
-        {"bad/a.yaml": config_map("same"), "bad/b.yaml": config_map("same")},
-        "same",
-    ),
+    "one-object-twice": ({"a.yaml": config_map("same"), "b.yaml": config_map("same")}, "same"),
 }
+"""{folder and Kustomization: (files, what is said)}"""
 
 
-@pytest.mark.parametrize("case", BROKEN_BUILDS)
-async def test_a_build_that_fails_names_the_file_and_leaves_the_others_alone(
-    fleet: Fleet, case: str
-) -> None:
-    files, where = BROKEN_BUILDS[case]
-    fleet.commit({"good/web.yaml": config_map("web"), **files})
+async def test_a_build_that_fails_names_the_file_and_leaves_the_others_alone(fleet: Fleet) -> None:
+    fleet.commit({"good/web.yaml": config_map("web")})
+    for name, (files, _) in BROKEN_BUILDS.items():
+        fleet.commit({f"{name}/{file}": content for file, content in files.items()})
+        await fleet.kustomization(name, path=f"./{name}")
     await fleet.source()
-    await fleet.kustomization("bad", path="./bad")
     await fleet.kustomization("good", path="./good")
 
     async with fleet.engine():
-        message = await failed(fleet, "Kustomization", "bad", "BuildFailed")
+        told = {
+            name: await failed(fleet, "Kustomization", name, "BuildFailed")
+            for name in BROKEN_BUILDS
+        }
         await fleet.until("Kustomization", "good", is_ready)
 
-    assert where in message
+    assert {n: told[n] for n, (_, where) in BROKEN_BUILDS.items() if where not in told[n]} == {}
 
 
 REFUSED: dict[str, tuple[Object, str]] = {
-    "an invalid object": (
+    "invalid": (
         {
             "apiVersion": "v1",
             "kind": "Service",
@@ -67,31 +67,46 @@ REFUSED: dict[str, tuple[Object, str]] = {
         },
         "Service/{namespace}/web",
     ),
-    "an unknown kind": (
+    "misspelt-field": (
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "misspelt"},
+            "spec": {"ports": [{"port": 80}], "slector": {"app": "web"}},
+        },
+        "slector",
+    ),
+    "unknown-kind": (
         {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}},
         "no kind 'Widget'",
     ),
-    "a misspelt kind": (
+    "misspelt-kind": (
         {"apiVersion": "apps/v1", "kind": "Deploymnet", "metadata": {"name": "w"}},
         "there is 'Deployment'",
     ),
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-async def test_an_object_that_is_refused_is_named_with_its_line(fleet: Fleet, case: str) -> None:
-    obj, text = REFUSED[case]
-    fleet.commit({"bad/x.yaml": [config_map("fine"), obj], "good/web.yaml": config_map("web")})
+async def test_an_object_that_is_refused_is_named_with_its_line(fleet: Fleet) -> None:
+    fleet.commit({"good/web.yaml": config_map("web")})
+    for name, (obj, _) in REFUSED.items():
+        fleet.commit({f"{name}/x.yaml": [config_map(f"fine-{name}"), obj]})
+        await fleet.kustomization(name, path=f"./{name}")
     await fleet.source()
-    await fleet.kustomization("bad", path="./bad")
     await fleet.kustomization("good", path="./good")
 
     async with fleet.engine():
-        message = await failed(fleet, "Kustomization", "bad", "ReconciliationFailed")
+        told = {
+            name: await failed(fleet, "Kustomization", name, "ReconciliationFailed")
+            for name in REFUSED
+        }
         await fleet.until("Kustomization", "good", is_ready)
 
-    assert text.format(namespace=fleet.namespace) in message
-    assert "bad/x.yaml:" in message
+    for name, (_, text) in REFUSED.items():
+        assert text.format(namespace=fleet.namespace) in told[name]
+        assert f"{name}/x.yaml:" in told[name]
+    assert re.search(r"invalid/x\.yaml:\d+: spec\.ports\[0\]\.port\b", told["invalid"])
+    assert re.search(r"misspelt-field/x\.yaml:\d+: spec\.slector\b", told["misspelt-field"])
 
 
 async def test_a_missing_namespace_is_named_and_what_to_do(fleet: Fleet) -> None:
@@ -194,12 +209,12 @@ async def test_a_dependency_that_fails_holds_its_dependants_until_it_heals(fleet
 
 
 SOURCES: dict[str, tuple[dict[str, Any], str, str]] = {
-    "an unreachable server": ({"url": "http://127.0.0.1:9/x"}, "GitOperationFailed", "127.0.0.1:9"),
-    "a missing branch": ({"ref": {"branch": "gone"}}, "GitOperationFailed", "gone"),
-    "a missing tag": ({"ref": {"tag": "v9"}}, "GitOperationFailed", "v9"),
-    "no matching version": ({"ref": {"semver": ">=9"}}, "GitOperationFailed", ">=9"),
-    "a missing Secret": ({"secretRef": {"name": "none"}}, "AuthenticationFailed", "none"),
-    "a signature to verify without keys": (
+    "unreachable-server": ({"url": "http://127.0.0.1:9/x"}, "GitOperationFailed", "127.0.0.1:9"),
+    "missing-branch": ({"ref": {"branch": "gone"}}, "GitOperationFailed", "gone"),
+    "missing-tag": ({"ref": {"tag": "v9"}}, "GitOperationFailed", "v9"),
+    "no-matching-version": ({"ref": {"semver": ">=9"}}, "GitOperationFailed", ">=9"),
+    "missing-secret": ({"secretRef": {"name": "none"}}, "AuthenticationFailed", "none"),
+    "verified-without-keys": (
         {"verify": {"secretRef": {"name": "keys"}}},
         "VerificationError",
         'secrets "keys" not found',
@@ -207,19 +222,21 @@ SOURCES: dict[str, tuple[dict[str, Any], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", SOURCES)
-async def test_a_source_that_cannot_be_fetched_says_why(fleet: Fleet, case: str) -> None:
-    spec, reason, text = SOURCES[case]
-    fleet.commit({"app/web.yaml": config_map("web")})
-    await fleet.source("bad", **spec)
-    await fleet.source("fleet")
-    await fleet.kustomization("app", path="./app")
+async def test_a_source_that_cannot_be_fetched_says_why(fleet: Fleet) -> None:
+    for name, (spec, _, _) in SOURCES.items():
+        await fleet.source(name, **spec)
+    await fleet.app({"app/web.yaml": config_map("web")})
 
     async with fleet.engine():
-        message = await failed(fleet, "GitRepository", "bad", reason)
+        told = {
+            name: await failed(fleet, "GitRepository", name, reason)
+            for name, (_, reason, _) in SOURCES.items()
+        }
         await fleet.until("Kustomization", "app", is_ready)
 
-    assert text in message
+    assert {
+        name: told[name] for name, (*_, text) in SOURCES.items() if text not in told[name]
+    } == {}
 
 
 async def test_a_secret_never_shows_in_a_status(fleet: Fleet) -> None:

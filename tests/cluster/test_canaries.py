@@ -26,6 +26,26 @@ ME, STRANGER = Person(), Person()
 SOPS = {"decryption": {"provider": "sops", "secretRef": {"name": "keys"}}}
 VARIABLES = {"postBuild": {"substituteFrom": [{"kind": "Secret", "name": "variables"}]}}
 
+VARIABLE = {
+    "a": "${PASSWORD}",
+    "upper": "${PASSWORD^^}",
+    "part": "x-${PASSWORD:0:14}",
+    "replaced": "${PASSWORD/variable/other}",
+    "default": "${NONE:-${PASSWORD,,}}",
+}
+"""What substitution makes of one value of a Secret: `made_of` knows the texts."""
+
+
+def made_of(value: str) -> dict[str, str]:
+    """What VARIABLE becomes."""
+    return {
+        "a": value,
+        "upper": value.upper(),
+        "part": f"x-{value[:14]}",
+        "replaced": value.replace("variable", "other", 1),
+        "default": value.lower(),
+    }
+
 
 def sealed(obj: dict[str, Any], regex: str, person: Person = ME) -> str:
     return Seal([person], regex).yaml(obj).decode()
@@ -136,7 +156,7 @@ async def test_no_canary_shows_in_a_busy_run_with_failures(fleet: Fleet) -> None
     good: Files = {
         "good/stored.yaml": mixed[0],
         "good/open.yaml": mixed[1],
-        "good/variable.yaml": config_map("variable", a="${PASSWORD}"),
+        "good/variable.yaml": config_map("variable", **VARIABLE),
     }
     fleet.commit({f"{n}/{path}": file for n, each in files.items() for path, file in each.items()})
     fleet.commit(good)
@@ -175,12 +195,14 @@ async def drift(canary: Canaries, fleet: Fleet, token: str) -> None:
     edited = canary("edited by hand")
     await fleet.patch("Secret", "stored", {"data": {"a": encoded(edited)}})
     await fleet.patch("ConfigMap", "open", {"data": {"token": "edited"}})
-    await fleet.patch("ConfigMap", "variable", {"data": {"a": "edited"}})
-    right = {"open": ("token", token), "variable": ("a", canary("variable"))}
-    for name, (key, value) in right.items():
+    made = made_of(canary("variable"))
+    canary.values |= {f"made of it, {key}": text.removeprefix("x-") for key, text in made.items()}
+    await fleet.patch("ConfigMap", "variable", {"data": dict.fromkeys(made, "edited")})
+    right = {"open": {"token": token}, "variable": made}
+    for name, values in right.items():
 
-        def is_right(obj: Any, key: str = key, value: str = value) -> bool:
-            return bool(obj["data"][key] == value)
+        def is_right(obj: Any, values: dict[str, str] = values) -> bool:
+            return bool(obj["data"] == values)
 
         await fleet.until("ConfigMap", name, is_right)
 

@@ -25,7 +25,7 @@ from tests.support.fleet import fleet_at
 
 SOAK = soak.SECONDS > 0
 LANES = 3
-KILLS = 15  # on each API server, at least
+KILLS = 10  # on each API server, at least
 UNDER_LOAD = soak.SECONDS * soak.CRASHES  # seconds in which one kills, at least
 TAKE_OVERS = 30  # of so many restarts one waits for the dead engine's Lease to run out
 LIFE = 1.2  # seconds, the longest that an engine under load lives

@@ -4,7 +4,6 @@ The others are in tests/unit/test_cves.py, test_canaries.py, test_tenancy.py and
 test.
 """
 
-import sys
 from typing import Any
 
 import pytest
@@ -14,8 +13,6 @@ from tests.cluster.conftest import NewNamespace
 from tests.support.audit import STARTS, audited
 from tests.support.fleet import Fleet, condition_of, config_map, has_reason, is_ready
 from tests.support.tenants import Tenants
-
-BUILDER = [sys.executable, "-P", "-m", "engine.reconcile.builder"]
 
 
 def secret(name: str, **values: str) -> dict[str, Any]:
@@ -29,7 +26,8 @@ def secret(name: str, **values: str) -> dict[str, Any]:
 
 async def test_cve_2021_41254_nothing_that_a_tenant_writes_is_executed(fleet: Fleet) -> None:
     script = "#!/bin/sh\ntouch /tmp/lockstep-was-here; $(touch x) `touch x`\n"
-    hook = {"kind": "x", "metadata": {"annotations": {"config.kubernetes.io/function": "exec: x"}}}
+    function = {"config.kubernetes.io/function": "exec: {path: /bin/sh}"}
+    hook = {"kind": "X", "metadata": {"name": "x", "annotations": function}}
     await fleet.put(secret("variables", SCRIPT=script, PATH_="$(id)"))
     await fleet.put(secret("keys", **{"identity.asc": script, "x.agekey": script}))
     await fleet.app(
@@ -48,22 +46,16 @@ async def test_cve_2021_41254_nothing_that_a_tenant_writes_is_executed(fleet: Fl
         await fleet.kustomization(name, path=f"./{name}")
     await fleet.source("odd", url="ssh://-oProxyCommand=touch@127.0.0.1/x")
 
-    with audited(*STARTS) as started:
-        async with fleet.engine(plugins=PLUGIN):
-            for name in ("exec", "helm"):
-                await fleet.until("Kustomization", name, has_reason("BuildFailed"))
+    with audited(*STARTS) as started:  # also of what a builder does: it is this process here
+        async with fleet.engine(plugins=PLUGIN, concurrent_builds=0):
+            for name, why in (("exec", "no containers and programs"), ("helm", "not supported")):
+                failed = await fleet.until("Kustomization", name, has_reason("BuildFailed"))
+                assert why in condition_of(failed)["message"]
             await fleet.until("GitRepository", "odd", lambda obj: bool(condition_of(obj)))
             await fleet.until("Kustomization", "app", lambda obj: bool(condition_of(obj)))
             await fleet.reconcile("Kustomization", "app")
 
-    commands = [list(map(str, arguments[1])) for _, arguments in started]
-    assert commands
-    assert [each for each in commands if each[:4] != BUILDER] == []
-    assert [each for each in commands if not all(_is_number(word) for word in each[4:])] == []
-
-
-def _is_number(word: str) -> bool:
-    return word.replace(".", "", 1).isdecimal()
+    assert [list(map(str, arguments[1])) for _, arguments in started] == []
 
 
 @pytest.fixture

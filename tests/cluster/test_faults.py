@@ -267,7 +267,7 @@ async def test_a_signal_to_stop_ends_an_apply_that_does_not_end_after_the_grace(
     world.change()
     await world.ask()
     await proxy.faults[0].met.wait()
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         await engine.end(signal.SIGTERM)
 
     ended = anyio.current_time()

@@ -1,11 +1,15 @@
 """What the flux CLI asks for and waits for: its requests, sent by a twin (flux-behaviour 11)."""
 
+from base64 import b64encode
+
 import pytest
 
 from engine.api.meta import FINALIZER, KUSTOMIZE_OWNER_NAME, KUSTOMIZE_OWNER_NAMESPACE
+from engine.app import reachable
 from engine.objects.kstatus import Status, health
 from engine.objects.ref import Object
 from engine.runtime import SystemClock
+from plugins import PLUGIN
 from tests.support.crash import LEASES
 from tests.support.fleet import (
     Files,
@@ -17,7 +21,7 @@ from tests.support.fleet import (
     is_at,
     is_ready,
 )
-from tests.support.flux import FluxError, FluxTwin, handled
+from tests.support.flux import FluxError, FluxTwin, handled, trigger
 from tests.support.flux_types import misfits
 
 KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
@@ -289,6 +293,32 @@ async def test_deleting_a_suspended_kustomization_leaves_its_objects(
         await fleet.until_gone("Kustomization", "app")
 
     assert await fleet.get("ConfigMap", "web") is not None
+
+
+async def test_what_the_cli_creates_is_ready_and_a_receiver_can_be_triggered(
+    fleet: Fleet, flux: FluxTwin
+) -> None:
+    data = {"token": b64encode(b"word").decode()}
+    await fleet.put({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "t"}, "data": data})
+
+    async with fleet.engine(PLUGIN) as state:
+        before = await fleet.until("Kustomization", "app", is_ready)
+        await flux.create("Provider", "chat", {"type": "slack", "secretRef": {"name": "chat"}})
+        sources = [{"kind": "Kustomization", "name": "*"}]
+        alert = {"providerRef": {"name": "chat"}, "eventSources": sources}
+        await flux.create("Alert", "drift", alert)
+        source = {"kind": "GitRepository", "name": "fleet"}
+        spec = {"type": "generic-hmac", "secretRef": {"name": "t"}, "resources": [source]}
+        receiver = await flux.create("Receiver", "ci", spec)
+        commit = fleet.commit({"app/web.yaml": config_map("web", color="red")})
+        base = f"http://{reachable(state.addresses['webhooks'])}"
+        answered = await trigger(base, "ci", fleet.namespace, "word", b"{}")
+        await fleet.until("Kustomization", "app", is_at(commit))
+
+    assert not before["status"]["lastAppliedRevision"].endswith(commit)
+    assert answered == 200
+    assert receiver["status"]["webhookPath"].startswith("/hook/")
+    assert [len(await flux.all_of(kind)) for kind in ("Provider", "Alert", "Receiver")] == [1] * 3
 
 
 async def test_the_leases_of_flux_are_held_and_given_back(fleet: Fleet) -> None:

@@ -93,7 +93,7 @@ async def test_a_server_that_hangs_is_left_in_time(fleet: Fleet) -> None:
         await fleet.source(url=server.url("fleet"), secretRef={"name": "keys"}, timeout="1s")
         async with fleet.engine():
             failed = await fleet.until("GitRepository", "fleet", has_reason("GitOperationFailed"))
-            with anyio.fail_after(10):
+            with anyio.fail_after(30):
                 await server.closed.wait()
 
     assert "no complete answer within 1s (spec.timeout)" in condition_of(failed)["message"]

@@ -1,10 +1,12 @@
 """Kustomizations for another cluster: two API servers, one cut off and brought back."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
 import pytest
+from aiohttp import web
 
 from engine.app import State
 from engine.objects.ref import Object
@@ -20,7 +22,8 @@ from tests.support.fleet import (
     is_checking,
     is_ready,
 )
-from tests.support.remote import POLL, Remote, remote_at, secret
+from tests.support.remote import POLL, SECRET, Remote, remote_at, secret
+from tests.support.scripted_api import scripted_api
 
 AWAITED = {"apiVersion": "v1", "kind": "ConfigMap", "name": "awaited"}
 RESULTS = ("success", "requeue_after", "error")
@@ -341,6 +344,32 @@ async def test_what_is_wrong_with_the_kubeconfig_is_said_and_mended_by_a_change(
     assert message.startswith("failed to build kube client: ")
     assert text.format(fleet.namespace) in message
     assert await remote.data("a") == {"v": "1"}
+
+
+async def test_a_server_that_speaks_without_end_stops_only_who_named_it(fleet: Fleet) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while True:
+                await response.write(b" " * 2**20)
+        return response
+
+    async with scripted_api() as api:
+        for path in ("/version", "/api", "/apis", "/api/v1/namespaces/kube-system"):
+            api.on("GET", path, endless)
+        await fleet.put(secret(SECRET, kubeconfig(api.url)))
+        await fleet.app(
+            {"app/a.yaml": config_map("a", v="1")}, kubeConfig={"secretRef": {"name": SECRET}}
+        )
+        await fleet.kustomization("own", path="./app")
+
+        async with fleet.engine():
+            ks = await fleet.until("Kustomization", "app", has_reason("ReconciliationFailed"))
+            await fleet.until("Kustomization", "own", is_ready)
+
+    assert "--remote-answer-bytes is too low" in condition_of(ks)["message"]
+    assert await fleet.data("a") == {"v": "1"}
 
 
 async def test_a_mended_kubeconfig_ends_the_pause_at_once(fleet: Fleet, remote: Remote) -> None:

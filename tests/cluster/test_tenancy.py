@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from engine.cluster.census import FEW
+from engine.objects.manifests import dump
 from engine.objects.ref import Object
 from tests.cluster.conftest import NewNamespace
 from tests.support.fleet import Fleet, condition_of, config_map, has_reason, is_ready
@@ -272,11 +274,28 @@ async def test_strict_tenancy_is_one_setting(
     await tenants.kustomization(own, "base")
     far = {"kind": "GitRepository", "name": "fleet", "namespace": other}
     await tenants.kustomization(own, "far", path="./app", sourceRef=far)
+    near = {"url": "http://169.254.169.254/x", "interval": "1h"}
+    await tenants.create({"kind": "GitRepository", "metadata": {"name": "near"}, "spec": near}, own)
+    cluster = {"current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c"}}]}
+    cluster["clusters"] = [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}]
+    metadata = {"name": "cluster"}
+    content = {"kind": "Secret", "metadata": metadata, "stringData": {"value": dump(cluster)}}
+    await tenants.create(content, own)
+    await tenants.kustomization(
+        own, "remote", path="./app", kubeConfig={"secretRef": {"name": "cluster"}}
+    )
+    git = URL(fleet.git_url)
 
-    async with fleet.engine(tenancy="strict", **tenants.settings):
+    async with fleet.engine(
+        tenancy="strict", allowed_local_addresses=(f"{git.host}:{git.port}",), **tenants.settings
+    ):
         app = await tenants.until(own, has_reason("ReconciliationFailed"))
         assert f'User "system:serviceaccount:{own}:default"' in message(app)
         await tenants.until(own, has_reason("BuildFailed"), "base")
         await tenants.until(own, has_reason("AccessDenied"), "far")
+        source = await tenants.at(own).until("GitRepository", "near", is_failed)
+        assert "'169.254.169.254' is loopback, link-local" in message(source)
+        remote = await tenants.until(own, is_failed, "remote")
+        assert "'127.0.0.1' is loopback, link-local" in message(remote)
 
     assert "tenancy is strict: default_service_account=default, no_cross_namespace" in caplog.text

@@ -133,7 +133,7 @@ async def test_an_engine_that_waits_for_a_lease_ends_when_told_to(world: World) 
         engine = await world.engines.start(world.fleet)
         await engine.says("waiting for Lease")
 
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             assert await engine.end(signal.SIGTERM) == 0
 
 

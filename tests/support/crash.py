@@ -21,7 +21,10 @@ from engine.runtime import SystemClock
 from tests.support.engines import EngineProcess, Engines
 from tests.support.fleet import Fleet, config_map, is_at, is_ready
 
-LEASES = ("kustomize-controller-leader-election", "source-controller-leader-election")
+LEASES = tuple(
+    f"{controller}-controller-leader-election"
+    for controller in ("kustomize", "source", "notification")
+)
 CONVERGED = 30.0  # seconds that a fresh engine may take on a busy machine
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import anyio
 
 from engine import app as application
-from engine.api.meta import KUSTOMIZE_GROUP, REQUESTED_AT, SOURCE_GROUP
+from engine.api.meta import KUSTOMIZE_GROUP, NOTIFICATION_GROUP, REQUESTED_AT, SOURCE_GROUP
 from engine.cluster import Client, Resource, connected
 from engine.cluster.connect import from_kubeconfig
 from engine.cluster.mirror import version
@@ -239,8 +239,10 @@ class Fleet:
             "watch_all_namespaces": False,
             "storage_path": str(self.folder / "storage"),
             "storage_addr": "127.0.0.1:0",
+            "events_listen_addr": "127.0.0.1:0",
             "metrics_addr": "127.0.0.1:0",
             "health_addr": "127.0.0.1:0",
+            "receiver_addr": "127.0.0.1:0",
         }
         wanted = Settings(**(usual | self.settings | settings))
         stop, state = anyio.Event(), application.State()
@@ -258,6 +260,9 @@ _GROUPS = {
     "OCIRepository": (SOURCE_GROUP, "v1"),
     "Bucket": (SOURCE_GROUP, "v1"),
     "Kustomization": (KUSTOMIZE_GROUP, "v1"),
+    "Receiver": (NOTIFICATION_GROUP, "v1"),
+    "Alert": (NOTIFICATION_GROUP, "v1beta3"),
+    "Provider": (NOTIFICATION_GROUP, "v1beta3"),
     "Deployment": ("apps", "v1"),
     "StatefulSet": ("apps", "v1"),
     "DaemonSet": ("apps", "v1"),

@@ -28,7 +28,11 @@ _ROOT = Path(__file__).parents[2]
 _GROUPS = {
     "GitRepository": "source.toolkit.fluxcd.io",
     "Kustomization": "kustomize.toolkit.fluxcd.io",
+    "Receiver": "notification.toolkit.fluxcd.io",
+    "Alert": "notification.toolkit.fluxcd.io",
+    "Provider": "notification.toolkit.fluxcd.io",
 }
+_VERSIONS = {"Alert": "v1beta3", "Provider": "v1beta3"}  # of others v1
 _SOURCE = (
     *("Succeeded", "Progressing", "ProgressingWithRetry", "FeatureGateDisabled"),
     *("URLInvalid", "AuthenticationFailed", "GitOperationFailed", "EmptyGitRepository"),
@@ -42,13 +46,15 @@ _KUSTOMIZATION = (
     *("PruneFailed", "HealthCheckFailed", "HealthCheckCanceled", "AccessDenied"),
     *("InvalidCELExpression", "FeatureGateDisabled"),
 )
+_RECEIVER = ("Succeeded", "TokenNotFound", "InvalidCELExpression", "ValidationFailed")
 REASONS = frozenset(
     (
         *(f"GitRepository:{each}" for each in _SOURCE),
         *(f"Kustomization:{each}" for each in _KUSTOMIZATION),
+        *(f"Receiver:{each}" for each in _RECEIVER),
     )
 )
-"""Of flux-behaviour 3.3, 3.4 and 4.3, but for those of what this engine never does (it makes no
+"""Of flux-behaviour 3.3, 3.4, 4.3, 6.4, but for those of what this engine never does (it makes no
 folder for a build, so DirectoryCreationFailed cannot happen)."""
 
 
@@ -66,7 +72,13 @@ def _fields_of(kind: str) -> Iterator[str]:
     yield from _leaves(schema, f"{kind}.spec")
 
 
-_PLURALS = {"GitRepository": "gitrepositories", "Kustomization": "kustomizations"}
+_PLURALS = {
+    "GitRepository": "gitrepositories",
+    "Kustomization": "kustomizations",
+    "Receiver": "receivers",
+    "Alert": "alerts",
+    "Provider": "providers",
+}
 
 
 def _leaves(schema: Mapping[str, Any], path: str) -> Iterator[str]:
@@ -133,10 +145,11 @@ def _paths(value: Any, path: str) -> Iterator[str]:
 
 @asynccontextmanager
 async def recorded(client: Client, namespace: str) -> AsyncIterator[Record]:
-    """While inside, all that the two kinds show in the namespace is noted."""
+    """While inside, all that these kinds show in the namespace is noted."""
     record = Record()
     resources = [
-        await client.discovery.resource(group, "v1", kind) for kind, group in _GROUPS.items()
+        await client.discovery.resource(group, _VERSIONS.get(kind, "v1"), kind)
+        for kind, group in _GROUPS.items()
     ]
     async with anyio.create_task_group() as tasks:
         for resource in resources:

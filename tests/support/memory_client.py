@@ -4,7 +4,7 @@ An apply merges and records what its manager sent; it knows no defaults and no a
 test wants refused is said with `refuse`; `tests/cluster` has the real thing.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy, deepcopy
 from itertools import count
@@ -20,6 +20,7 @@ from engine.cluster import (
     Resource,
     UnknownKind,
 )
+from engine.cluster.allowance import Room
 from engine.cluster.client import Listing, Query
 from engine.cluster.endpoint import Endpoint
 from engine.cluster.errors import Cause, NotFound
@@ -42,6 +43,7 @@ class MemoryClient:
         self.breaker: Any = None
         self.doubtful_until = float("-inf")
         self.endpoint = Endpoint("memory")
+        self.room = Room(self.endpoint.allowance.list_objects)
         self._forbidden: set[tuple[str, str, str]] = set()
         self._numbers = count(1)
         self._refusals: dict[str, list[Exception | None]] = {}
@@ -114,7 +116,10 @@ class MemoryClient:
         """From now on that identity may do nothing with the kind there."""
         self._forbidden.add((user, kind, namespace))
 
-    async def get(self, resource: Resource, namespace: str, name: str) -> dict[str, Any] | None:
+    async def get(
+        self, resource: Resource, namespace: str, name: str, *, metadata_only: bool = False
+    ) -> dict[str, Any] | None:
+        del metadata_only  # the rest does not mislead who asks for less
         ref = _ref(resource, namespace, name)
         self._call("get", ref)
         return deepcopy(self.objects.get(ref))
@@ -128,6 +133,11 @@ class MemoryClient:
             if (ref.group, ref.kind) == (resource.group, resource.kind) and selects(selector, obj)
         ]
         return Listing(tuple(items), str(self.wire.version))
+
+    async def pages(
+        self, resource: Resource, namespace: str = "", **query: Any
+    ) -> AsyncGenerator[Listing, None]:
+        yield await self.list(resource, namespace, **query)
 
     @asynccontextmanager
     async def stream(

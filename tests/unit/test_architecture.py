@@ -41,7 +41,9 @@ FLUX_REASONS = {
     "NotFound",
     "PruneFailed",
     "ReconciliationFailed",
+    "TokenNotFound",
     "URLInvalid",
+    "ValidationFailed",
     "VerificationError",
 }
 

@@ -5,6 +5,7 @@ those about kubeconfigs and Git beside what they test.
 """
 
 import base64
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ import pytest
 from engine.api.meta import KUSTOMIZE_GROUP
 from engine.errors import ArtifactFailed, BuildFailed
 from engine.objects.cel import CelError, parsed
-from engine.objects.manifests import dump
+from engine.objects.manifests import ManifestError, dump, parse
 from engine.objects.ref import Object, Ref
+from engine.reconcile.builders import open_builders
 from engine.reconcile.remotes import Fetch, built
 from engine.render import Remotes, Rendered, Request, render
+from engine.runtime import Priority
+from engine.settings import Settings
 from engine.source.git_commit import parse_commit
 from engine.source.git_tree import GitTree
 from engine.source.store import Store
 from engine.source.tree import MemoryTree, Tree
-from tests.support.audit import audited
+from tests.support.audit import STARTS, audited
 from tests.support.bases import FakeBases
 from tests.support.build import config, made
 from tests.support.forge import Forge
@@ -132,59 +136,100 @@ def alias_bomb() -> str:
     return dump(config("a")) + "b0: &b0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(more)
 
 
+LISTED = "resources: [a.yaml]"
 HOSTILE = {
-    "itself": {"app/kustomization.yaml": "resources: [../app]"},
-    "a cycle": {
-        "app/kustomization.yaml": "resources: [../b]",
-        "b/kustomization.yaml": "resources: [../app]",
-    },
-    "a cycle of components": {
-        "app/kustomization.yaml": "components: [../b]",
-        "b/kustomization.yaml": COMPONENT + "components: [../c]",
-        "c/kustomization.yaml": COMPONENT + "components: [../b]",
-    },
-    "a fan-out": {
-        "app/kustomization.yaml": "components: [../0]",
-        **{
-            f"{n}/kustomization.yaml": COMPONENT + f"components: [{f'../{n + 1}, ' * 10}]"
-            for n in range(7)
+    "itself": ("cycle detected", {"app/kustomization.yaml": "resources: [../app]"}),
+    "a cycle": (
+        "cycle detected",
+        {
+            "app/kustomization.yaml": "resources: [../b]",
+            "b/kustomization.yaml": "resources: [../app]",
         },
-        "7/kustomization.yaml": COMPONENT,
-    },
-    "aliases": {"app/kustomization.yaml": "resources: [a.yaml]", "app/a.yaml": alias_bomb()},
-    "nesting": {
-        "app/kustomization.yaml": "resources: [a.yaml]",
-        "app/a.yaml": "a: " + "[" * 5_000 + "]" * 5_000,
-    },
-    "nested JSON": {
-        "app/kustomization.yaml": "resources: [a.json]",
-        "app/a.json": '{"a":' * 5_000 + "1" + "}" * 5_000,
-    },
+    ),
+    "a cycle of components": (
+        "cycle detected",
+        {
+            "app/kustomization.yaml": "components: [../b]",
+            "b/kustomization.yaml": COMPONENT + "components: [../c]",
+            "c/kustomization.yaml": COMPONENT + "components: [../b]",
+        },
+    ),
+    "a chain": (
+        "kustomizations are nested deeper than 100",
+        {
+            "app/kustomization.yaml": "resources: [../0]",
+            **{f"{n}/kustomization.yaml": f"resources: [../{n + 1}]" for n in range(120)},
+            "120/kustomization.yaml": "namePrefix: x",
+        },
+    ),
+    "a fan-out": (
+        "more than 10,000 kustomizations are built",
+        {
+            "app/kustomization.yaml": "components: [../0]",
+            **{
+                f"{n}/kustomization.yaml": COMPONENT + f"components: [{f'../{n + 1}, ' * 10}]"
+                for n in range(5)
+            },
+            "5/kustomization.yaml": COMPONENT + "namePrefix: x",
+        },
+    ),
+    "aliases": (
+        "more than 100000 nodes after aliases are expanded",
+        {"app/kustomization.yaml": LISTED, "app/a.yaml": alias_bomb()},
+    ),
+    "nesting": (
+        "nested deeper than 100",
+        {"app/kustomization.yaml": LISTED, "app/a.yaml": "a: " + "[" * 5_000 + "]" * 5_000},
+    ),
+    "nested JSON": (
+        "nested deeper than 100",
+        {"app/kustomization.yaml": LISTED, "app/a.yaml": '{"a":' * 5_000 + "1" + "}" * 5_000},
+    ),
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_cve_2022_24878_a_crafted_kustomization_ends(name: str) -> None:
     """And CVE-2022-31016, CVE-2024-29893, CVE-2024-27454: everything decoded has its bounds."""
-    tree = MemoryTree({path: text.encode() for path, text in HOSTILE[name].items()})
+    bound, files = HOSTILE[name]
+    tree = MemoryTree({path: text.encode() for path, text in files.items()})
 
-    with pytest.raises(BuildFailed):
+    with pytest.raises(BuildFailed, match=bound):  # by its own bound, not by luck
         render(tree, Request(path="app"))
 
 
+BOMBS = {
+    "aliases": (alias_bomb(), "document contains excessive aliasing"),
+    "nesting": ("a: " + "[" * 5_000 + "]" * 5_000, "nested more than 100 levels deep"),
+    "nested JSON": ('{"a":' * 5_000 + "1" + "}" * 5_000, "nested more than 100 levels deep"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_cve_2022_24878_a_crafted_manifest_ends(name: str) -> None:
+    text, bound = BOMBS[name]
+
+    with pytest.raises(ManifestError, match=bound):
+        parse(text.encode(), "a.yaml")
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("text", "bound"),
     [
-        " + ".join(["1"] * 20_000) + " == 1",
-        "self" + ".a" * 50_000 + " == 1",
-        "(" * 500 + "1" + ")" * 500 + " == 1",
-        "[1,2,3,4,5,6,7,8,9].map(a, [1,2,3,4,5,6,7,8,9].map(b, [1,2,3,4,5,6,7,8,9].map(c, "
-        "[1,2,3,4,5,6,7,8,9].map(d, [1,2,3,4,5,6,7,8,9].map(e, a))))).size() == 1",
+        (" + ".join(["1"] * 20_000) + " == 1", "at most 8192"),
+        ("self" + ".a" * 50_000 + " == 1", "at most 8192"),
+        ("+".join(["1"] * 200) + " == 1", "more than 100 operations build on each other"),
+        ("(" * 500 + "1" + ")" * 500 + " == 1", "nested more than 32 deep"),
+        (
+            "[1,2,3,4,5,6,7,8,9].map(a, [1,2,3,4,5,6,7,8,9].map(b, [1,2,3,4,5,6,7,8,9].map(c, "
+            "[1,2,3,4,5,6,7,8,9].map(d, [1,2,3,4,5,6,7,8,9].map(e, a))))).size() == 1",
+            "50000 steps",
+        ),
     ],
-    ids=["terms", "selections", "brackets", "nested maps"],
+    ids=["terms", "selections", "a chain", "brackets", "nested maps"],
 )
-def test_cve_2024_32476_a_hostile_expression_ends(text: str) -> None:
-    with pytest.raises(CelError):
+def test_cve_2024_32476_a_hostile_expression_ends(text: str, bound: str) -> None:
+    with pytest.raises(CelError, match=bound):
         parsed(text).is_true({"a": {}})
 
 
@@ -206,8 +251,11 @@ async def test_cve_2022_39272_a_duration_that_is_none_stops_nobody_else(field: s
 @pytest.mark.parametrize(
     "patch",
     [
-        {"patch": "- {op: test, path: /data/a, value: other}", "target": {"kind": "Secret"}},
-        {"patch": "- {op: replace, path: /data/a/b/c, value: 1}", "target": {"kind": "Secret"}},
+        {"patch": f"- {{op: test, path: /data/a, value: {CANARY}}}", "target": {"kind": "Secret"}},
+        {
+            "patch": f"- {{op: replace, path: /data/a/b/c, value: {CANARY}}}",
+            "target": {"kind": "Secret"},
+        },
         {"patch": "- {op: nonsense, path: /data/a}", "target": {"kind": "Secret"}},
     ],
 )
@@ -225,6 +273,56 @@ def test_cve_2025_23216_a_patch_that_fails_does_not_show_the_secret(patch: Any) 
 
     assert value not in str(failed.value)
     assert CANARY not in str(failed.value)
+
+
+async def test_cve_2021_41254_a_builder_is_started_with_nothing_but_numbers() -> None:
+    hostile = "$(touch x); `touch x`"
+    tree = MemoryTree({f"{hostile}/a.yaml": dump(config("a", run=hostile)).encode()})
+
+    with audited(*STARTS) as started:
+        async with open_builders(Settings()) as builders:
+            await builders.build(tree, Request(path=hostile), Priority.INTERVAL, tenant=hostile)
+
+    command, *others = [list(map(str, arguments[1])) for _, arguments in started]
+    assert others == []
+    assert command[:4] == [sys.executable, "-P", "-m", "engine.reconcile.builder"]
+    assert [word for word in command[4:] if not word.replace(".", "", 1).isdecimal()] == []
+
+
+REFERENCES: dict[str, dict[str, Any]] = {
+    "variables": {"postBuild": {"substituteFrom": [{"kind": "Secret", "name": "theirs"}]}},
+    "ConfigMaps": {"postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": "theirs"}]}},
+    "decryption": {"decryption": {"provider": "sops", "secretRef": {"name": "theirs"}}},
+    "cluster": {"kubeConfig": {"secretRef": {"name": "theirs"}}},
+    "identity": {"kubeConfig": {"configMapRef": {"name": "theirs"}}},
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+async def test_cve_2026_44935_no_reference_reads_another_namespace(name: str) -> None:
+    """Though it says which: here no API server has taken the field away before."""
+    shop = Workshop()
+    for kind in ("Secret", "ConfigMap"):
+        value = base64.b64encode(CANARY.encode()).decode() if kind == "Secret" else CANARY
+        shop.client.put(made(kind, "theirs", "other", data={"value": value, "a": value}))
+    shop.source("main@sha1:1", a=config("a", x="${value}"))
+    shop.kustomization(**elsewhere(REFERENCES[name]))
+
+    await shop.run()
+
+    assert shop.said().startswith("False ")
+    assert "not found" in shop.said() or "there is none" in shop.said()
+    assert CANARY not in shop.said() + "\n".join(shop.told())
+
+
+def elsewhere(spec: Any) -> Any:
+    """The same with a namespace in what has a name."""
+    if isinstance(spec, list):
+        return [elsewhere(item) for item in spec]
+    if not isinstance(spec, dict):
+        return spec
+    more = {"namespace": "other"} if "name" in spec else {}
+    return {key: elsewhere(value) for key, value in spec.items()} | more
 
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

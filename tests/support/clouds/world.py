@@ -14,6 +14,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
@@ -26,6 +27,7 @@ from engine.cluster.client import Client
 from engine.cluster.endpoint import Endpoint
 from engine.cluster.outbound import Outbound, outbound
 from engine.plugin import Context
+from engine.source.addresses import Guarded
 from tests.support.clock import ImpatientClock
 from tests.support.clouds.authority import authority
 from tests.support.clouds.kubernetes import Kubernetes
@@ -47,6 +49,11 @@ HOSTS = (
     "github.example.com",
     "vault.example.com",
     "evil.example.com",
+    "hooks.example.com",
+    "gitlab.example.com",
+    "*.slack.com",
+    "slack.com",
+    "*.webhook.office.com",
     "machine.test",
 )
 
@@ -196,7 +203,7 @@ async def world(
                 environment or {},
                 resolver=lambda: _Resolver(clouds, ports, address),
                 ca=trusted.pem,
-                **({} if guarded else {"forbidden": lambda _: False}),
+                guarded=Guarded if guarded else partial(Guarded, forbidden=lambda _: False),
             )
         )
         yield clouds

@@ -1,7 +1,10 @@
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from engine.apply import apply
-from engine.cluster import Conflict, Forbidden, LeaseLost
+from engine.cluster import Conflict, Forbidden, Invalid, LeaseLost
+from engine.cluster.errors import Cause
 from engine.errors import ReconciliationFailed
 from engine.objects.ref import Ref
 from tests.support.build import config, made, marked, owned
@@ -38,6 +41,30 @@ async def test_a_group_is_validated_before_any_of_it_is_written() -> None:
 
     assert refusal.value.message == "ConfigMap/ns/b dry-run failed (Invalid): data: wrong"
     assert client.writes() == []
+
+
+async def test_a_refused_field_is_told_with_its_own_place() -> None:
+    client, asked = MemoryClient(), []
+    error = Invalid(422, "Invalid", "data.x: wrong", (Cause("data.x", "FieldValueInvalid", ""),))
+    client.refuse("apply ConfigMap/ns/a", error)
+    client.refuse("apply ConfigMap/ns/b", invalid("data: wrong"))
+
+    async def places(fields: Mapping[Ref, Sequence[str]]) -> Mapping[Ref, Mapping[str, str]]:
+        asked.append(fields)
+        return {ref: dict.fromkeys(paths, "patch.yaml:7") for ref, paths in fields.items()}
+
+    origins = {Ref("", "ConfigMap", "ns", name): f"{name}.yaml:1" for name in "ab"}
+    with pytest.raises(ReconciliationFailed) as refusal:
+        await apply(
+            plan_for(client, config("a", data={"x": "1"}), config("b")),
+            executor(client, places=places, origins=origins),
+        )
+
+    assert refusal.value.message.splitlines() == [
+        "ConfigMap/ns/a apply failed (Invalid): data.x: wrong (patch.yaml:7: data.x)",
+        "ConfigMap/ns/b apply failed (Invalid): data: wrong (b.yaml:1)",
+    ]
+    assert asked == [{Ref("", "ConfigMap", "ns", "a"): (".data.x",)}]
 
 
 async def test_all_refusals_are_told_together_with_what_was_done() -> None:

@@ -5,7 +5,7 @@ import orjson
 import pytest
 import yaml
 
-from tests.support.scripted_api import ScriptedApi, events, json, status
+from tests.support.scripted_api import ScriptedApi, events, hang, json, status
 from tests.unit.cli.listings import listing, watched
 
 Lockstep: TypeAlias = Callable[..., Awaitable[Any]]
@@ -235,3 +235,22 @@ async def test_watching_shows_what_is_there_and_then_each_change(
 
     assert [line.split()[0] for line in ended.out.splitlines()] == ["NAME", "apps", "apps"]
     assert ended.err.startswith("Error: no more")
+
+
+async def test_a_switch_may_have_a_value_as_in_programs_written_in_go(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
+    api.on("GET", f"{GROUP}/kustomizations", listing(kustomization("apps", namespace="team")))
+    ended = await lockstep("get", "ks", "--all-namespaces=true", "--no-header=false")
+
+    assert ended.out.split()[:2] == ["NAMESPACE", "NAME"]
+
+
+async def test_a_server_that_says_nothing_is_not_waited_for_without_end(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
+    api.on("GET", HERE, hang)
+    ended = await lockstep("get", "ks", "--timeout", "50ms")
+
+    assert ended.status == 1
+    assert ended.err == "Error: not done within 0.05s; raise --timeout\n"

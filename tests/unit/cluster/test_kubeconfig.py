@@ -215,7 +215,8 @@ def test_what_is_no_kubeconfig_is_not_quoted(text: str) -> None:
     assert str(error.value).startswith("kubeconfig 'apps/remote': not ")
 
 
-def test_no_person_is_asked_for_the_password_of_a_key() -> None:
+def test_a_key_with_a_passphrase_is_refused_before_anybody_tries_one() -> None:
+    """Nor is a person asked: OpenSSL would, and take as long as the key says."""
     key = serialization.load_pem_private_key(pem(PRIVATE_KEY=KEY).encode(), None)
     locked = key.private_bytes(
         serialization.Encoding.PEM,
@@ -226,7 +227,7 @@ def test_no_person_is_asked_for_the_password_of_a_key() -> None:
         "client-certificate-data": base64.b64encode(pem(CERTIFICATE=CERTIFICATE).encode()).decode(),
         "client-key-data": base64.b64encode(locked).decode(),
     }
-    with pytest.raises(InvalidKubeconfig, match="no usable key pair"):
+    with pytest.raises(InvalidKubeconfig, match="no usable key pair: the key has a passphrase"):
         from_tenant(yaml.safe_dump(config(fields)).encode(), "f", Licence())
 
 

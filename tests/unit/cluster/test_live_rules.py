@@ -9,6 +9,8 @@ import pytest
 
 from engine.api.meta import REQUESTED_AT
 from engine.cluster.errors import Unavailable
+from engine.cluster.live import SWEEP
+from engine.cluster.watch import BOOKMARK_PERIOD
 from engine.objects.ref import Object, Ref
 from engine.reconcile.triggers import DRIFT
 from engine.runtime import Priority
@@ -27,6 +29,15 @@ class Altering(MemoryClient):
     def _stored(self, obj: dict[str, Any]) -> dict[str, Any]:
         if obj["kind"] == "ConfigMap":
             obj["data"] = {key: value.upper() for key, value in (obj.get("data") or {}).items()}
+        return super()._stored(obj)
+
+
+class Stripping(MemoryClient):
+    """A policy takes labels away, whoever sets them."""
+
+    def _stored(self, obj: dict[str, Any]) -> dict[str, Any]:
+        if obj["kind"] == "ConfigMap":
+            obj["metadata"].pop("labels", None)
         return super()._stored(obj)
 
 
@@ -166,6 +177,63 @@ async def test_5_an_object_that_only_lost_its_label_is_asked_for_and_not_made_an
         assert asked(shop) == [f"get {A}", f"apply {A}"]
         assert shop.client.objects[A]["metadata"]["labels"]
         assert shop.client.objects[A]["metadata"]["uid"] == live["metadata"]["uid"]
+
+
+async def test_5_an_object_whose_label_is_stripped_is_followed_by_name() -> None:
+    async with watching(Stripping(), a=config("a", data={"x": "1"})) as shop:
+        for _ in range(2):
+            await shop.run()
+        looked = asked(shop)
+        edit(shop, x="2")
+        await settle()
+        pushed = list(shop.pushed)
+        await shop.run(reasons=(DRIFT,))
+
+        assert looked == []  # the watch of its name shows it
+        assert pushed == [APP]
+        assert asked(shop) == [f"apply {A}"]
+        assert shop.client.objects[A]["data"] == {"x": "1"}
+        assert "labels" not in shop.client.objects[A]["metadata"]
+
+
+async def test_5_one_that_is_followed_by_name_is_made_again_once_it_is_gone() -> None:
+    async with watching(Stripping(), a=config("a", data={"x": "1"})) as shop:
+        shop.client.remove(A)
+        await settle()
+        pushed = list(shop.pushed)
+        await shop.run(reasons=(DRIFT,))
+
+        assert pushed == [APP]
+        assert A in shop.client.objects
+
+
+async def test_5_a_silent_watch_of_a_name_shows_nothing() -> None:
+    async with watching(Stripping(), a=config("a", data={"x": "1"})) as shop:
+        assert isinstance(shop.clock, ManualClock)
+        shop.client.wire.hold("ConfigMap")
+        await shop.clock.advance(3 * BOOKMARK_PERIOD)
+        await shop.run()
+
+        assert asked(shop)[0] == f"get {A}"
+
+
+async def test_5_who_leaves_git_or_is_labelled_again_is_followed_by_name_no_more() -> None:
+    client = Stripping()
+    async with watching(client, a=config("a"), b=config("b")) as shop:
+        live = shop.engine.clusters.own.live
+        followed = live.following.statistics().watches
+        client.__class__ = MemoryClient
+        client.put(owned(client.objects[A]))
+        await settle()
+        labelled = live.following.statistics().watches
+        shop.source("main@sha1:2", a=config("a"))
+        await shop.run()
+        assert isinstance(shop.clock, ManualClock)
+        await shop.clock.advance(SWEEP)
+
+        assert (followed, labelled, live.following.statistics().watches) == (2, 1, 0)
+        assert A in shop.client.objects
+        assert Ref("", "ConfigMap", "ns", "b") in shop.client.objects  # no label: nobody's
 
 
 async def test_6_an_object_that_only_carries_our_label_is_neither_drift_nor_pruned() -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 
-from engine.cluster.addresses import is_forbidden
 from engine.cluster.outbound import DIRECT, LIMIT_BYTES, TRIES, Route, Unanswered
+from engine.source.addresses import is_forbidden
 from tests.support.clouds.world import Cut, Handler, Received, world
 
 URL = "https://vault.example.com/v1/x"

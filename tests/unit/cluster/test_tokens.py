@@ -211,3 +211,18 @@ def _set() -> anyio.Event:
     event = anyio.Event()
     event.set()
     return event
+
+
+async def test_what_only_one_who_is_gone_was_given_is_not_kept() -> None:
+    clock = ManualClock()
+    bank, tokens = Bank(clock), tokens_of(clock)
+    one, other = (Ref("", "ConfigMap", "ns", name) for name in "ab")
+    await tokens.get("shared", bank, Asker(one, "git"))
+    await tokens.get("shared", bank, Asker(other, "git"))
+    await tokens.get("own", bank, Asker(one, "git"))
+    tokens.forget(one)
+    kept = repr(tokens)
+    tokens.forget(other)
+
+    assert kept == "<Tokens: 1 of 10>"
+    assert repr(tokens) == "<Tokens: 0 of 10>"

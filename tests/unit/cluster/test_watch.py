@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from engine.cluster import Forbidden, NotFound, Resource, Unreachable, connected
-from engine.cluster import watch as module
+from engine.cluster.allowance import Allowance
 from engine.cluster.breaker import Breaker
 from engine.cluster.client import Query
 from engine.cluster.endpoint import Endpoint
@@ -30,6 +30,7 @@ from tests.support.scripted_api import (
 )
 
 REFUSED = Unreachable(0, "", "GET http://x/version: Connection refused")
+_LARGE = Allowance()
 PODS = Resource("", "v1", "Pod", "pods", namespaced=True)
 PATH = "/api/v1/namespaces/ns/pods"
 
@@ -50,10 +51,15 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(query: Query | None = None, random: Random | None = None) -> AsyncIterator[Scene]:
+async def scene(
+    query: Query | None = None,
+    random: Random | None = None,
+    allowance: Allowance = _LARGE,
+) -> AsyncIterator[Scene]:
     async with scripted_api() as api:
         clock = ImpatientClock()
-        async with connected(Endpoint(api.url), clock, Random(1)) as client:
+        endpoint = Endpoint(api.url, allowance=allowance)
+        async with connected(endpoint, clock, Random(1)) as client:
             watch = Watch(client, PODS, clock, random or Random(1), "ns", query)
             yield Scene(api, clock, watch)
 
@@ -432,9 +438,28 @@ async def test_what_was_told_before_an_outage_is_told_anew_however_short_the_out
     assert isinstance(found[3].problem, Paused)
 
 
-async def test_a_line_without_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LONGEST_LINE", 1000)
+async def test_objects_without_end_are_not_kept() -> None:
+    told_of = [change("ADDED", pod(name, number)) for number, name in enumerate("abcd", 6)]
+    async with scene(allowance=Allowance(list_objects=3)) as s:
+        s.on(json(listing(5, pod("z", 1))), events(*told_of, then="silence"))
+        found = await heard(s.watch, 5)
 
+    assert told(found) == "ADDED z, SYNCED, ADDED a, ADDED b, TROUBLE"
+    assert "more than 3 objects" in str(found[4].problem)
+    assert s.watch._client.room.taken == 0  # nobody watches any more
+
+
+async def test_what_is_no_object_ends_no_watch_but_is_a_trouble_of_it() -> None:
+    odd = [{"type": "ADDED", "object": obj} for obj in (7, {"metadata": {"name": {}}})]
+    async with scene() as s:
+        for told_of in (*odd, {"type": "ERROR", "object": {"code": "x", "details": []}}, [1]):
+            s.on(json(listing(5)), events(told_of, then="silence"))  # type: ignore[arg-type] # odd
+            found = await heard(Watch(s.watch._client, PODS, s.clock, Random(1), "ns"), 2)
+
+            assert told(found) == "SYNCED, TROUBLE"
+
+
+async def test_a_line_without_end_is_not_kept() -> None:
     async def endless(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -442,7 +467,7 @@ async def test_a_line_without_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -
         await anyio.sleep_forever()
         return response
 
-    async with scene() as s:
+    async with scene(allowance=Allowance(answer_bytes=1000)) as s:
         s.on(json(listing(5)), endless)
         found = await heard(s.watch, 2)
 

@@ -26,6 +26,20 @@ def test_lists_are_compared_by_place_and_by_length() -> None:
     ]
 
 
+def test_named_items_that_change_places_are_a_change() -> None:
+    """It is the order in which init containers run."""
+    first, second, third = ({"name": name, "image": "i"} for name in "abc")
+    live = made("Pod", "a", spec={"initContainers": [first, second]})
+    swapped = made("Pod", "a", spec={"initContainers": [second, third, first]})
+    longer = made("Pod", "a", spec={"initContainers": [third, first, second]})
+
+    assert differences(live, swapped) == [
+        Difference(".spec.initContainers[c]", None, third),
+        Difference(".spec.initContainers", ["a", "b"], ["b", "a"]),
+    ]
+    assert differences(live, longer) == [Difference(".spec.initContainers[c]", None, third)]
+
+
 def test_a_number_is_not_a_truth_value() -> None:
     assert differences(config("a", x=1), config("a", x=True)) == [Difference(".x", 1, True)]
 

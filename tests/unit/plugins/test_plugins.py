@@ -14,4 +14,4 @@ def test_the_built_in_plugin_comes_through_the_entry_point() -> None:
 def test_every_file_of_checks_is_listed_by_its_name() -> None:
     files = {path.stem for path in CHECKS.glob("*.py")} - {"__init__"}
 
-    assert set(PLUGIN.checks) == files
+    assert {*PLUGIN.checks, *PLUGIN.diagnoses} == files

@@ -140,6 +140,8 @@ OTHER: dict[str, Any] = {
     "common_metadata": CommonMetadata(labels={"team": "a"}),
     "variables": {"region": "eu"},
     "looked_in": ("ConfigMap/flux/other",),
+    "secret_variables": frozenset({"region"}),
+    "seal": b"of another Secret",
     "always": True,
     "strict": False,
     "no_remote_bases": True,

@@ -19,6 +19,7 @@ from engine.cluster.retry import BREAKS
 from engine.objects.ref import Ref
 from engine.plan.partition import ANNOTATION
 from engine.reconcile.clusters import Cluster
+from engine.reconcile.reaching import CLUSTER
 from tests.support.apiserver import kubeconfig
 from tests.support.build import config
 from tests.support.clock import ManualClock, settle
@@ -247,6 +248,76 @@ async def test_one_for_another_cluster_holds_back_nothing() -> None:
         assert A in shop.remote[EAST].objects
 
 
+def begin_anew(shop: Workshop) -> None:
+    """As an engine that has just begun: what is known is what the objects say."""
+    for owner in (APP, OTHER):
+        shop.engine.clusters.forget(owner)
+        shop.engine.builds.forget(owner)
+        shop.engine.triggers.behind.add(owner)
+
+
+@pytest.mark.parametrize(("where", "is_kept"), [("east-too", True), ("west", False)])
+async def test_what_a_suspended_one_holds_is_kept_once_its_cluster_is_known(
+    where: str, is_kept: bool
+) -> None:
+    async with working() as shop:
+        put_secret(shop, "east-too", EAST, token="other")
+        shop.kustomization(OTHER, **remote(where))
+        shop.kustomization(**remote("east"))
+        await shop.run(OTHER)
+        await shop.run()
+        shop.kustomization(OTHER, suspend=True)
+        begin_anew(shop)
+        await shop.run()
+        shop.source("r2", b=config("b"))
+        await shop.run()
+        waited = A in shop.remote[EAST].objects
+        shop.pushed.clear()
+        await shop.run(OTHER)
+        await shop.run()
+
+        assert waited  # its cluster was not known
+        assert APP in shop.pushed
+        assert (A in shop.remote[EAST].objects) is is_kept
+
+
+@pytest.mark.parametrize(
+    ("now", "is_told"),
+    [("west", True), ("east-too", False), ("east", False), ("", True)],
+)
+async def test_what_stays_in_another_cluster_is_told_by_the_next_engine_too(
+    now: str, is_told: bool
+) -> None:
+    async with working() as shop:
+        put_secret(shop, "east-too", EAST, token="other")
+        shop.kustomization(**remote("east"))
+        await shop.run()
+        begin_anew(shop)
+        shop.kustomization(**remote(now) if now else {"kubeConfig": None})
+        shop.told()
+        for _ in range(2):
+            await shop.run()
+
+        told = [each for each in shop.told() if "KubeConfigChanged" in each]
+        assert len(told) == is_told
+        assert all("1 objects stay in cluster 'flux/east'" in each for each in told)
+
+
+async def test_clusters_that_nobody_uses_are_forgotten() -> None:
+    async with working() as shop:
+        clusters = shop.engine.clusters
+        shop.kustomization(**remote("east"))
+        await shop.run()
+        link = of(shop, APP).link
+        assert link is not None
+        known = len(clusters._claims)
+        clusters.forget(APP)
+        link.scope.cancel()
+        await settle()
+
+        assert (known, list(clusters._claims.values())) == (2, [clusters.own.claims])
+
+
 async def test_when_a_cluster_answers_again_all_that_use_it_are_woken() -> None:
     async with working() as shop:
         shop.kustomization(**remote("east"))
@@ -312,24 +383,64 @@ async def test_a_secret_without_kubeconfig_is_named(name: str) -> None:
         assert f"'flux/{name}'" in shop.said()
 
 
+async def cut_off(shop: Workshop) -> Link:
+    """The Kustomization has run, and was told that its cluster gives no answer; it is held then."""
+    shop.source("r1", a=config("a", data={"k": "v"}))
+    shop.kustomization(**remote("east"))
+    await shop.run()
+    link = of(shop, APP).link
+    assert link is not None
+    link.breaker.failed(Unreachable(0, "", "gone"), BREAKS)
+    await shop.run()
+    shop.annotate({ANNOTATION: "hold"})
+    return link
+
+
 async def test_what_is_held_after_an_outage_is_held_by_the_next_engine_too() -> None:
     async with working() as shop:
-        shop.source("r1", a=config("a", data={"k": "v"}))
-        shop.kustomization(**remote("east"))
-        await shop.run()
-        link = of(shop, APP).link
-        assert link is not None
-        link.breaker.failed(Unreachable(0, "", "gone"), BREAKS)
-        await shop.run()
+        link = await cut_off(shop)
         changed = {**shop.remote[EAST].objects[A], "data": {"k": "by hand"}}
         shop.remote[EAST].put(changed)
         shop.engine.clusters.forget(APP)  # as an engine that has just begun
-        shop.annotate({ANNOTATION: "hold"})
         link.breaker.answered()
         await shop.run()
 
         assert "cluster 'flux/east' was out of reach, and 1 objects were changed" in shop.said()
         assert shop.remote[EAST].objects[A]["data"] == {"k": "by hand"}
+
+
+async def test_what_was_deleted_in_an_outage_is_held_by_the_next_engine_too() -> None:
+    async with working() as shop:
+        link = await cut_off(shop)
+        shop.remote[EAST].remove(A)
+        await settle()
+        shop.engine.clusters.forget(APP)  # as an engine that has just begun
+        link.breaker.answered()
+        await shop.run()
+
+        assert "ConfigMap/ns/a (app/a.yaml:1): was deleted, is to be created again" in shop.said()
+        assert A not in shop.remote[EAST].objects
+
+
+async def test_an_outage_is_remembered_whatever_else_goes_wrong_until_it_was_looked_at() -> None:
+    async with working() as shop:
+        link = await cut_off(shop)
+        changed = {**shop.remote[EAST].objects[A], "data": {"k": "by hand"}}
+        shop.remote[EAST].put(changed)
+        link.breaker.answered()
+        shop.kustomization(**remote("east"), dependsOn=[{"name": "none"}])
+        await shop.run()
+        shop.engine.clusters.forget(APP)  # as an engine that has just begun
+        shop.kustomization(**remote("east"), dependsOn=[])
+        await shop.run()
+
+        assert "1 objects were changed there; nothing is written" in shop.said()
+        shop.annotate({ANNOTATION: "apply"})
+        await shop.run()
+        assert shop.said().startswith("True ")
+        assert shop.remote[EAST].objects[A]["data"] == {"k": "v"}
+        types = [each["type"] for each in shop.status()["conditions"]]
+        assert types == ["Ready", CLUSTER]
 
 
 async def test_a_secret_of_which_no_connection_could_be_made_is_not_watched() -> None:

@@ -5,8 +5,9 @@ import pytest
 
 from engine.api.decode import decode
 from engine.api.source import GitRepository
-from engine.reconcile.git_outcome import tell_new, tell_recovery
+from engine.reconcile.git_outcome import tell_new, tell_recovery, tell_unchanged
 from engine.reconcile.git_repository import is_reconfigured, kept, news
+from engine.settings import Settings
 
 
 class Shelf:
@@ -95,12 +96,13 @@ def test_whatever_was_set_otherwise_makes_another_artifact(
 class Told:
     """A run that notes its events."""
 
-    def __init__(self, **status: Any) -> None:
-        self.given = {"status": status}
+    def __init__(self, heartbeat: bool = False, **status: Any) -> None:
+        self.given: dict[str, Any] = {"status": status}
+        self.engine = SimpleNamespace(settings=Settings(status_heartbeat=heartbeat))
         self.changed = False
         self.events: list[tuple[str, str]] = []
 
-    def emit(self, _type: str, reason: str, text: str, _metadata: object) -> None:
+    def emit(self, _type: str, reason: str, text: str, _metadata: object = None) -> None:
         self.events.append((reason, text))
 
 
@@ -131,6 +133,27 @@ def test_a_new_artifact_is_told_and_so_is_the_end_of_a_failure(
     subject: str, digest: str, status: dict[str, Any], wanted: list[tuple[str, str]]
 ) -> None:
     assert told(subject, digest, **status) == wanted
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "heartbeat", "is_told"),
+    [
+        ("", "", False, False),
+        ("", "", True, True),
+        ("1", "", False, True),
+        ("1", "1", False, False),
+    ],
+)
+def test_that_nothing_is_new_is_told_to_who_asked_or_with_the_heartbeat(
+    asked: str, answered: str, heartbeat: bool, is_told: bool
+) -> None:
+    run = Told(lastHandledReconcileAt=answered, heartbeat=heartbeat)
+    run.given["metadata"] = {"annotations": {"reconcile.fluxcd.io/requestedAt": asked}}
+
+    tell_unchanged(cast("Any", SimpleNamespace(revision="r")), cast("Any", run))
+
+    text = "artifact up-to-date with remote revision: 'r'"
+    assert run.events == [("ArtifactUpToDate", text)] * is_told
 
 
 @pytest.mark.parametrize(

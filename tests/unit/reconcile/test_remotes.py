@@ -220,8 +220,8 @@ async def test_a_base_that_is_lost_fails_and_nothing_is_pruned() -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("ssh://git@git.example.com/org/base", "Git over ssh is not supported yet"),
-        ("git@github.com:org/base.git", "Git over ssh is not supported yet"),
+        ("ssh://git@git.example.com/org/base", "bases are not fetched by Git over ssh"),
+        ("git@github.com:org/base.git", "bases are not fetched by Git over ssh"),
         ("file:///etc/base", "file:// would read files of the engine"),
     ],
 )

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from engine.objects.ref import Object, Ref
-from engine.plan.suspension import BY, REASON, UNTIL
+from engine.plan.suspension import BY, ENDED, REASON, UNTIL
 from engine.reconcile.triggers import DRIFT
 from engine.runtime import Requeue
 from tests.support.build import config
@@ -47,7 +47,7 @@ async def test_a_suspension_ends_by_itself() -> None:
     await shop.clock.advance(61)
     await shop.run()
     assert app(shop)["spec"]["suspend"] is False
-    assert marks(shop) == {}
+    assert marks(shop) == {ENDED: SOON}
     assert shop.told() == [
         "Normal Resumed: resumed, as its time is over: it was suspended by ada until "
         f"{SOON}: a migration"
@@ -102,6 +102,7 @@ async def test_one_that_git_suspends_again_is_resumed_once_and_then_told() -> No
     shop.told()
     shop.kustomization(suspend=True)
     shop.annotate({UNTIL: "2023-11-01T00:00:00Z"})
+    shop.engine.suspensions.forget(APP)  # as after a restart
 
     await shop.run()
     await shop.run()

@@ -1,8 +1,10 @@
 import base64
+import hashlib
 from typing import Any
 
+from engine.objects.manifests import dump
 from engine.objects.ref import Object, Ref
-from tests.support.reconciling import Workshop
+from tests.support.reconciling import APP, Workshop
 
 
 def config(name: str, **data: str) -> dict[str, Any]:
@@ -99,3 +101,72 @@ async def test_binary_values_harm_nobody_who_does_not_use_them() -> None:
     await shop.run()
 
     assert "${blob}: its value is not UTF-8 text at app/a.yaml:3: data.x" in shop.said()
+
+
+CANARY = "c4n4ry-Hunter2"
+MADE = {
+    "plain": "${pw}",
+    "upper": "${pw^^}",
+    "part": "x-${pw:0:6}",
+    "replaced": "${pw/Hunter/Panther}",
+    "default": "${none:-${pw,,}}",
+    "open": "${region:-eu}",
+}
+
+
+async def drifted(shop: Workshop) -> str:
+    """All that is said once somebody has edited what a Secret's variable became."""
+    shop.client.put(held("Secret", "login", pw=b64(CANARY.encode()), region=b64(b"us")))
+    shop.client.put(held("ConfigMap", "later", region="eu-1"))
+    await run(shop, sources("Secret/login", "ConfigMap/later"), **MADE)
+    ref = Ref("", "ConfigMap", "ns", "a")
+    shop.client.put({**shop.client.objects[ref], "data": dict.fromkeys(MADE, "edited")})
+    await shop.run()
+    return "\n".join(shop.told())
+
+
+async def test_what_is_made_of_a_secrets_value_is_in_no_event() -> None:
+    shop = Workshop()
+
+    told = await drifted(shop)
+
+    assert '.data.upper was "***"' in told
+    assert '.data.part was "***", now "x-***"' in told
+    assert '.data.open was "edited", now "eu-1"' in told
+    assert "c4n4ry" not in (told + str(shop.status())).lower()
+
+
+async def test_a_build_that_is_remembered_still_knows_what_is_secret() -> None:
+    shop = Workshop()
+    await drifted(shop)
+
+    (built,) = [shop.engine.builds.last(APP)]
+
+    assert built is not None
+    assert {CANARY, CANARY.upper(), CANARY[:6]} <= set(built.opened.values)
+    assert CANARY not in repr(built.opened)
+
+
+async def test_the_digest_in_the_status_cannot_be_compared_with_guesses() -> None:
+    shop, other = Workshop(), Workshop()
+    digests = []
+    for each, uid in ((shop, "1"), (other, "2")):
+        weak = held("Secret", "login", pw=b64(b"1234"))
+        each.client.put({**weak, "metadata": {**weak["metadata"], "uid": uid}})
+        await run(each, sources("Secret/login"), a="${pw}")
+        digests.append(each.status()["history"][0]["digest"])
+        guess = {**config("a", a=1234)}
+        digests.append(f"sha256:{hashlib.sha256(dump(guess).encode()).hexdigest()}")
+
+    one, guessed, another, _ = digests
+    assert len({one, guessed, another}) == 3
+
+
+async def test_without_a_secret_in_it_the_digest_is_that_of_the_stream() -> None:
+    shop = Workshop()
+    shop.client.put(held("Secret", "login", pw=b64(b"1234")))
+
+    await run(shop, sources("Secret/login", substitute={"a": "1"}), a="${a}", b="x")
+
+    digest = hashlib.sha256(dump(config("a", a=1, b="x")).encode()).hexdigest()
+    assert shop.status()["history"][0]["digest"] == f"sha256:{digest}"

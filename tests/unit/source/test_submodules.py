@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import pytest
 from dulwich.objects import Blob
 
@@ -17,8 +19,10 @@ from engine.source.store import Store
 from engine.source.stores import Stores
 from engine.source.submodules import (
     Budget,
+    Submodule,
     absolute,
     credentials_for,
+    fetched_all,
     links_of,
     parse_gitmodules,
     submodules_of,
@@ -325,3 +329,42 @@ c
         {"path": "libs/a", "url": "https://h/b", "update": "!rm -rf /"},
         {"path": "libs/c", "url": "https://h/c"},
     ]
+
+
+async def test_submodules_are_fetched_together_but_those_of_one_repository_in_turn() -> None:
+    wanted = [Submodule(f"p{number}", f"https://h/{number % 6}", "c") for number in range(12)]
+    under_way: list[str] = []
+    most = 0
+
+    async def fetch_one(each: Submodule) -> str:
+        nonlocal most
+        assert each.url not in under_way
+        under_way.append(each.url)
+        most = max(most, len(under_way))
+        await anyio.lowlevel.checkpoint()
+        under_way.remove(each.url)
+        return each.path
+
+    found = await fetched_all(wanted, fetch_one)
+
+    assert found == [(each.path, each.path) for each in wanted]
+    assert most == 4
+
+
+async def test_the_first_submodule_that_fails_ends_the_others() -> None:
+    ended: list[str] = []
+
+    async def fetch_one(each: Submodule) -> str:
+        try:
+            if each.path == "bad":
+                raise GitError("no such commit")
+            await anyio.sleep_forever()
+        finally:
+            ended.append(each.path)
+        return ""
+
+    with pytest.raises(GitError, match=r"submodule 'bad' from 'https://h/bad': no such commit"):
+        await fetched_all(
+            [Submodule(name, f"https://h/{name}", "c") for name in ("good", "bad")], fetch_one
+        )
+    assert sorted(ended) == ["bad", "good"]

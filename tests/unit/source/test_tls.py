@@ -10,10 +10,11 @@ import pytest
 from engine.serve.git import git_application
 from engine.source.author import commit_files, create_repository
 from engine.source.credentials import Credentials
-from engine.source.failures import AuthenticationFailed, GitOperationFailed
+from engine.source.failures import AuthenticationFailed, GitError, GitOperationFailed
 from engine.source.git import Fetched, GitRequest, Tools, fetch
 from engine.source.git_refs import Reference
 from engine.source.stores import Stores
+from engine.source.tls import tls_context
 from tests.support.git_server import serve_application
 from tests.unit.source.test_transport import redirecting
 
@@ -95,3 +96,16 @@ async def test_https_is_not_left_for_http(
         async with serve_application(application, server_context(certificate)) as url:
             with pytest.raises(GitOperationFailed, match="redirects from https to"):
                 await fetched(tmp_path, tools, url, ca)
+
+
+@pytest.mark.parametrize("form", [["-topk8"], ["-traditional"]], ids=["PKCS 8", "traditional"])
+def test_a_key_with_a_passphrase_is_refused_before_anybody_tries_one(
+    form: list[str], certificate: Path
+) -> None:
+    """OpenSSL would ask a person for it, or take as long as the key says."""
+    command = ["openssl", *(["pkcs8"] if form == ["-topk8"] else ["pkey", "-aes256"]), *form]
+    command += ["-in", "key", "-passout", "pass:x"]
+    locked = subprocess.run(command, cwd=certificate, check=True, capture_output=True).stdout
+
+    with pytest.raises(GitError, match=r"'tls.key': the key has a passphrase: store it without"):
+        tls_context(b"", (certificate / "crt").read_bytes(), locked)

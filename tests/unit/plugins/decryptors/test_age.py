@@ -67,6 +67,25 @@ async def test_an_ssh_key_with_a_passphrase_is_refused_with_the_way_out(tmp_path
         await open_key(key, ring(ssh=private), NO_CONTEXT)
 
 
+async def test_more_identities_than_anybody_has_are_not_tried() -> None:
+    mine = Identity.generate()
+    many = ring(a=f"{mine}\n" * 1000, b=str(Identity.generate()))
+    broken = ring(a="AGE-SECRET-KEY-1BROKEN\n" * 5000, b=str(mine))
+
+    assert held(many) == {str(mine.to_public())}
+    with pytest.raises(KeyUnavailable, match=r"line 5 of .*; and 996 more lines") as refused:
+        await open_key(await sealed(str(mine.to_public())), broken, NO_CONTEXT)
+    assert len(str(refused.value)) < 1000
+
+
+async def test_an_ssh_key_that_is_too_long_is_not_looked_at() -> None:
+    long = f"-----BEGIN RSA PRIVATE KEY-----\n{'A' * 20_000}\n-----END RSA PRIVATE KEY-----\n"
+    key = await sealed(str(Identity.generate().to_public()))
+
+    with pytest.raises(KeyUnavailable, match="too long for an SSH key"):
+        await open_key(key, ring(ssh=long), NO_CONTEXT)
+
+
 async def test_the_error_names_recipient_and_what_was_tried_and_no_key() -> None:
     mine, theirs = Identity.generate(), Identity.generate()
     key = await sealed(str(theirs.to_public()))

@@ -86,7 +86,7 @@ async def test_nothing_is_sealed_for_a_key_that_is_not_there() -> None:
         await seal_key(DATA, "ABC", ring(), NO_CONTEXT)
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "x" * 300_000])
+@pytest.mark.parametrize("text", ["", "nonsense", "x" * 16_385])
 async def test_a_sealed_key_that_is_none_is_refused(text: str) -> None:
     mine = generated("anna")
     key = MasterKey("pgp", fingerprint(mine).upper(), text)

@@ -1,0 +1,111 @@
+"""Private RSA keys as people keep them: PEM, with a passphrase or without.
+
+How much work a passphrase is to try, the key itself says, and nobody can end a thread that tries
+it: one that asks for hours is refused before.
+Source: RFC 5958 (EncryptedPrivateKeyInfo), RFC 8018 (PBES2, PBKDF2), RFC 7914 (scrypt).
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+from math import prod
+from typing import Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+_MOST_BYTES: Final = 5 * 1024
+"""Of a key; one of 8192 bits has 4.7 KiB.  To check a key takes the third power of its length."""
+_MOST_ITERATIONS: Final = 10_000_000  # of PBKDF2, some 0.5 us each; OWASP advises 600000
+_MOST_SCRYPT: Final = 2**19
+"""Cost times block size times parallelism, at 128 bytes each; openssl takes 2^17."""
+_SCRYPT: Final = bytes.fromhex("06092b06010401da47040b")
+_ENCRYPTED: Final = re.compile(
+    rb"-----BEGIN ENCRYPTED PRIVATE KEY-----(.*?)-----END ENCRYPTED PRIVATE KEY-----", re.DOTALL
+)
+_INTEGER: Final = 2
+_CONSTRUCTED: Final = 0x20
+_DEEPEST: Final = 20
+
+
+class BadKey(Exception):  # noqa: N818 - says what is wrong, like a Failure
+    """What should be a private RSA key is none; the text never quotes it."""
+
+
+def private_key(pem: bytes, password: bytes = b"") -> rsa.RSAPrivateKey:
+    """The RSA key that a PEM holds.  Raises BadKey."""
+    check_work(pem)
+    try:
+        key = load_pem_private_key(pem, password or None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        what = "it is encrypted" if b"ENCRYPTED" in pem and not password else "it is damaged"
+        raise BadKey(f"the private key cannot be read: {what}, or no PEM of an RSA key") from None
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise BadKey("the private key is not an RSA key")
+    return key
+
+
+def check_work(pem: bytes) -> None:
+    """Raises BadKey if it would take too long to try a passphrase, or to check the key."""
+    if len(pem) > 2 * _MOST_BYTES:
+        raise BadKey(f"the private key is too long: more than {2 * _MOST_BYTES} bytes of PEM")
+    for match in _ENCRYPTED.finditer(pem):
+        try:
+            check_iterations(binascii.a2b_base64(match[1]))
+        except (binascii.Error, _Damaged):
+            raise BadKey("the private key cannot be read: it is damaged") from None
+
+
+def check_iterations(der: bytes) -> None:
+    """The same of an EncryptedPrivateKeyInfo."""
+    algorithm = next(iter(_items(_inner(der))))[1]
+    numbers = list(_integers(algorithm))
+    if _SCRYPT in algorithm:
+        asked, most = prod(numbers), _MOST_SCRYPT
+    else:
+        asked, most = max(numbers, default=0), _MOST_ITERATIONS
+    if asked > most:
+        raise BadKey(
+            f"the private key asks for {asked} rounds to try a passphrase, more than the {most} "
+            "allowed: write it anew with `openssl pkcs8 -topk8 -iter 600000`"
+        )
+
+
+class _Damaged(Exception):  # noqa: N818 - says what is wrong, like a Failure
+    """It is no DER."""
+
+
+def _inner(der: bytes) -> bytes:
+    """What the first item holds."""
+    return next(iter(_items(der)))[1]
+
+
+def _integers(der: bytes, depth: int = 0) -> Iterator[int]:
+    """Every number in it, at any depth."""
+    if depth > _DEEPEST:
+        raise _Damaged
+    for tag, content in _items(der):
+        if tag & _CONSTRUCTED:
+            yield from _integers(content, depth + 1)
+        elif tag == _INTEGER:
+            yield int.from_bytes(content, signed=True)
+
+
+def _items(der: bytes) -> Iterator[tuple[int, bytes]]:
+    """(tag, content) of each item, at least one.  Raises _Damaged."""
+    at = 0
+    while True:
+        head = der[at : at + 2]
+        if len(head) < 2:
+            raise _Damaged
+        size, start = head[1], at + 2
+        if size & 0x80:  # the length of the length
+            start += size & 0x7F
+            size = int.from_bytes(der[at + 2 : start])
+        at = start + size
+        if at > len(der):
+            raise _Damaged
+        yield head[0], der[start:at]
+        if at == len(der):
+            return
