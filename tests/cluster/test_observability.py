@@ -115,7 +115,7 @@ async def test_a_failure_marks_its_stage_and_its_trace(fleet: Fleet) -> None:
         "patch configmaps": None,
     }
     assert "broken/x.yaml:" in str(broken.status.description)
-    assert "refused/x.yaml:1" in str(refused.status.description)
+    assert "refused/x.yaml:6: metadata.labels" in str(refused.status.description)
 
 
 @dataclass
