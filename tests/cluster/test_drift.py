@@ -44,7 +44,7 @@ async def test_a_manual_edit_is_corrected_without_anybody_asking(fleet: Fleet) -
     assert re.sub("at [^)]*", "at TIME", lines[1]) == (
         f"drift of ConfigMap/{fleet.namespace}/web corrected (app/a.yaml:1): "
         '.data.color was "red" (written by kubectl-patch at TIME), now "blue" (app/a.yaml:3); '
-        '.data.size was "1" (written by kubectl-patch at TIME), now removed'
+        '.data.size was "1" (written by kubectl-patch at TIME), now removed (app/a.yaml:3)'
     )
 
 
