@@ -30,7 +30,7 @@ TREE = MemoryTree(
     }
 )
 JOB = Job(TREE, Request(path="app"), wanted={A: (".data.x", ".data.y", ".data.z")})
-WANTED = {A: {".data.x": "app/map.yaml:5", ".data.y": "app/p.yaml:5", ".data.z": "app/map.yaml:1"}}
+WANTED = {A: {".data.x": "app/map.yaml:5", ".data.y": "app/p.yaml:5", ".data.z": "app/map.yaml:5"}}
 BOUNDS = Bounds(most=1, seconds=9.0, memory_bytes=512 * 2**20, cache_bytes=2**20)
 
 
