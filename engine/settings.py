@@ -369,8 +369,8 @@ class Settings:
     )
     build_cache_bytes: int = setting(
         32 * 2**20,
-        "Memory of each of them for parsed files, 0: none; holds some 3,000 objects, so that "
-        "bases are not parsed for each overlay.",
+        "Memory of each of them for parsed files and for what bases make, 0: none; holds some "
+        "3,000 objects, so that bases are not built for each overlay.",
         kind="size",
     )
 

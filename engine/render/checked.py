@@ -44,8 +44,12 @@ def _is_too_deep(obj: Object) -> bool:
     """
     level: list[Any] = [obj]
     for _ in range(MAX_DEPTH + 1):
-        below = (each.values() if isinstance(each, dict) else each for each in level)
-        level = [item for items in below for item in items if isinstance(item, dict | list)]
+        level = [
+            item
+            for each in level
+            for item in (each.values() if isinstance(each, dict) else each)
+            if isinstance(item, (dict, list))
+        ]
         if not level:
             return False
     return True

@@ -6,10 +6,9 @@ printed.  Ends with status 1 at the first finding, which is written to a file; g
 """
 
 import argparse
-import atexit
 import gc
+import os
 import resource
-import shutil
 import signal
 import sys
 import tempfile
@@ -54,7 +53,7 @@ def main() -> int:
             ALL[name](given.input.read_bytes())
         return 0
     if given.target != "all" and _has_atheris():
-        _run_atheris(ALL[given.target], given.seconds, given.seed)
+        return _run_atheris(ALL[given.target], given.seconds, given.seed)
     return max(_run(name, given.seconds / len(names), given.seed) for name in names)
 
 
@@ -99,22 +98,25 @@ def _functions() -> Iterator[FunctionType]:
             yield each
 
 
-def _examples(seed: int) -> Path:
-    """A folder with what to begin from; it goes at the end."""
-    folder, random = Path(tempfile.mkdtemp(prefix="lockstep-fuzz-")), Random(seed)
-    atexit.register(shutil.rmtree, folder)
-    for number in range(_EXAMPLES):
-        (folder / str(number)).write_bytes(mutated(random))
-    return folder
+def _run_atheris(target: Target, seconds: float, seed: int) -> int:
+    """The status of a process of its own, as atheris ends the one it is in."""
+    with tempfile.TemporaryDirectory(prefix="lockstep-fuzz-") as folder:
+        random = Random(seed)
+        for number in range(_EXAMPLES):
+            Path(folder, str(number)).write_bytes(mutated(random))
+        child = os.fork()
+        if not child:
+            _fuzz(target, f"-max_total_time={int(seconds)}", f"-seed={seed}", folder)
+        _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
 
 
-def _run_atheris(target: Target, seconds: float, seed: int) -> NoReturn:
+def _fuzz(target: Target, *arguments: str) -> NoReturn:
     import atheris
 
     for function in list(_functions()):
         atheris.instrument_func(function)
-    limits = (f"-max_total_time={int(seconds)}", f"-timeout={LONGEST}", f"-seed={seed}")
-    atheris.Setup([sys.argv[0], *limits, str(_examples(seed))], target)
+    atheris.Setup([sys.argv[0], f"-timeout={LONGEST}", *arguments], target)
     atheris.Fuzz()  # exits
     raise AssertionError
 

@@ -44,7 +44,6 @@ _REMOVED = frozenset(
     }
 )
 """Annotations that kustomize keeps its books with, and removes in the end."""
-_LOCAL = "config.kubernetes.io/local-config"
 _MANAGED_BY_LABEL = {"app.kubernetes.io/managed-by": "kustomize-(devel)"}
 _ANNOTATIONS = Setter("AnnotationsTransformer", "buildMetadata")
 
@@ -124,7 +123,7 @@ def _resources(loader: Loader, shared: Build, options: Options) -> ResMap:
         trace.resolved(resources)
     for resource in resources:
         check_whole(resource)
-    resources.keep(resource for resource in resources if not _is_local(resource))
+    resources.keep(resource for resource in resources if not resource.is_local)
     resources.check_ids()
     _sort(resources, target, options)
     if options.managed_by_label or MANAGED_BY in metadata:
@@ -134,10 +133,6 @@ def _resources(loader: Loader, shared: Build, options: Options) -> ResMap:
     if trace is not None:
         trace.after(resources, by(_ANNOTATIONS))
     return resources
-
-
-def _is_local(resource: Resource) -> bool:
-    return resource.annotations.get(_LOCAL, "false") != "false"
 
 
 def _sort(resources: ResMap, target: Target, options: Options) -> None:

@@ -39,6 +39,7 @@ class BuiltBase:
     config: Config
     inputs: Inputs
     entered: int
+    is_asking: bool  #: the schemas, for what decides which are in force
     folders: tuple[str, ...]  #: all that it has looked at: one of them may be an overlay's
 
     @property
@@ -85,6 +86,7 @@ class BuiltBases:
             self._used += 1
             self._bases.move_to_end(place)
             build.entered += known[0].entered
+            build.schemas.is_asked |= known[0].is_asking
             loader.tree.note(known[0].inputs)
             return known[0].copied(build.schemas)
         return self._built(place, loader, build, make)
@@ -92,12 +94,15 @@ class BuiltBases:
     def _built(
         self, place: Place, loader: "Loader", build: "Build", make: Callable[[], Accumulator]
     ) -> Accumulator:
-        before = build.entered
+        before, was_asked, build.schemas.is_asked = build.entered, build.schemas.is_asked, False
         with loader.tree.apart() as noted:
             made = make()
             inputs = replace(loader.tree.inputs, bases={}, downloads={})
+        is_asking = build.schemas.is_asked
+        build.schemas.is_asked |= was_asked
         if noted.is_local and not made.variables and not build.schemas.is_set:
-            base = BuiltBase((), made.config, inputs, build.entered - before, _folders(inputs))
+            entered, folders = build.entered - before, _folders(inputs)
+            base = BuiltBase((), made.config, inputs, entered, is_asking, folders)
             self._keep(place, base, made)
         return made
 

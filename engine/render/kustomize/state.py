@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from engine.render.kustomize.errors import KustomizeError, Needs
 from engine.render.kustomize.loader import Loader
 from engine.render.kustomize.model.reading import read_one
-from engine.render.kustomize.model.schemas import BuiltInSchemas, OpenApiSchemas, Schemas, Shape
+from engine.render.kustomize.model.schemas import (
+    BuiltInSchemas,
+    OpenApiSchemas,
+    Schemas,
+    Shape,
+    is_listed,
+)
 from engine.render.kustomize.provenance import Trace
 
 _OPENAPI = "v1.21.2"
@@ -21,21 +27,29 @@ MAX_KUSTOMIZATIONS = 10_000
 
 
 class BuildSchemas:
-    """The schemas in force: the first kustomization that names an OpenAPI document decides."""
+    """The schemas in force: the first kustomization that names an OpenAPI document decides.
+
+    The document takes the built-in schemas' place, unless these were asked for before: kustomize
+    reads them as late as it can, and adds what it reads later to what it has.
+    """
 
     def __init__(self, *, keeps_built_in: bool = False) -> None:
         """Begins with the built-in ones; keeps_built_in: a document only adds to them."""
         self._keeps_built_in = keeps_built_in
         self._schemas: Schemas = BuiltInSchemas()
+        self.is_asked = False
+        """Whether the schemas were asked for something that kustomize has in no table."""
         self.is_set = False
         """Whether a document or version was named."""
 
     def is_cluster_scoped(self, api_version: str, kind: str) -> bool:
         """True only if the kind is known to have no namespace."""
+        self.is_asked = self.is_asked or not is_listed(api_version, kind)
         return self._schemas.is_cluster_scoped(api_version, kind)
 
     def shape(self, obj: object) -> Shape | None:
         """The type of an object, None if it says none or one that is not known."""
+        self.is_asked = True
         return self._schemas.shape(obj)
 
     def use(self, openapi: Mapping[str, str], loader: Loader) -> None:
@@ -47,9 +61,11 @@ class BuildSchemas:
         if path is not None and version:
             raise KustomizeError("builtin version and custom schema provided, cannot use both")
         if path is not None:
+            content = {} if content is None else content  # nobody reads it before it is needed
             if not isinstance(content, dict):
                 raise KustomizeError(f"{loader.join(path)}: invalid schema file")
-            self._schemas = OpenApiSchemas(content, keeps_built_in=self._keeps_built_in)
+            keeps = self._keeps_built_in or self.is_asked
+            self._schemas = OpenApiSchemas(content, keeps_built_in=keeps)
         elif version and version != _OPENAPI:
             raise KustomizeError(f"the specified OpenAPI version is not built in: {version!r}")
         self.is_set = bool(path is not None or version)

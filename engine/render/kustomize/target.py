@@ -213,7 +213,8 @@ class Target:
         for path in self.kustomization.configurations:
             file = self._loader.join(path)
             with at("configurations"):
-                config = merge_configs(config, decode_config(self._content(path), file))
+                content = read_one(self._loader.read(path), file, strict=True)
+                config = merge_configs(config, decode_config(content, file))
         gathered.add_config(config)
         for path in self.kustomization.crds:
             with at("crds"):

@@ -84,13 +84,14 @@ def read(content: bytes, file: str, *, strict: bool = True) -> list[Document]:
     return documents
 
 
-def read_one(content: bytes, file: str) -> Any:
-    """The first document, None if there is none; the last of duplicate keys wins.
+def read_one(content: bytes, file: str, *, strict: bool = False) -> Any:
+    """The first document, None if there is none.
 
     For kustomizations, JSON patches and other configuration, which kustomize reads with
-    sigs.k8s.io/yaml: `yes` is true there.  Raises MalformedYaml.
+    sigs.k8s.io/yaml: `yes` is true there.  strict: a key that is there twice, or that `<<` brings
+    too, is an error; else the last one wins.  Raises MalformedYaml.
     """
-    documents = Reader(content, file, last_wins=True).documents()
+    documents = Reader(content, file, last_wins=not strict).documents()
     try:
         return next((value for value, *_ in documents), None)
     except ManifestError as error:
@@ -167,6 +168,7 @@ class _Reader:
         self._offset = first_line
         self._strict = strict
         self._anchors: dict[str, Any] = {}
+        self._blank: set[str] = set()  # anchors
         self._repeats: list[_Repeat] = []
         self._nodes = 0
         self.first_content = first_line
@@ -289,17 +291,23 @@ class _Reader:
         if event.anchor is not None:
             self._anchors[event.anchor] = event.value
         is_bare = depth > 0 and event.implicit[0] and not is_text(event.value)
-        return Key.of(event.value, is_bare=is_bare, is_blank=_is_blank(following))
+        return Key.of(event.value, is_bare=is_bare, is_blank=self._is_blank(following))
+
+    def _is_blank(self, event: Event) -> bool:
+        """Whether nothing is written for the value that begins so, or for what it stands for."""
+        if isinstance(event, AliasEvent):
+            return event.anchor in self._blank
+        if not isinstance(event, ScalarEvent) or event.value or not event.implicit[0]:
+            return False
+        if event.anchor is not None:
+            self._blank.add(event.anchor)
+        return True
 
     def _merged(self, event: Event, value: Any) -> list[dict[str, Any]]:
         values = value if isinstance(value, list) else [value]
         if all(isinstance(item, dict) for item in values):
             return values
         raise self._failed(event, "a map merge needs a map or a list of maps")
-
-
-def _is_blank(event: Event) -> bool:
-    return isinstance(event, ScalarEvent) and event.implicit[0] and event.value == ""
 
 
 def _tagged(tag: str, text: str) -> Any:

@@ -22,6 +22,7 @@ class Position:
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
+_LOCAL = "config.kubernetes.io/local-config"
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -88,6 +89,11 @@ class Resource:
         return texts_of(self.metadata.get("annotations"))
 
     @property
+    def is_local(self) -> bool:
+        """True if it is only meant for kustomize, and not put out."""
+        return self.annotations.get(_LOCAL, "false") != "false"
+
+    @property
     def id(self) -> Id:
         """The identity now."""
         return self._now().id
@@ -101,7 +107,9 @@ class Resource:
         """What the object says of itself, found out once for each time that it says so."""
         obj, known = self.obj, self.known
         version, kind = obj.get("apiVersion"), obj.get("kind", "")
-        metadata = self.metadata
+        metadata = obj.get("metadata")
+        if not isinstance(metadata, dict):
+            metadata = _NOTHING
         name, namespace = metadata.get("name"), metadata.get("namespace")
         # By identity: equal texts may remember different spellings.
         if known is None or not (

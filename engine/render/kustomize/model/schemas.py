@@ -216,6 +216,17 @@ class _Node:
 
 
 @lru_cache(maxsize=1000)
+def is_listed(api_version: str, kind: str) -> bool:
+    """Whether kustomize has the kind's scope in a table: that of the kinds of Kubernetes 1.21."""
+    gvk = Gvk.of(api_version, kind)
+    if not api_version or not _is_known(gvk):
+        return False
+    return kind_schema(gvk.group, gvk.version, kind) is not None or _is_cluster_scoped(
+        api_version, kind
+    )
+
+
+@lru_cache(maxsize=1000)
 def _is_cluster_scoped(api_version: str, kind: str) -> bool:
     gvk = Gvk.of(api_version, kind)
     if kind not in _CLUSTER_SCOPED.get(gvk.group, "").split() or not _is_known(gvk):

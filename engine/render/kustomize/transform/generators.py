@@ -131,7 +131,7 @@ def take_identity(new: Resource, old: Resource) -> None:
 
 def _merge_texts(obj: dict[str, Any], old: dict[str, Any], field: str) -> None:
     merged = {
-        key: text_of(value)
+        key: as_set(text_of(value))
         for fields in (old.get(field), obj.get(field))
         for key, value in (fields.items() if isinstance(fields, dict) else ())
     }

@@ -130,10 +130,12 @@ def generated_by(plugin: Plugin) -> list[Resource]:
     kind = _built_in_kind(plugin)
     if kind in ("ConfigMapGenerator", "SecretGenerator"):
         metadata = plugin.resource
-        fields = {"name": metadata.name, "namespace": metadata.namespace, **plugin.config}
-        fields = {key: value for key, value in fields.items() if key not in ("kind", "metadata")}
+        fields = {k: v for k, v in plugin.config.items() if k not in ("kind", "metadata")}
+        for key, own in (("name", metadata.name), ("namespace", metadata.namespace)):
+            if fields.get(key) in (None, ""):
+                fields[key] = own
         form = SecretGenerator if kind == "SecretGenerator" else Generator
-        generator = decode(form, fields, plugin.where, any_scalar=True)
+        generator = decode(form, fields, plugin.where)
         made = kind.removesuffix("Generator")
         return [generate(made, generator, plugin.loader, plugin.schemas, metadata.position)]
     if kind == "IAMPolicyGenerator":

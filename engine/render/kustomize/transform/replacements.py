@@ -161,7 +161,11 @@ def _replace(resources: Iterable[Resource], target: Target, value: Any) -> None:
             continue
         if any(_matches(selected, id_) for id_ in ids):
             for path in target.field_paths or [_DEFAULT_FIELD]:
-                _put(resource, path, value, target.options or FieldOptions())
+                try:
+                    _put(resource, path, value, target.options or FieldOptions())
+                except Misfit:  # kustomize notices only in what it puts out
+                    if not resource.is_local:
+                        raise
 
 
 def _matches(pattern: Pattern, id_: Id) -> bool:
