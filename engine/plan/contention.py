@@ -91,6 +91,10 @@ class Contention:
                 found.append(self._contended(ref, history))
         return found
 
+    def histories(self) -> frozenset[Ref]:
+        """The objects that were corrected lately."""
+        return frozenset(self._histories)
+
     def forget(self, ref: Ref) -> None:
         """The object is not ours any more."""
         self._histories.pop(ref, None)

@@ -3,10 +3,11 @@
 In: labelled desired objects, the live ones, the inventory.  Out: a Plan that can be printed.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby
+from typing import Any
 
 from engine.api.meta import SSA, SSA_IF_NOT_PRESENT, has_mark
 from engine.errors import BuildFailed
@@ -16,6 +17,8 @@ from engine.plan.inventory import Inventory
 from engine.plan.order import Group, deletion_order, group_of, order_of
 from engine.plan.policy import Policy, is_kept, is_unmanaged
 from engine.plan.reservation import Reserve, nobody
+
+_STEP = 1000  # objects
 
 
 class Action(StrEnum):
@@ -112,23 +115,46 @@ def make_plan(
     that would be deleted.
     Raises BuildFailed if two desired objects share a Ref.
     """
+    steps = planning(desired, view, inventory, policy, reserve)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            plan: Plan = end.value
+            return plan
+
+
+def planning(
+    desired: Sequence[Object],
+    view: View,
+    inventory: Inventory,
+    policy: Policy,
+    reserve: Reserve = nobody,
+) -> Generator[None, None, Plan]:
+    """The same in steps, none of which takes long."""
     wanted: dict[Ref, Object] = {}
+    places: list[tuple[Any, Ref]] = []
     for obj in desired:
         ref = Ref.of(obj)
         if ref in wanted:
             raise BuildFailed(f"{ref} is defined twice")
         wanted[ref] = obj
-    ordered = sorted(wanted, key=lambda ref: order_of(ref, policy.custom))
+        places.append((order_of(ref, policy.custom), ref))
+        if len(places) % _STEP == 0:
+            yield
+    places.sort()
     live = view.objects
-    stale = [ref for ref in deletion_order(inventory) if ref not in wanted]
+    stale = deletion_order([ref for ref in inventory if ref not in wanted])
+    yield
     prunes = [_pruned(ref, inventory[ref], live.get(ref), policy) for ref in stale]
     uids = {_uid(live.get(ref)) for ref in wanted} - {""}
     prunes = [_reconsidered(change, uids, view.unread) for change in prunes]
-    return Plan(
-        applies=tuple(_applied(ref, wanted[ref], view) for ref in ordered),
-        prunes=tuple(_reserved(prunes, reserve)),
-        policy=policy,
-    )
+    applies: list[Change] = []
+    for _, ref in places:
+        if len(applies) % _STEP == 0:
+            yield
+        applies.append(_applied(ref, wanted[ref], view))
+    return Plan(tuple(applies), tuple(_reserved(prunes, reserve)), policy)
 
 
 def _applied(ref: Ref, desired: Object, view: View) -> Change:

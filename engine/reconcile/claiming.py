@@ -15,6 +15,7 @@ from engine.reconcile.builds import Desired
 from engine.reconcile.contesting import contest
 from engine.reconcile.run import Run
 from engine.reconcile.view import served
+from engine.runtime.slices import turn
 
 
 async def claim(desired: Desired, revision: str, executor: Executor, run: Run) -> None:
@@ -24,7 +25,9 @@ async def claim(desired: Desired, revision: str, executor: Executor, run: Run) -
         resources = await served(desired.versions(), executor)
         since = run.started_at if run.is_verification else -inf
         denied = await run.engine.access.denied(executor.client, desired.contents, resources, since)
+    await turn()
     run.engine.reservations.claim(run.given, revision, desired.contents.keys() - denied)
+    await turn()
     await contest(desired.versions(), executor, run)
 
 

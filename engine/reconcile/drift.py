@@ -118,7 +118,8 @@ class Drift:
 
     def contended(self, owner: Ref) -> list[Contended]:
         """The objects of an owner that somebody else keeps changing."""
-        return self.contention.among(sorted(self._claims.wanted(owner)), self._clock.monotonic())
+        found = self.contention.histories() & self._claims.wanted(owner)
+        return self.contention.among(sorted(found), self._clock.monotonic())
 
     @contextmanager
     def running(self, owner: Ref) -> Iterator[None]:

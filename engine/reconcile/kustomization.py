@@ -6,7 +6,7 @@ The happy path, top to bottom; what goes wrong is raised in the stages and turne
 
 from engine.api.kustomize import Kustomization
 from engine.apply import Executor, apply, prune
-from engine.plan import Plan, make_plan
+from engine.plan import Plan, planning
 from engine.plan.brake import check_brake
 from engine.plan.inventory import format_inventory, parse_inventory, union
 from engine.plan.reservation import Reserve
@@ -26,6 +26,7 @@ from engine.reconcile.telling import phase, success, tell_applied, tell_pruned
 from engine.reconcile.tolerance import tell_left, tell_scaled
 from engine.reconcile.untouched import keep_order, noted
 from engine.reconcile.view import live_view
+from engine.runtime.slices import stepwise, turn
 from engine.telemetry import span
 
 
@@ -65,6 +66,7 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
     tell_scaled(changes, desired, run)
     with span("prune", objects=len(plan.prunes)):
         pruned = await prune(plan, executor, reserve)
+    await turn()
     run.status["inventory"] = format_inventory(union(pruned.left(), plan.inventory()))
     tell_pruned(pruned, run)  # PruneFailed
 
@@ -72,6 +74,7 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
     with span("health", objects=len(targets)):
         # HealthCheckFailed, HealthCheckCanceled
         await healthy_targets(targets, desired, ks, source, executor, run)
+    await turn()
     keep_order(ks, desired, run)
     return success(ks, source, run)
 
@@ -84,8 +87,8 @@ async def planned(
     live = await live_view(desired, inventory, executor, run)
     stale = stale_of(inventory, desired.contents)
     reserve = await reserve_of(stale, ks.timeout, executor, run)
-    plan = make_plan(desired.objects, live, inventory, policy_of(ks, run), reserve)
-    return plan, reserve
+    steps = planning(desired.objects, live, inventory, policy_of(ks, run), reserve)
+    return await stepwise(steps), reserve
 
 
 async def remember(plan: Plan, run: Run) -> None:
@@ -94,6 +97,7 @@ async def remember(plan: Plan, run: Run) -> None:
     The write fails if anybody changed the object since it was read, which makes it the fence
     against a second engine (design section 6).
     """
+    await turn()
     old = parse_inventory(run.status)
     both = union(old, plan.inventory())
     run.status["inventory"] = format_inventory(both)

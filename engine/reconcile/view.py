@@ -25,6 +25,7 @@ from engine.plan.policy import OWNER_LABELS, is_merged
 from engine.reconcile.builds import Desired
 from engine.reconcile.run import Run
 from engine.reconcile.tolerance import tolerated
+from engine.runtime.slices import slices, turn
 
 _DEFINITION = ("apiextensions.k8s.io", "CustomResourceDefinition")
 
@@ -49,7 +50,8 @@ async def live_view(desired: Desired, inventory: Inventory, executor: Executor, 
     since = run.started_at if is_asked else -inf
     barred = await run.engine.access.barred(executor.client, verbs, resources, since)
     trusted = versions.keys() - barred
-    seen = _seen(trusted, wanted, followed, run)
+    await turn()
+    seen = await _seen(trusted, wanted, followed, run)
     unseen = [ref for ref in versions if ref in trusted and ref not in seen]
     unseen = await _existing(unseen, wanted, resources, followed, run)
     asked = [*unseen, *(ref for ref in versions if ref in barred)]
@@ -59,11 +61,11 @@ async def live_view(desired: Desired, inventory: Inventory, executor: Executor, 
         raise ReconciliationFailed("\n".join(refusals))
     whole = {ref: each for ref, each in read.items() if isinstance(each, Mapping)}
     known = {**seen, **{ref: live.note(obj) for ref, obj in whole.items() if ref in trusted}}
-    settled = _settled(known, wanted, desired, run)
+    settled = await _settled(known, wanted, desired, run)
     drifted = {ref: found for ref, found in known.items() if ref not in settled}
     stays, warned = tolerated(drifted, wanted, desired, run)
     return View(
-        objects={**_shown(seen, run), **whole},
+        objects={**await _shown(seen, run), **whole},
         settled=settled | (stays - warned),
         accepted=_accepted(known, desired, run) - settled - stays,
         warned=warned,
@@ -71,33 +73,33 @@ async def live_view(desired: Desired, inventory: Inventory, executor: Executor, 
     )
 
 
-def _seen(
+async def _seen(
     refs: Collection[Ref], wanted: Collection[Ref], followed: frozenset[Kind], run: Run
 ) -> dict[Ref, Observation]:
     """The objects that the watches show."""
-    found = {
-        ref: seen
-        for ref in refs
-        if (ref.group, ref.kind) in followed and (seen := run.cluster.live.get(ref))
-    }
-    # What a definition defines is not kept, and the brake asks for it before it deletes one.
-    return {
-        ref: seen
-        for ref, seen in found.items()
-        if ref in wanted or (ref.group, ref.kind) != _DEFINITION
-    }
+    found: dict[Ref, Observation] = {}
+    async for part in slices(refs):
+        for ref in part:
+            kind = ref.group, ref.kind
+            # What a definition defines is not kept: the brake asks for it before it deletes one.
+            is_told = kind in followed and (kind != _DEFINITION or ref in wanted)
+            seen = run.cluster.live.get(ref) if is_told else None
+            if seen is not None:
+                found[ref] = seen
+    return found
 
 
-def _shown(seen: Mapping[Ref, Observation], run: Run) -> dict[Ref, Object]:
+async def _shown(seen: Mapping[Ref, Observation], run: Run) -> dict[Ref, Object]:
     """The objects as far as is known without asking: whole where a drift was just told."""
     drift, owner = run.cluster.drift, run.turn.key
-    return {
-        ref: drift.evidence(owner, ref, found.version) or found.partial(ref)
-        for ref, found in seen.items()
-    }
+    shown: dict[Ref, Object] = {}
+    async for part in slices(seen.items()):
+        for ref, found in part:
+            shown[ref] = drift.evidence(owner, ref, found.version) or found.partial(ref)
+    return shown
 
 
-def _settled(
+async def _settled(
     known: Mapping[Ref, Observation], wanted: Mapping[Ref, Object], desired: Desired, run: Run
 ) -> frozenset[Ref]:
     """The desired objects that are as they should be; from now on this is their baseline."""
@@ -105,14 +107,15 @@ def _settled(
     settled: set[Ref] = set()
     if run.is_correction:
         settled |= {ref for ref in wanted if run.cluster.drift.is_paused(ref)}
-    for ref, found in known.items():
-        content = desired.contents.get(ref)
-        if content is None or not claims.is_settled(owner, ref, content, found):
-            continue
-        if not run.is_correction and _is_to_be_adopted(found, wanted[ref]):
-            continue
-        claims.settle(owner, ref, content, found.signature)
-        settled.add(ref)
+    async for part in slices(known.items()):
+        for ref, found in part:
+            content = desired.contents.get(ref)
+            if content is None or not claims.is_settled(owner, ref, content, found):
+                continue
+            if not run.is_correction and _is_to_be_adopted(found, wanted[ref]):
+                continue
+            claims.settle(owner, ref, content, found.signature)
+            settled.add(ref)
     return frozenset(settled)
 
 
