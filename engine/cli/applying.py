@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from types import MappingProxyType
 from typing import Any
 
 import click
 
 from engine.api.duration import format_duration
 from engine.cli import steps
-from engine.cli.columns import static_message
+from engine.cli.columns import revision_of, static_message
 from engine.cli.export import echo
 from engine.cli.flags import DURATION
 from engine.cli.go_flags import listed
@@ -30,6 +31,7 @@ _KEY = re.compile(
 )
 _VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _SECRETS = Resource("", "v1", "Secret", "secrets", namespaced=True)
+_NO_LOGIN: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,19 @@ def with_making(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def with_fetching(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The command function with `--fetch-timeout`, as Go writes it; "" if it is not given."""
+
+    @wraps(function)
+    def called(*arguments: Any, fetch_timeout: float | None, **others: Any) -> Any:
+        text = format_duration(fetch_timeout) if fetch_timeout else ""
+        return function(*arguments, fetch_timeout=text, **others)
+
+    return click.option(
+        "--fetch-timeout", type=DURATION, default=None, help="Longest time of a fetch."
+    )(called)
+
+
 def filled(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The mapping without what is empty or None, at any depth."""
     made = {key: filled(v) if isinstance(v, Mapping) else v for key, v in spec.items()}
@@ -123,6 +138,27 @@ async def finish(making: Making, obj: Object) -> Object | None:
         ready = await wait_reconciled(client, Awaited(kind, written), making.seconds)
     steps.done(f"{kind.name} {making.name} is ready")
     return ready
+
+
+async def finish_source(making: Making, obj: Object, login: Mapping[str, str] = _NO_LOGIN) -> None:
+    """As `finish`; then says which revision was fetched.
+
+    login: texts of the Secret that the source names, which is written before it.
+    Raises Problem, ApiError.
+    """
+    if login and making.is_export:
+        steps.warning("the login is left out: put it into a Secret, and name that by --secret-ref")
+    elif login:
+        secret = making.secret(login, {})
+        secret["metadata"]["name"] = obj["spec"]["secretRef"]["name"]
+        steps.doing(f"applying Secret {secret['metadata']['name']} with the login")
+        with within(making.seconds):
+            async with making.target.client() as client:
+                await upserted(client, _SECRETS, secret, "stringData")
+    if ready := await finish(making, obj):
+        if static_message(obj):
+            return  # it has no artifact
+        steps.done(f"fetched revision: {revision_of(ready)}")
 
 
 async def finish_secret(making: Making, secret: Object, title: str) -> None:

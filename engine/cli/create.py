@@ -8,6 +8,10 @@ from engine.cli.help import examples
 
 _SOURCES: Table = {
     "git": ("engine.cli.create_source_git", "Make a GitRepository."),
+    "oci": ("engine.cli.create_source_oci", "Make an OCIRepository."),
+    "helm": ("engine.cli.create_source_helm", "Make a HelmRepository."),
+    "chart": ("engine.cli.create_source_chart", "Make a HelmChart."),
+    "bucket": ("engine.cli.create_source_bucket", "Make a Bucket."),
 }
 _SECRETS: Table = {
     "git": ("engine.cli.create_secret_git", "Make the Secret with which a repository is read."),
@@ -40,7 +44,8 @@ command.add_command(
         help="Make sources.",
         epilog=examples(
             "lockstep create source git fleet --url https://git.example.com/fleet "
-            "--branch main --export"
+            "--branch main --export",
+            "lockstep create source oci apps --url oci://registry.example.com/apps --tag 1.2.3",
         ),
     )
 )

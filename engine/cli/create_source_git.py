@@ -5,10 +5,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from engine.api.duration import format_duration
-from engine.cli import steps
-from engine.cli.applying import Making, finish, with_making
-from engine.cli.flags import DURATION
+from engine.cli.applying import Making, finish_source, with_fetching, with_making
 from engine.cli.go_flags import FluxCommand, listed
 from engine.cli.help import examples
 from engine.cli.problems import Problem
@@ -43,7 +40,7 @@ _SCHEMES = ("ssh", "http", "https")
 @click.option("--recurse-submodules", is_flag=True, help="Submodules, too.")
 @click.option("--ignore-paths", multiple=True, help="Paths to leave out.")
 @click.option("--sparse-checkout-paths", multiple=True, help="Folders to take; all without.")
-@click.option("--fetch-timeout", type=DURATION, default=None, help="Longest time of a fetch.")
+@with_fetching
 @with_making
 @asynchronous
 async def command(making: Making, url: str, **given: Any) -> None:
@@ -57,11 +54,10 @@ async def command(making: Making, url: str, **given: Any) -> None:
         raise Problem(
             "a repository over ssh needs --secret-ref: `lockstep create secret git` makes the key"
         )
-    timeout = given["fetch_timeout"]
     spec = {
         "url": url,
         "interval": making.interval_text,
-        "timeout": format_duration(timeout) if timeout else "",
+        "timeout": given["fetch_timeout"],
         "ref": _reference(given),
         "secretRef": {"name": given["secret_ref"]},
         "proxySecretRef": {"name": given["proxy_secret_ref"]},
@@ -70,9 +66,7 @@ async def command(making: Making, url: str, **given: Any) -> None:
         "ignore": "\n".join(listed(given["ignore_paths"])),
         "sparseCheckout": list(listed(given["sparse_checkout_paths"])),
     }
-    if ready := await finish(making, making.obj("GitRepository", spec)):
-        artifact = (ready.get("status") or {}).get("artifact") or {}
-        steps.done(f"fetched revision: {artifact.get('revision', '')}")
+    await finish_source(making, making.obj("GitRepository", spec))
 
 
 def _reference(given: dict[str, Any]) -> dict[str, str]:

@@ -6,11 +6,6 @@ and with it every other tenant, for ever (the class of CVE-2022-24878).
 
 from typing import Protocol
 
-import re2
-
-_OPTIONS = re2.Options()
-_OPTIONS.log_errors = False  # they are reported where the text comes from
-
 
 class Expression(Protocol):
     """A compiled expression."""
@@ -28,8 +23,12 @@ class InvalidExpression(ValueError):  # noqa: N818 - it is the expression that i
 
 def compiled(text: str) -> Expression:
     """The expression.  Raises InvalidExpression."""
+    import re2  # here: 3 MB of each process, most of which never meet an expression
+
+    options = re2.Options()
+    options.log_errors = False  # they are reported where the text comes from
     try:
-        expression: Expression = re2.compile(text, _OPTIONS)
+        expression: Expression = re2.compile(text, options)
     except re2.error as error:
         reason = error.args[0] if error.args else error
         shown = reason.decode() if isinstance(reason, bytes) else str(reason)

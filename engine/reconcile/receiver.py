@@ -97,8 +97,8 @@ def check(spec: ReceiverSpec) -> None:
 def not_supported(spec: ReceiverSpec) -> str:
     """Why calls of that type are never taken."""
     return (
-        f"{_told(spec.type)}: choose another type, or run the engine with --no-receivers and leave "
-        "Receivers to Flux's notification-controller"
+        f"{_told(spec.type)}: choose another type, or run the engine with --receiver-addr= and "
+        "leave Receivers to Flux's notification-controller"
     )
 
 

@@ -59,8 +59,8 @@ def whole(
     limits: Limits | None = None,
     check_cancelled: Callable[[], None] = lambda: None,
 ) -> str:
-    """The id of the tree with all of its files; see `filtered`."""
-    walk = _Walk(store, limits or Limits(), check_cancelled)
+    """The id of the tree with all of its files and links; see `filtered`."""
+    walk = _Walk(store, limits or Limits(), check_cancelled, keeps_links=True)
     try:
         new_id, _ = walk.folder(tree_id, (), Rules(()))
     except KeyError as error:
@@ -71,8 +71,16 @@ def whole(
 
 
 class _Walk:
-    def __init__(self, store: Store, limits: Limits, check_cancelled: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        limits: Limits,
+        check_cancelled: Callable[[], None],
+        *,
+        keeps_links: bool = False,
+    ) -> None:
         self._store = store
+        self._keeps_links = keeps_links
         self._limits = limits
         self._check_cancelled = check_cancelled
         self._entries = 0
@@ -107,7 +115,9 @@ class _Walk:
     def folder(self, tree_id: str, path: tuple[str, ...], wanted: Rules) -> tuple[str, int]:
         """The id of a folder after filtering, and the number of entries below it."""
         memory = self._store.filtered
-        key = (wanted.key, "/".join(path), tree_id)
+        # No rules have a key with this blank in it.
+        rules_key = f"{wanted.key} with links" if self._keeps_links else wanted.key
+        key = (rules_key, "/".join(path), tree_id)
         known = memory.get(key)
         if known is not None:
             self._count(known[1], len(path))
@@ -154,10 +164,12 @@ class _Walk:
             new_id, _ = self.folder(child.id, path, wanted)
             is_empty = new_id == self._store.empty_tree
             return None if is_ignored and is_empty else Child(child.mode, new_id)
-        if is_ignored or not child.is_file:
+        if is_ignored or not (child.is_file or (self._keeps_links and child.is_blob)):
             return None
         if not self._store.contains(child.id):
             raise KeyError(child.id)
+        if not child.is_file:
+            return child
         return Child(_EXECUTABLE_MODE if child.mode & 0o100 else _FILE_MODE, child.id)
 
     def _written(self, kept: Mapping[str, Child]) -> str:

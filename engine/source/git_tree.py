@@ -12,7 +12,7 @@ _FOLDERS_KEPT = 1_000  # of one tree: a build looks into few
 class GitTree:
     """The files below one Git tree object.  May be used from several threads, and be pickled.
 
-    Holds no links and no submodules as long as the tree comes from `git_filter.filtered`.
+    Holds no submodules, and no links as long as the tree comes from `git_filter.filtered`.
     """
 
     def __init__(self, store: Store, tree_id: str) -> None:
@@ -53,9 +53,9 @@ class GitTree:
         return {name: entry for name in sorted(children) if (entry := _entry(children[name]))}
 
     def read(self, path: str) -> bytes:
-        """The file's content; KeyError if `path` is no file."""
+        """The content of a file, or where a link leads; KeyError if `path` is neither."""
         child = self._find(path)
-        if child is None or not child.is_file:
+        if child is None or not child.is_blob:
             raise KeyError(path)
         return self._store.blob(child.id)
 
@@ -81,4 +81,4 @@ def _entry(child: Child) -> Entry | None:
         return Entry(Form.FOLDER, child.id)
     if child.is_file:
         return Entry(Form.FILE, child.id, executable=bool(child.mode & 0o111))
-    return None
+    return Entry(Form.LINK, child.id) if child.is_blob else None

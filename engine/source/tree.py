@@ -1,13 +1,15 @@
 """A tree of files that a build reads: immutable, addressed by content, nothing outside it exists.
 
 Paths are relative, with `/`, without a leading slash and without `.` or `..`; the root is "".
-Links and special files are not part of a tree (Flux's artifacts drop them as well).
+Links are part of a repository that was fetched as a base; an artifact's tree has none, and special
+files are in no tree (Flux's artifacts drop them as well).
 """
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 
@@ -16,11 +18,12 @@ class Form(StrEnum):
 
     FILE = "file"
     FOLDER = "folder"
+    LINK = "link"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file or folder; `id` is equal exactly if the content is (hex; Git's object id)."""
+    """What stands at a path; `id` is equal exactly if the content is (hex; Git's object id)."""
 
     form: Form
     id: str
@@ -44,16 +47,24 @@ class Tree(Protocol):
         ...
 
     def read(self, path: str) -> bytes:
-        """The file's content; KeyError if `path` is no file."""
+        """The content of a file, or where a link leads; KeyError if `path` is neither."""
         ...
 
 
 class MemoryTree:
     """A Tree of files held in memory: for tests, generated input and archives."""
 
-    def __init__(self, files: Mapping[str, bytes], folders: frozenset[str] = frozenset()) -> None:
-        """files: content by path.  folders: paths of folders that may be empty."""
-        self._files = dict(files)
+    def __init__(
+        self,
+        files: Mapping[str, bytes],
+        folders: frozenset[str] = frozenset(),
+        links: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
+        """files: content by path.  folders: paths of folders that may be empty.
+
+        links: where each leads, by path.
+        """
+        self._files = {**files, **links}
         self._folders: dict[str, dict[str, Entry]] = {"": {}}
         for path in sorted(folders):
             self._add_folder(path)
@@ -61,7 +72,8 @@ class MemoryTree:
             parent, _, name = path.rpartition("/")
             self._add_folder(parent)
             digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)
-            self._folders[parent][name] = Entry(Form.FILE, digest.hexdigest())
+            form = Form.LINK if path in links else Form.FILE
+            self._folders[parent][name] = Entry(form, digest.hexdigest())
         self._ids: dict[str, str] = {}
         self._seal("")
 
@@ -103,5 +115,5 @@ class MemoryTree:
         return dict(sorted(self._folders[path].items()))
 
     def read(self, path: str) -> bytes:
-        """The file's content; KeyError if `path` is no file."""
+        """The content of a file, or where a link leads; KeyError if `path` is neither."""
         return self._files[path]

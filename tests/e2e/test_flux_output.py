@@ -66,6 +66,20 @@ EXPORTS = [
     " --ignore-paths a,b --export",
     "create source git gg --url https://git.example.com/x --branch main --commit abc"
     " --recurse-submodules --export",
+    "create source oci oo --url oci://r.example.com/x --tag 1 --tag-semver 1.x --digest sha256:a"
+    " --secret-ref s --service-account a --cert-ref c --proxy-secret-ref p --provider aws"
+    " --ignore-paths a,b --insecure --layer-selector a/b:copy --fetch-timeout 90s"
+    " --verify-provider cosign --verify-secret-ref k --verify-issuer i --export",
+    "create source helm hh --url https://c.example.com --username a --password b --export",
+    "create source helm hh --url oci://c.example.com/x --oci-provider aws --secret-ref s"
+    " --pass-credentials --export",
+    "create source bucket bb --bucket-name n --endpoint e:9000 --insecure=true --access-key a"
+    " --secret-key b --region r --export",
+    "create source bucket bb --bucket-name n --endpoint e --provider aws --secret-ref s"
+    " --proxy-secret-ref p --ignore-paths a,b --export",
+    "create source chart cc --source helmrepository/h --chart x --chart-version 1.x --export",
+    "create source chart cc --source GitRepository/h --chart ./x --reconcile-strategy Revision"
+    " --verify-provider cosign --verify-issuer i --label a=b --export",
     "create secret git ss --url https://git.example.com/x --username u --password p --export",
     "create secret receiver ss --type github --hostname h.example.com --token t --export",
 ]
@@ -96,6 +110,11 @@ REFUSALS = [
     "create kustomization x --source Pod/x",
     "create source git x --url ftp://x --branch main",
     "create source git x --url https://x",
+    "create source oci oo --url oci://r.example.com/x --export",
+    "create source oci oo --url oci://r.example.com/x --tag 1 --layer-selector a:move --export",
+    "create source oci oo --url oci://r.example.com/x --tag 1 --verify-issuer a --export",
+    "create source helm hh --url ftp://c.example.com/x --export",
+    "create source chart cc --source Pod/h --chart ./x --export",
     "create alert Bad_Name --provider-ref x --event-source a/b",
 ]
 
