@@ -24,7 +24,10 @@ def open_client(
     """The client of the engine's own API server, which counts its requests."""
     host = endpoint.host.partition("://")[2]
     endpoint = replace(
-        endpoint, request_timeout=request_timeout(settings), allowance=own_allowance(settings)
+        endpoint,
+        request_timeout=request_timeout(settings),
+        allowance=own_allowance(settings),
+        mark=settings.impersonation_mark,
     )
 
     def observe(report: Report) -> None:

@@ -218,9 +218,10 @@ class Settings:
     no_remote_bases: bool = setting(False, "Refuse kustomize bases from URLs.")
     no_local_addresses: bool = setting(
         False,
-        "Refuse Git servers, proxies, bases and other clusters at addresses of the engine's "
-        "machine and its link (loopback, cloud metadata), and its API server as a Git server; off, "
-        "as in Flux, since a Git server beside the engine is no rarity.",
+        "Refuse Git servers, proxies, bases, other clusters and services that Providers name at "
+        "addresses of the engine's machine and its link (loopback, cloud metadata), and its API "
+        "server as a Git server; off, as in Flux, since a Git server beside the engine is no "
+        "rarity.",
     )
     allowed_local_addresses: tuple[str, ...] = setting(
         (),
@@ -271,6 +272,12 @@ class Settings:
     )
     default_service_account: str = setting(
         "", "Service account impersonated where a Kustomization names none."
+    )
+    impersonation_mark: str = setting(
+        "",
+        "Value of the user's extra `gitops.lockstep/engine` on requests as a service account of "
+        "the own cluster, by which admission policies tell them from the tenant's own; empty: "
+        "none, as it needs the right to impersonate `userextras/gitops.lockstep/engine`.",
     )
 
     object_level_workload_identity: bool = setting(

@@ -76,6 +76,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "no_local_addresses",
         "allowed_local_addresses",
         "default_service_account",
+        "impersonation_mark",
     ),
     "Other clusters": (
         "remote_clusters",

@@ -10,13 +10,14 @@ from dataclasses import replace
 from importlib.metadata import version
 from random import Random
 from typing import Any, Unpack
+from urllib.parse import quote
 
 import orjson
 
 from engine.cluster.allowance import Room
 from engine.cluster.breaker import Breaker
 from engine.cluster.discovery import Discovery
-from engine.cluster.endpoint import Endpoint
+from engine.cluster.endpoint import MARK, Endpoint
 from engine.cluster.errors import ApiError, Excessive, Gone, NotFound
 from engine.cluster.limiter import Limiter
 from engine.cluster.listing import METADATA, Listing, Query, pages, parameters_of, typed
@@ -29,6 +30,8 @@ from engine.runtime.clock import Clock
 from engine.runtime.priority import Priority
 
 __all__ = ["Client", "Listing", "Query", "Write", "connected"]
+
+_MARKED = f"Impersonate-Extra-{quote(MARK, safe='')}"
 
 
 @asynccontextmanager
@@ -74,9 +77,15 @@ class Client:
         sender = replace(self._sender, priority=priority, tenant=whose)
         return Client(sender, self.discovery)
 
-    def impersonating(self, user: str) -> "Client":
-        """The same, acting as `user` (`system:serviceaccount:<namespace>:<name>`)."""
-        return Client(replace(self._sender, headers={"Impersonate-User": user}), self.discovery)
+    def impersonating(self, user: str, more: Mapping[str, str] | None = None) -> "Client":
+        """The same, acting as `user` (`system:serviceaccount:<namespace>:<name>`).
+
+        more: other `Impersonate-` headers; of several values of one each stands in its own line.
+        """
+        headers = {"Impersonate-User": user, **(more or {})}
+        if self.endpoint.mark:
+            headers[_MARKED] = self.endpoint.mark
+        return Client(replace(self._sender, headers=headers), self.discovery)
 
     def fenced(self, fence: Callable[[], None] | None) -> "Client":
         """The same, calling `fence` right before each write; it raises LeaseLost to forbid it."""
@@ -131,6 +140,11 @@ class Client:
         """The decoded JSON at any path: /version, /openapi/v3, discovery."""
         request = Request("get", "GET", path, accept=accept, title=path.split("?")[0])
         return await self._asked(request)
+
+    async def text(self, path: str) -> str:
+        """The text at any path: metrics of a Pod, by way of the API server."""
+        request = Request("get", "GET", path, accept="text/plain, */*", title=path.split("?")[0])
+        return (await self._sender.call(request)).body.decode(errors="replace")
 
     async def _asked(self, request: Request) -> dict[str, Any]:
         """The decoded answer.  Raises ApiError if a proxy or a portal answered instead."""

@@ -8,6 +8,13 @@ from engine.cluster.allowance import Allowance
 from engine.cluster.credentials import Credentials, Fixed
 from engine.source.addresses import Guarded
 
+MARK = "gitops.lockstep/engine"
+"""Tells what the engine writes as a tenant's service account from what the tenant writes himself.
+
+An extra of a user is given by who may impersonate with it, and by nobody else: it is no claim of
+the tenant's.  Source: kubernetes.io/docs/reference/access-authn-authz/user-impersonation.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -22,6 +29,8 @@ class Endpoint:
     names: Guarded | None = field(default=None, repr=False, compare=False)
     """Judges where names lead; None: they may lead anywhere."""
     headers: Mapping[str, str] = field(default_factory=dict)  #: sent with each request
+    mark: str = ""
+    """Value of the extra `MARK` that each impersonated request carries; empty: none."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Values of the credentials, which no message may show."""
     identity: str = ""

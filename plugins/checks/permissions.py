@@ -7,6 +7,7 @@ from itertools import product
 from engine.api.meta import KUSTOMIZE_GROUP, NOTIFICATION_GROUP, SOURCE_GROUP
 from engine.cluster import NotFound, Resource
 from engine.plugin import Context, Finding, Severity
+from engine.settings import Settings
 
 _REVIEWS = Resource(
     "authorization.k8s.io",
@@ -77,7 +78,17 @@ def needed(context: Context) -> Iterator[Deed]:
     if settings.enable_leader_election:
         for verb in ("get", "create", "patch"):
             yield Deed(verb, "coordination.k8s.io", "leases", namespace=home)
-    for verb in ("get", "create", "patch", "delete"):  # whatever Git holds
+    yield from _of_whatever_git_holds(settings.effective)
+
+
+def _of_whatever_git_holds(settings: Settings) -> Iterator[Deed]:
+    """Where each Kustomization acts as a service account, the engine itself only watches."""
+    if settings.default_service_account:
+        yield Deed("impersonate", "", "serviceaccounts")
+        verbs: tuple[str, ...] = ("list", "watch")
+    else:
+        verbs = ("get", "create", "patch", "delete")
+    for verb in verbs:
         yield Deed(verb, "*", "*")
 
 

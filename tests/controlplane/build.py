@@ -90,7 +90,8 @@ MODULES = (
             "age-keygen": "filippo.io/age/cmd/age-keygen",
         },
     ),
-    KUBERNETES,  # last: it takes minutes, the others seconds
+    Module("helm", {"helm": "helm.sh/helm/v4/cmd/helm"}),
+    KUBERNETES,  # last: it takes most minutes
 )
 
 

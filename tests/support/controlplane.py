@@ -203,7 +203,10 @@ class Launch:
                 "kind": "Node",
                 "metadata": {
                     "name": f"node-{number}",
-                    "labels": {"kubernetes.io/hostname": f"node-{number}"},
+                    "labels": {
+                        "kubernetes.io/hostname": f"node-{number}",
+                        "kubernetes.io/os": "linux",
+                    },
                 },
             }
             async with session.post("/api/v1/nodes", json=node) as response:

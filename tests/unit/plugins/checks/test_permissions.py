@@ -52,6 +52,10 @@ async def test_without_reviews_permissions_are_not_checked() -> None:
         ({"watch_all_namespaces": False}, "create events in flux-system", True),
         ({"object_level_workload_identity": True}, "create serviceaccounts/token", True),
         ({}, "create serviceaccounts/token", False),
+        ({}, "delete *.*", True),
+        ({"tenancy": "strict"}, "delete *.*", False),
+        ({"tenancy": "strict"}, "watch *.*", True),
+        ({"tenancy": "strict"}, "impersonate serviceaccounts", True),
     ],
 )
 async def test_what_is_needed_follows_the_settings(
