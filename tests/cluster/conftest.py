@@ -5,13 +5,13 @@ that run; only the real control plane has them, so it does the same.
 `pytest tests/cluster -k embedded` needs no Go.
 """
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.image.base import why_not as no_image
 from tests.support.apiserver import ApiServer, namespace_at
 from tests.support.crash import World, world_at
 from tests.support.engines import Engines, engine_processes
@@ -23,8 +23,15 @@ from tests.support.proxy import FaultProxy, fault_proxy
 
 NewNamespace = Callable[[], Awaitable[str]]
 
-# The image takes minutes to build: `make image` sets this.
-collect_ignore = [] if os.environ.get("LOCKSTEP_IMAGE") else ["test_image.py"]
+collect_ignore = ["test_image.py"] if no_image() else []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for name in collect_ignore:
+        terminalreporter.write_line(f"left out: tests/cluster/{name}, as {no_image()}")
+    skipped = {each.longrepr[2] for each in terminalreporter.stats.get("skipped", [])}
+    for reason in sorted(skipped):
+        terminalreporter.write_line(reason)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

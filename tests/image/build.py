@@ -1,171 +1,157 @@
-"""Build the container image with Debian's own tools: no daemon, no registry, no root in it.
+"""Build the container image with Debian's own tools: no daemon, no registry.
 
-The base is made by debootstrap (trixie, with its Python 3.13) and kept in the cache of test tools;
-the Dockerfile is built on it by buildah (`--isolation chroot`, storage driver vfs), and what comes
-out is unpacked as a folder, kept there too under the digest of what went in.
+buildah (`--isolation chroot`; storage driver overlay, or vfs where the kernel has none for it) runs
+the Dockerfile on a base made by debootstrap, without a network.  What only a new lock changes, its
+stages `dependencies` and `runtime`, is kept in the cache of test tools; the rest is built each time
+and thrown away.
 
-`python -m tests.image.build` builds what is missing and prints the folder; `wheels` as its argument
-only fills `dist/wheels`, which is all that `docker build .` needs.
+`python -m tests.image.build` writes the image to `dist/lockstep-image.tar`; with `wheels` as its
+argument it only fills `dist/wheels`, which is all that `docker build .` needs.
 """
 
-import hashlib
-import os
+import json
 import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tests.controlplane.build import locked, say, tools_folder
+from tests.controlplane.build import say
+from tests.image import wheels
+from tests.image.base import base, check_machine
+from tests.image.commands import OFFLINE, ImageError, kept, said, scratch
 
 ROOT = Path(__file__).resolve().parents[2]
-WHEELS = ROOT / "dist" / "wheels"
-SUITE = "trixie"
-PROGRAMS = {"buildah": "buildah", "debootstrap": "debootstrap", "bwrap": "bubblewrap"}
-"""{program: Debian's package}."""
-_PACKAGES = ("python3", "python3-venv", "ca-certificates")
-_PYTHON = "3.13"
+ARCHIVE = ROOT / "dist" / "lockstep-image.tar"
+BASE, IMAGE = "localhost/base", "localhost/lockstep"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # as public images have it
+STAGES = ("dependencies", "runtime")
+"""The Dockerfile's, which do not depend on a version of Lockstep."""
 
 
-class ImageError(RuntimeError):
-    """The image cannot be built here: why, and what to do."""
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A built image; its root file system may be read only."""
+
+    root: Path
+    config: Mapping[str, Any]
+    "As in the OCI image specification: Entrypoint, Cmd, Env, User, Volumes ...; and Healthcheck."
 
 
-def why_not() -> str:
-    """Why no image can be built on this machine, "" if one can."""
-    if os.geteuid():
-        return "debootstrap and buildah's chroot need root"
-    if not Path("/etc/debian_version").is_file():
-        return "the base is made by Debian's debootstrap, and this is no Debian"
-    return ""
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where buildah keeps images, in a folder that can be moved."""
 
+    folder: Path
+    driver: str
+    other: Path | None = None
+    "The folder of another whose images may be used, too."
 
-def built() -> Path:
-    """The folder with the root file system of the image of this tree.  Raises ImageError."""
-    reason = why_not()
-    if reason:
-        raise ImageError(reason)
-    _install_programs()
-    folder = tools_folder() / f"image-{_digest()}"
-    tools_folder().mkdir(parents=True, exist_ok=True)
-    with locked(tools_folder() / "image.lock"):
-        if not folder.is_dir():
-            base = _base()
-            fill_wheels()
-            for old in tools_folder().glob("image-*"):
-                shutil.rmtree(old)
-            _build(base, folder)
-    return folder
+    @property
+    def command(self) -> list[str]:
+        """How buildah is called."""
+        command = ["buildah", "--root", str(self.folder / "graph")]
+        command += ["--runroot", str(self.folder / "run"), "--storage-driver", self.driver]
+        if self.other is not None:
+            command += ["--storage-opt", f"{self.driver}.imagestore={self.other / 'graph'}"]
+        return command
 
+    def buildah(self, *arguments: str) -> str:
+        """What buildah prints; it has no network.  Raises ImageError."""
+        self.folder.mkdir(exist_ok=True)
+        here = {"TMPDIR": str(self.folder)}
+        return said(*OFFLINE, *self.command, *arguments, environment=here)
 
-def fill_wheels() -> None:
-    """`dist/wheels`: the locked dependencies, Lockstep's own wheel and the lock.
+    def build(self, context: Path, tag: str, *options: str) -> None:
+        """The image of the Dockerfile or, with `--target`, of one of its stages."""
+        fixed = ("--isolation", "chroot", "--format", "docker", "--pull-never", "--quiet")
+        base = ("--build-arg", f"BASE={BASE}", "--file", str(ROOT / "Dockerfile"))
+        self.buildah("build", *fixed, *base, "--tag", tag, *options, str(context))
 
-    Raises ImageError.
-    """
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    shutil.rmtree(WHEELS, ignore_errors=True)
-    WHEELS.mkdir(parents=True)
-    lock = ROOT / "requirements.lock"
-    chosen = ["--only-binary=:all:", "--python-version", _PYTHON, "--require-hashes"]
-    _run(*pip, "download", *chosen, "--dest", str(WHEELS), "--requirement", str(lock))
-    own = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(WHEELS)]
-    _run(*pip, "wheel", *own, str(ROOT))
-    shutil.copy(lock, WHEELS)
-
-
-def _digest() -> str:
-    """Of all that the image is made of."""
-    files = [ROOT / name for name in ("Dockerfile", "requirements.lock", "pyproject.toml")]
-    for package in ("engine", "plugins"):
-        files += sorted((ROOT / package).rglob("*.py"))
-    parts = (f"{file.relative_to(ROOT)}\0{file.read_text()}" for file in files)
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def _install_programs() -> None:
-    missing = [package for name, package in PROGRAMS.items() if shutil.which(name) is None]
-    if missing:
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        _run("apt-get", "update", "--quiet=2", env=quiet)
-        options = ("--yes", "--quiet=2", "--no-install-recommends")
-        _run("apt-get", "install", *options, *missing, env=quiet)
-
-
-def _base() -> Path:
-    """A tar of the root file system with Python, made once."""
-    base = tools_folder() / f"base-{SUITE}.tar"
-    if base.is_file():
-        return base
-    with _scratch() as folder:
-        root = folder / "root"
-        packages = f"--include={','.join(_PACKAGES)}"
-        _run("debootstrap", "--variant=minbase", packages, SUITE, str(root))
-        for rest in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale"):
-            shutil.rmtree(root / rest, ignore_errors=True)
-        made = folder / "base.tar"
-        _run("tar", "--create", "--file", str(made), "--directory", str(root), ".")
-        shutil.move(made, base)
-    return base
-
-
-def _build(base: Path, folder: Path) -> None:
-    with _scratch() as scratch:
-        buildah = _buildah(scratch)
-        name = _said(*buildah, "from", "scratch")
-        _run(*buildah, "add", "--quiet", name, str(base), "/")
-        _run(*buildah, "commit", "--quiet", name, "localhost/base")
-        options = ("--isolation", "chroot", "--format", "docker", "--quiet")
-        tags = ("--build-arg", "BASE=localhost/base", "--tag", "localhost/lockstep")
-        _run(*buildah, "build", *options, *tags, str(ROOT))
-        final = _said(*buildah, "from", "localhost/lockstep")
-        mounted = _said(*buildah, "mount", final)
-        whole = scratch / "whole"
-        _run("cp", "--archive", mounted, str(whole))
-        (whole / ".config.json").write_text(
-            _said(*buildah, "inspect", "--type", "image", "localhost/lockstep")
-        )
-        shutil.move(whole, folder)
-
-
-def _buildah(scratch: Path) -> Sequence[str]:
-    """The program, with storage of its own that goes with `scratch`."""
-    storage = ("--root", str(scratch / "storage"), "--runroot", str(scratch / "run"))
-    return ("buildah", *storage, "--storage-driver", "vfs")
+    def unpack(self, tag: str, folder: Path) -> None:
+        """Makes the folder, an image's root file system.  Raises ImageError."""
+        script = 'cp --archive "$("$@" mount "$("$@" from --pull-never "$TAG")")" "$TARGET"'
+        names = {"TAG": tag, "TARGET": str(folder)}
+        said(*OFFLINE, "sh", "-euc", script, "sh", *self.command, environment=names)
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder on the cache's disk, removed with all that buildah left in it."""
-    with tempfile.TemporaryDirectory(dir=tools_folder(), prefix="image.") as name:
-        yield Path(name)
+def image() -> Iterator[tuple[Image, Storage]]:
+    """The image of this tree and where it is, until it is left.
+
+    Raises UnavailableError on machines that cannot build it, ImageError if it cannot be built.
+    """
+    check_machine()
+    with scratch() as folder:
+        context = folder / "context"
+        version = wheels.fill(context / "dist" / "wheels")
+        driver = _driver(folder)
+        stages = kept("stages", _key(driver), lambda at: _build_stages(at, driver, context))
+        storage = Storage(folder / "storage", driver, stages)
+        storage.build(context, IMAGE, *_known(*STAGES), "--build-arg", f"VERSION={version}")
+        config = json.loads(storage.buildah("inspect", "--type", "image", IMAGE))
+        storage.unpack(IMAGE, folder / "root")
+        yield Image(folder / "root", config["Docker"]["config"]), storage
 
 
-def _run(*command: str, env: dict[str, str] | None = None) -> None:
-    _said(*command, env=env)
+def _driver(folder: Path) -> str:
+    """Of storages here: vfs works everywhere but copies the whole tree for each layer."""
+    try:
+        Storage(folder / "trial", "overlay").buildah("images")
+    except ImageError:
+        return "vfs"
+    return "overlay"
 
 
-def _said(*command: str, env: dict[str, str] | None = None) -> str:
-    """What a command prints.  Raises ImageError with what it complains about."""
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
-    if ended.returncode:
-        words = (ended.stderr or ended.stdout).strip()
-        raise ImageError(f"{' '.join(command[:3])} ... ended with {ended.returncode}:\n{words}")
-    return ended.stdout.strip()
+def _build_stages(folder: Path, driver: str, context: Path) -> Path:
+    storage = Storage(folder / "stages", driver)
+    made = storage.buildah("from", "scratch")
+    storage.buildah("add", "--quiet", made, str(base() / "root.tar"), "/")
+    storage.buildah("config", "--env", f"PATH={_PATH}", made)
+    storage.buildah("commit", "--quiet", "--rm", made, BASE)
+    for number, stage in enumerate(STAGES):
+        storage.build(context, _tag(stage), "--target", stage, *_known(*STAGES[:number]))
+    return storage.folder
+
+
+def _key(driver: str) -> str:
+    """All that the stages are made of."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    return "\0".join((driver, base().name, dockerfile, wheels.LOCK.read_text()))
+
+
+def _known(*stages: str) -> list[str]:
+    """Options by which stages are taken from the images made of them."""
+    return [f"--build-context={stage}=container-image://{_tag(stage)}" for stage in stages]
+
+
+def _tag(stage: str) -> str:
+    return f"localhost/{stage}"
 
 
 def main() -> None:
-    """Build what is missing, and say where it is."""
+    """Build, and say what is where."""
     try:
         if sys.argv[1:] == ["wheels"]:
-            fill_wheels()
-            say(f"wheels: {WHEELS.relative_to(ROOT)}; now: docker build -t lockstep .")
+            shutil.rmtree(wheels.FOLDER, ignore_errors=True)
+            wheels.fill(wheels.FOLDER)
+            say(f"wheels: {wheels.FOLDER.relative_to(ROOT)}; now: docker build -t lockstep .")
         else:
-            say(f"image: {built()}")
+            _archive()
     except ImageError as error:
         sys.exit(f"no image: {error}")
+    except KeyboardInterrupt:
+        sys.exit("no image: interrupted; nothing is left of it")
+
+
+def _archive() -> None:
+    with image() as (_, storage):
+        ARCHIVE.unlink(missing_ok=True)
+        storage.buildah("push", "--quiet", IMAGE, f"docker-archive:{ARCHIVE}:{IMAGE}")
+    size = ARCHIVE.stat().st_size / 2**20
+    say(f"image: {ARCHIVE.relative_to(ROOT)}, {size:.0f} MiB; docker load takes it")
 
 
 if __name__ == "__main__":
