@@ -117,7 +117,16 @@ class _Building(click.Command):
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File with age keys: what is encrypted is decrypted even if no Kustomization asks for it."
     "  One that does takes the keys that sops would: SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, or the "
-    "user's sops/age/keys.txt.",
+    "user's sops/age/keys.txt; and key services as the identity of the environment (AWS_PROFILE, "
+    "AZURE_CLIENT_ID, GOOGLE_APPLICATION_CREDENTIALS, VAULT_ADDR and VAULT_TOKEN).",
+)
+@click.option(
+    "--sops-pgp-key-file",
+    "sops_pgp_key_files",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="The same with OpenPGP keys, as `gpg --export-secret-keys` writes them (repeatable); "
+    "LOCKSTEP_SOPS_PGP_KEY_FILES names some for all commands.  Your gpg keyring is not read.",
 )
 @click.option(
     "--sops-verify-mac/--no-sops-verify-mac",
@@ -171,7 +180,7 @@ def command(
         request = replace(given, path=request.path)
     elif variables:
         request = replace(request, variables=variables)
-    opening = opening_of(ks, how["sops_age_key_file"])
+    opening = opening_of(ks, how["sops_age_key_file"], how["sops_pgp_key_files"])
     if opening is not None:
         request = replace(request, decryption=Decrypting("", how["sops_verify_mac"]))
     limits = Limits(how["seconds"], ks.timeout if ks is not None else TIMEOUT, opening)

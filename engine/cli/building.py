@@ -12,13 +12,13 @@ from engine.api.duration import format_duration
 from engine.api.kustomize import Kustomization
 from engine.api.meta import KUSTOMIZE_GROUP
 from engine.cli.fetching import completed
+from engine.cli.own_keys import OwnOpening
 from engine.cli.problems import Problem
 from engine.errors import ArtifactFailed
 from engine.objects.manifests import Document, dump, parse
 from engine.objects.redact import masked, masked_values, masker
 from engine.objects.ref import Object
 from engine.plan.policy import Owner, labelled
-from engine.reconcile.opening import Opening
 from engine.render import Remotes, Rendered, Request
 
 _Made = TypeVar("_Made")
@@ -87,7 +87,7 @@ class Limits:
 
     building: float
     fetching: float
-    opening: Opening | None
+    opening: OwnOpening | None
 
 
 def completed_build(build: Callable[[Remotes], _Made], limits: Limits) -> _Made:

@@ -3,16 +3,16 @@
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
 import click
 
-from engine.cli.own_keys import found_keys
+from engine.cli.own_keys import YOURS, asking, own_keys
 from engine.cli.plugins import plugin_context
-from engine.cli.problems import Problem
 from engine.custody.recipients import Recipient, UnknownRecipient
 from engine.plugin import Decryptor, KeyRing, load
 from engine.reconcile.data_keys import LOCAL, DataKeys
@@ -24,18 +24,11 @@ if TYPE_CHECKING:
     from engine.cluster import Client
 
 T = TypeVar("T")
-_VAULT_TOKEN: Final = "sops.vault-token"  # noqa: S105 - the key under which plugins look for one
 
 
 def ring_of(age_key_file: Path | None, pgp_key_files: Sequence[Path]) -> KeyRing:
     """The keys at hand.  Raises Problem if a file cannot be read."""
-    values = {f"{place}.agekey": text for place, text in found_keys(age_key_file, os.environ)}
-    for path in pgp_key_files:
-        try:
-            values[f"{path}.asc"] = path.read_bytes()
-        except OSError as error:
-            raise Problem(f"--pgp-key-file: '{path}' cannot be read: {error.strerror}") from error
-    return KeyRing(values)
+    return KeyRing(own_keys(age_key_file, pgp_key_files, "--pgp-key-file"))
 
 
 def local_opening(ring: KeyRing) -> Opening:
@@ -47,19 +40,14 @@ def local_opening(ring: KeyRing) -> Opening:
 
 @asynccontextmanager
 async def whole_opening(ring: KeyRing) -> AsyncIterator[Opening]:
-    """What asks key services, too, as the identity that the environment gives.
-
-    A Vault's token (VAULT_TOKEN) goes to VAULT_ADDR only.
-    """
-    plugins, address = load(), os.environ.get("VAULT_ADDR", "")
-    settings, values = Settings(), dict(ring.values)
-    if address and (token := os.environ.get("VAULT_TOKEN")):
-        settings = Settings(sops_vault_addresses=(address,))
-        values[_VAULT_TOKEN] = token.encode()
+    """What asks key services, too, as the identity that the environment gives."""
+    plugins = load()
+    whole, settings = asking(ring, os.environ)
     no_cluster = cast("Client", None)
-    async with plugin_context(no_cluster, settings, plugins) as context:
+    async with plugin_context(no_cluster, settings, plugins) as found:
         data_keys = DataKeys(SystemClock(), Settings().data_key_max_age)
-        yield Opening(_means(KeyRing(values)), plugins.decryptors, context, data_keys)
+        context = replace(found, whose=YOURS)
+        yield Opening(_means(whole), plugins.decryptors, context, data_keys)
 
 
 def _means(ring: KeyRing) -> Means:

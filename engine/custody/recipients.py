@@ -41,6 +41,10 @@ class Recipient:
     def of_text(cls, text: str) -> Self:
         """The recipient that a person names.  Raises UnknownRecipient."""
         trimmed = text.strip()
+        if trimmed.startswith("arn:") and "|" in trimmed:
+            raise UnknownRecipient(
+                f"'{trimmed}' has an encryption context: write it in key_groups of .sops.yaml"
+            )
         for kind, pattern in _KINDS:
             if pattern.match(trimmed):
                 return cls.of(kind, trimmed)

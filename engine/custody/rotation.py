@@ -3,8 +3,9 @@
 What comes out was decrypted again and compared.  Source: getsops/sops updatekeys, rotate.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -72,11 +73,11 @@ class Rotated:
 
 @dataclass(frozen=True, slots=True)
 class _Goal:
-    """groups, threshold: as in CreationRule.  contexts: recipients that seal with a context."""
+    """groups, threshold, contexts: as in CreationRule."""
 
     groups: tuple[tuple[Recipient, ...], ...]
     threshold: int
-    contexts: frozenset[Recipient] = frozenset()
+    contexts: Mapping[Recipient, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def needed(self) -> int:
@@ -164,7 +165,7 @@ def _by_rule(sealed: Sealed, metadata: Metadata, wish: Wish, rules: CreationRule
 
 def _of_rule(rule: CreationRule) -> _Goal:
     groups = tuple(group for group in rule.groups if group)
-    return _Goal(groups, rule.threshold if len(groups) > 1 else 0, frozenset(rule.contexts))
+    return _Goal(groups, rule.threshold if len(groups) > 1 else 0, rule.contexts)
 
 
 def _is_reached(sealed: Sealed, metadata: Metadata, goal: _Goal) -> bool:
@@ -201,22 +202,42 @@ async def _sealed(
             if mine is not None and may_stay:
                 keys.append(mine)
                 continue
-            if recipient in goal.contexts or (mine is not None and mine.context):
-                raise Unrotatable(
-                    f"'{recipient}' is sealed with an AWS encryption context, which is not "
-                    "supported here: use `sops updatekeys`"
-                )
-            keys.append(await _sealed_for(recipient, share, sealer.opening))
+            wanted = goal.contexts.get(recipient) or (mine.context if mine is not None else {})
+            text = _with_context(recipient, wanted)
+            made_key = await _sealed_for(recipient, text, share, sealer.opening)
+            keys.append(_with_profile(made_key, mine))
         made.append(keys)
     return made
 
 
-async def _sealed_for(recipient: Recipient, share: bytes, opening: Opening) -> MasterKey:
+def _with_context(recipient: Recipient, context: Mapping[str, str]) -> str:
+    """As sops writes a key of AWS with its encryption context.  Raises Unrotatable."""
+    if not context:
+        return recipient.name
+    text = ",".join(f"{key}:{context[key]}" for key in sorted(context))
+    odd = [key for key in context if not key or re.search("[:,|]", key)]
+    if odd or any(re.search("[,|]", value) for value in context.values()):
+        raise Unrotatable(
+            f"the encryption context of '{recipient}' holds a comma or a bar, or a colon in a "
+            "name, which cannot be told apart here: use `sops updatekeys`"
+        )
+    return f"{recipient}|{text}"
+
+
+def _with_profile(made: MasterKey, mine: MasterKey | None) -> MasterKey:
+    """With the AWS profile that the file names for this key."""
+    profile = mine.attributes.get("aws_profile") if mine is not None else None
+    if not profile:
+        return made
+    return replace(made, attributes={**made.attributes, "aws_profile": profile})
+
+
+async def _sealed_for(recipient: Recipient, text: str, share: bytes, opening: Opening) -> MasterKey:
     decryptor = opening.decryptors.get(recipient.kind)
     if decryptor is None:
         raise Unrotatable(f"no plugin seals for '{recipient}' (kind '{recipient.kind}')")
     try:
-        return await decryptor.seal(share, recipient.name, opening.means.ring, opening.context)
+        return await decryptor.seal(share, text, opening.means.ring, opening.context)
     except KeyUnavailable as error:
         raise Unrotatable(str(error)) from error
     except Failure as failure:

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import re
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,6 +17,10 @@ _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _NO_VALUES: Final = {"apiVersion", "kind", "metadata", "type", "immutable", "data"}
 _SHORTEST: Final = 3
 """Characters below which a value is not masked: it would show where it stands in every word."""
+_MOST_LINES: Final = 1000
+"""Lines of one secret that are masked in every spelling; further ones are in the plain one."""
+_MOST_WORK: Final = 200_000
+"""Looks for a secret in one text, some 0.1 s; a text of ours takes some dozens."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.-]+")
 """What no quoting changes."""
 
@@ -57,49 +62,79 @@ def masker(secrets: Sequence[str]) -> Callable[[str], str]:
 
 
 class _Hiding:
-    """Finds every form of some secrets: thousands cost no more for each text than a few."""
+    """Finds every form of some secrets: thousands cost no more for each text than a few.
+
+    A tenant writes secrets and texts: one that would take long to search is hidden as a whole.
+    """
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._seen: set[str] = set()
-        self._forms: dict[str, list[str]] = {}  # {how they begin: forms, the longest first}
+        self._forms: dict[str, _Forms] = {}  # {how they begin: forms}
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
         """These, too."""
-        changed: set[str] = set()
         for secret in secrets:
             if secret in self._seen:
                 continue
             self._seen.add(secret)
             for form in _forms(secret):
                 start = form[:_SHORTEST]
-                known = self._forms.setdefault(start, [])
-                if form not in known:
-                    known.append(form)
-                    changed.add(start)
-        for start in changed:
-            self._forms[start].sort(key=len, reverse=True)
+                known = self._forms.get(start)
+                if known is None:
+                    known = self._forms[start] = _Forms()
+                known.add(form)
 
     def hidden(self, text: str) -> str:
         """The text with MASK in place of each."""
         if not self._forms:
             return text
         parts: list[str] = []
-        done = place = 0
+        done = place = work = 0
         while place <= len(text) - _SHORTEST:
             forms = self._forms.get(text[place : place + _SHORTEST])
-            form = "" if forms is None else _first(forms, text, place)
-            if form:
+            length, spent = (0, 0) if forms is None else forms.longest(text, place)
+            work += spent
+            if work > _MOST_WORK:
+                return MASK
+            if length:
                 parts += (text[done:place], MASK)
-                done = place = place + len(form)
+                done = place = place + length
             else:
                 place += 1
         return "".join((*parts, text[done:]))
 
 
-def _first(forms: Iterable[str], text: str, place: int) -> str:
-    """The first of them that stands there, "" if none does."""
-    return next((each for each in forms if text.startswith(each, place)), "")
+class _Forms:
+    """Those that begin alike, by length: each length costs one look."""
+
+    __slots__ = ("_by_length", "_lengths")
+
+    def __init__(self) -> None:
+        self._by_length: dict[int, set[str]] = {}
+        self._lengths: list[int] = []  # the longest last
+
+    def add(self, form: str) -> None:
+        """This one, too."""
+        length = len(form)
+        known = self._by_length.get(length)
+        if known is None:
+            known = self._by_length[length] = set()
+            insort(self._lengths, length)
+        known.add(form)
+
+    def longest(self, text: str, place: int) -> tuple[int, int]:
+        """(the length of the longest that stands there, 0 if none does; the work to find it)."""
+        spent, left = 0, len(text) - place
+        for length in reversed(self._lengths):
+            if length > left:
+                continue
+            spent += 1 + length // 64
+            if text[place : place + length] in self._by_length[length]:
+                return length, spent
+            if spent > _MOST_WORK:
+                break
+        return 0, spent
 
 
 def masked_values(value: Any, hide: Callable[[str], str]) -> Any:
@@ -163,18 +198,24 @@ def _masked_secret(obj: Object) -> Object:
 
 def _forms(secret: str) -> Iterator[str]:
     """The ways in which a secret may stand in a text."""
-    for part in {secret, secret.strip(), *(line.strip() for line in secret.splitlines())}:
-        if len(part) < _SHORTEST:
-            continue
-        data = part.encode(errors="surrogatepass")
-        yield part
-        yield base64.b64encode(data).decode()
-        yield base64.urlsafe_b64encode(data).decode().rstrip("=")
-        if _PLAIN.fullmatch(part) is None:  # else all of these are the text itself
-            yield quote(data, safe="")
-            yield json.dumps(part)[1:-1]
-            yield json.dumps(part, ensure_ascii=False)[1:-1]
-            yield repr(part)[1:-1]
+    lines = [line.strip() for line in secret.splitlines()]
+    parts = {secret, secret.strip(), *lines[:_MOST_LINES]}
+    for part in parts:
+        if len(part) >= _SHORTEST:
+            yield from _spellings(part)
+    yield from (line for line in lines[_MOST_LINES:] if len(line) >= _SHORTEST)
+
+
+def _spellings(part: str) -> Iterator[str]:
+    data = part.encode(errors="surrogatepass")
+    yield part
+    yield base64.b64encode(data).decode()
+    yield base64.urlsafe_b64encode(data).decode().rstrip("=")
+    if _PLAIN.fullmatch(part) is None:  # else all of these are the text itself
+        yield quote(data, safe="")
+        yield json.dumps(part)[1:-1]
+        yield json.dumps(part, ensure_ascii=False)[1:-1]
+        yield repr(part)[1:-1]
 
 
 def _decoded(value: str) -> str:

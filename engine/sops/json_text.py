@@ -19,6 +19,7 @@ from engine.sops.tree import (
     Moment,
     Node,
     Value,
+    literal,
     plain_float,
 )
 
@@ -119,12 +120,8 @@ def _text(node: Node, margin: str) -> str:
 
 
 def _scalar(value: Value) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
+    if value is None or isinstance(value, int):
+        return literal(value)
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, bytes):

@@ -120,3 +120,12 @@ def plain_float(value: float) -> str:
         return "+Inf" if value > 0 else "-Inf"
     text = format(Decimal(repr(value)), "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def literal(value: int | bool | None) -> str:
+    """Null, a bool or an integer as JSON and YAML write it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -11,7 +11,7 @@ from typing import Final
 
 from engine.objects.scalars import NUMERIC, WORDS, float_text, resolve
 from engine.sops.error import SopsError
-from engine.sops.tree import Moment, Span, Value
+from engine.sops.tree import Moment, Span, Value, literal
 
 _TAG: Final = "tag:yaml.org,2002:"
 _WORDS: Final = {
@@ -99,12 +99,8 @@ def _decoded(text: str) -> Value:
 
 def written(value: Value, span: Span) -> str:
     """The scalar's text for its place, without a newline at the end unless it is a block."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
+    if value is None or isinstance(value, int):
+        return literal(value)
     if isinstance(value, float):
         return float_text(value)
     if isinstance(value, Moment):

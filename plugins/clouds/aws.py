@@ -108,11 +108,21 @@ async def assumed_by_web_identity(
 
 
 async def assumed(
-    role: str, session: str, credentials: Credentials, place: Place, ctx: Context
+    role: str,
+    session: str,
+    credentials: Credentials,
+    place: Place,
+    ctx: Context,
+    external_id: str = "",
 ) -> Token:
-    """The credentials of a role, for those of another identity.  Raises Refused, Unanswered."""
+    """The credentials of a role, for those of another identity.  Raises Refused, Unanswered.
+
+    external_id: what the role's owner asks for beside, "" if nothing.
+    """
     url = place.url("sts", ctx.environ)
-    body = _form("AssumeRole", {"RoleArn": role, "RoleSessionName": session_name(session)})
+    more = {"ExternalId": external_id} if external_id else {}
+    asked = {"RoleArn": role, "RoleSessionName": session_name(session), **more}
+    body = _form("AssumeRole", asked)
     signer = Signer(credentials, "sts", place.region)
     headers = signer.headers("POST", url, body, ctx.clock.wall(), _FORM)
     answer = await ctx.http.send("POST", url, headers=headers, body=body)

@@ -1,17 +1,18 @@
 """The pod's own identity at AWS: from its environment, its token, or its machine.
 
-In this order, as Amazon's SDKs: static keys, web identity (IRSA), EKS Pod Identity, the node.
+In this order, as Amazon's SDKs: static keys, web identity (IRSA), a profile of the shared files,
+EKS Pod Identity, the node.
 """
 
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import anyio
-
 from engine.cluster.outbound import Route, Unanswered
 from engine.plugin import Context, Scope, Token, TokenUnavailable
 from plugins.clouds import aws
 from plugins.clouds.answers import check, document, instant_in, text_in
+from plugins.clouds.aws_profile import DEFAULT, of_profile
+from plugins.clouds.tokens import read_file
 
 _NODE = "http://169.254.169.254"
 _LOCAL = Route(is_local=True)
@@ -37,20 +38,14 @@ async def own(place: aws.Place, scope: Scope, ctx: Context) -> Token:
         return await aws.assumed_by_web_identity(
             env["AWS_ROLE_ARN"], session, token, place, ctx, scope.route
         )
+    found = await of_profile(env.get("AWS_PROFILE") or DEFAULT, place, scope, ctx)
+    if found is not None:
+        return found
     if env.get("AWS_CONTAINER_CREDENTIALS_FULL_URI") or env.get(
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
     ):
         return await _of_container(ctx)
     return await _of_node(ctx)
-
-
-async def read_file(path: str) -> str:
-    """The text of a file that the environment names.  Raises TokenUnavailable."""
-    try:
-        return (await anyio.Path(path).read_text()).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise TokenUnavailable(f"the token file '{path}' cannot be read: {why}") from error
 
 
 async def _of_container(ctx: Context) -> Token:
@@ -83,9 +78,9 @@ async def _of_node(ctx: Context) -> Token:
         answer = await ctx.http.send("PUT", url, headers=lifetime, route=_LOCAL)
     except Unanswered as error:
         raise TokenUnavailable(
-            "no AWS credentials: the pod has none of AWS_ACCESS_KEY_ID, "
+            "no AWS credentials: there is none of AWS_ACCESS_KEY_ID, AWS_PROFILE, "
             "AWS_WEB_IDENTITY_TOKEN_FILE (IAM roles for service accounts), "
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI (EKS Pod Identity), and its node none to give: "
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI (EKS Pod Identity), and no node to give some: "
             f"{error}"
         ) from error
     check(answer, what)

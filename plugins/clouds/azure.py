@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from engine.cluster.outbound import DIRECT, Answer, Route
+from engine.objects.armor import blocks_of
 from engine.plugin import Context, Token, TokenUnavailable
 from plugins.clouds.answers import Refused, check, document, seconds_in, text_in
 from plugins.clouds.jwt import signed
@@ -27,10 +28,6 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _HOUR = 3600.0
 _TENANT = re.compile(r"[\w.-]{1,100}")
-_CERTIFICATE = re.compile(b"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
-_KEY = re.compile(
-    b"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +114,9 @@ async def by_certificate(
 
     Raises TokenUnavailable, Refused, Unanswered.
     """
-    key, certificates = _KEY.search(content), _CERTIFICATE.findall(content)
+    blocks = list(blocks_of(content))
+    key = next((block for name, block in blocks if name.endswith(b"PRIVATE KEY")), None)
+    certificates = [block for name, block in blocks if name == b"CERTIFICATE"]
     if key is None or not certificates:
         raise TokenUnavailable(
             f"application '{app.client}': the certificate must be PEM, with its private key"
@@ -135,7 +134,7 @@ async def by_certificate(
     if app.sends_chain:
         header["x5c"] = [base64.b64encode(_der(each, app)).decode() for each in certificates]
     try:
-        assertion = await signed(claims, key[0], header=header, password=password)
+        assertion = await signed(claims, key, header=header, password=password)
     except BadKey as error:
         raise TokenUnavailable(f"application '{app.client}': {error}") from error
     return await by_assertion(app, assertion, audience, ctx)

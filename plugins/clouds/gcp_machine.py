@@ -1,4 +1,4 @@
-"""The pod's own identity at Google: a key file, another cloud's token, or the machine."""
+"""The pod's own identity at Google: a key file, another cloud's token, a login, or the machine."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ _FLAVOR = {"Metadata-Flavor": "Google"}
 
 async def own(ctx: Context) -> Token:
     """The token of this pod.  Raises TokenUnavailable, Refused, Unanswered."""
-    path = ctx.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    path = ctx.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or await _of_user(ctx)
     if path:
         key = await _key_of(path)
         return await _federated(key, ctx) if _is_federated(key) else await gcp.of_key(key, ctx)
@@ -29,11 +29,19 @@ async def own(ctx: Context) -> Token:
         answer = await ctx.http.send("GET", _url(what, ctx), headers=_FLAVOR, route=_LOCAL)
     except Unanswered as error:
         raise TokenUnavailable(
-            "no Google credentials: the pod has no GOOGLE_APPLICATION_CREDENTIALS, and its "
-            f"machine gives none: {error}"
+            "no Google credentials: there is no GOOGLE_APPLICATION_CREDENTIALS, nobody ran "
+            f"`gcloud auth application-default login`, and the machine gives none: {error}"
         ) from error
     check(answer, "the metadata service of Google")
     return gcp.token_in(answer, "the metadata service of Google", at)
+
+
+async def _of_user(ctx: Context) -> str:
+    """The file that `gcloud auth application-default login` leaves, "" if it is not there."""
+    home = ctx.environ.get("HOME")
+    folder = ctx.environ.get("CLOUDSDK_CONFIG") or (home and f"{home}/.config/gcloud")
+    path = anyio.Path(folder or "/", "application_default_credentials.json")
+    return str(path) if folder and await path.is_file() else ""
 
 
 async def metadata(path: str, ctx: Context) -> str:

@@ -5,10 +5,12 @@ private key in PEM.  Source: getsops/sops age/keysource.go; FiloSottile/age, the
 recipients and identities.
 """
 
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+import anyio.lowlevel
 import pyrage
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
@@ -18,13 +20,18 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
+from engine.objects.armor import blocks_of
 from engine.plugin import Context, Decryptor, KeyRing, KeyUnavailable
 from engine.sops.metadata import MasterKey
 
 ENDING: Final = ".agekey"
 _PEM: Final = "-----BEGIN "
-_MAX_CHARACTERS: Final = 64 * 1024
-"""Of one sealed data key; what age writes has some hundreds."""
+_MAX_CHARACTERS: Final = 8 * 1024
+"""Of one sealed data key; what age writes has some hundreds, for RSA of 16,384 bits 4,000."""
+_MAX_STANZAS: Final = 8
+"""Of one sealed data key; sops writes one.  Each identity is tried on each."""
+_AT_ONCE: Final = 50
+"""Identities that are tried before others have a turn: 20 ms at the worst."""
 _MAX_PEM: Final = 16 * 1024  # characters of an SSH key; RSA of 16,384 bits has 12,700
 _NAMED: Final = 5  # unusable identities in a message
 _MAX_IDENTITIES: Final = 1000
@@ -47,12 +54,30 @@ async def open_key(key: MasterKey, ring: KeyRing, ctx: Context) -> bytes:
         raise KeyUnavailable(_text(key, "the decryption Secret has no age identity", problems))
     if len(key.encrypted) > _MAX_CHARACTERS:
         raise KeyUnavailable(_text(key, "the sealed data key is no age file", ()))
+    if _stanzas(key.encrypted.encode()) > _MAX_STANZAS:
+        why = f"it is sealed for more than {_MAX_STANZAS} at once, which sops never does"
+        raise KeyUnavailable(_text(key, why, ()))
+    identities.sort(key=lambda each: each.recipient != key.recipient)  # the one that it names first
+    for start in range(0, len(identities), _AT_ONCE):
+        some = [each.opens for each in identities[start : start + _AT_ONCE]]
+        try:
+            return bytes(pyrage.decrypt(key.encrypted.encode(), some))
+        except pyrage.DecryptError as error:
+            problem = error
+        await anyio.lowlevel.checkpoint()
+    tried = ", ".join(sorted(each.recipient for each in identities))
+    why = f"{problem} (tried the identities of {tried})"
+    raise KeyUnavailable(_text(key, why, problems)) from problem
+
+
+def _stanzas(sealed: bytes) -> int:
+    """For how many it is sealed; 0 for what is no age file, of which age itself says why."""
+    block = next((text for _, text in blocks_of(sealed)), b"")
     try:
-        return bytes(pyrage.decrypt(key.encrypted.encode(), [each.opens for each in identities]))
-    except pyrage.DecryptError as error:
-        tried = ", ".join(sorted(each.recipient for each in identities))
-        why = f"{error} (tried the identities of {tried})"
-        raise KeyUnavailable(_text(key, why, problems)) from error
+        content = base64.b64decode(b"".join(block.splitlines()[1:-1])) if block else sealed
+    except ValueError:
+        return 0
+    return content.partition(b"\n---")[0].count(b"\n-> ")
 
 
 async def seal_key(data_key: bytes, recipient: str, ring: KeyRing, ctx: Context) -> MasterKey:

@@ -36,12 +36,29 @@ async def open_key(key: MasterKey, ring: KeyRing, ctx: Context) -> bytes:
 
 
 async def seal_key(data_key: bytes, recipient: str, ring: KeyRing, ctx: Context) -> MasterKey:
-    """The data key sealed for `<ARN>` or `<ARN>+<ARN of a role>`.  Raises KeyUnavailable."""
-    arn, role = parts_of(recipient)
-    body = {"KeyId": arn, "Plaintext": base64.b64encode(data_key).decode()}
+    """The data key sealed for `<ARN>[+<ARN of a role>][|<key>:<value>,...]`, as sops writes it.
+
+    What comes behind the bar is the encryption context.  Raises KeyUnavailable.
+    """
+    named, _, text = recipient.partition("|")
+    arn, role = parts_of(named)
+    context = _context(text, arn)
+    body: dict[str, Any] = {"KeyId": arn, "Plaintext": base64.b64encode(data_key).decode()}
+    if context:
+        body["EncryptionContext"] = context
     sealed = await _asked(Caller.of(ring, STATIC, ctx), "Encrypt", body, role)
     attributes = {"role": role} if role else {}
-    return MasterKey("kms", arn, base64.b64encode(sealed).decode(), attributes)
+    return MasterKey("kms", arn, base64.b64encode(sealed).decode(), attributes, context)
+
+
+def _context(text: str, arn: str) -> dict[str, str]:
+    """What stands in `<key>:<value>,...`; a value may have colons.  Raises KeyUnavailable."""
+    pairs = [each.partition(":") for each in text.split(",") if each]
+    if not all(key and colon for key, colon, _ in pairs):
+        raise KeyUnavailable(
+            f"AWS KMS key '{arn}': its encryption context reads <key>:<value>,<key>:<value>"
+        )
+    return {key: value for key, _, value in pairs}
 
 
 def parts_of(recipient: str) -> tuple[str, str]:

@@ -9,13 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from engine.cluster.outbound import Unanswered
-from engine.plugin import Context, Decryptor, KeyRing, KeyUnavailable, Token, TokenUnavailable
+from engine.plugin import Context, Decryptor, KeyRing, KeyUnavailable, TokenUnavailable
 from engine.sops.metadata import MasterKey
-from plugins.clouds.answers import Refused, check, document, text_in
-from plugins.clouds.caller import Caller, none_held
+from plugins.clouds.answers import Refused, text_in
+from plugins.clouds.caller import Caller, is_forbidden, none_held
 from plugins.clouds.jwt import encoded
 
 STATIC = "sops.azure-kv"
@@ -73,24 +71,12 @@ async def _asked(
     caller: Caller, verb: str, vault: str, path: str, body: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """The answer of a vault; body: None asks by GET."""
-    what, url = f"Azure Key Vault {verb}", f"{vault}/{path}"
-    token: Token | None = None
+    url = f"{vault}/{path}?api-version={_VERSION}"
     try:
-        token = await caller.token("azure", vault)
-        headers = {"Authorization": f"Bearer {token.secret}", "Content-Type": "application/json"}
-        answer = await caller.ctx.http.send(
-            "GET" if body is None else "POST",
-            f"{url}?api-version={_VERSION}",
-            headers=headers,
-            body=b"" if body is None else orjson.dumps(body),
-        )
-        check(answer, what, (token.secret,))
-        return document(answer, what)
+        return await caller.answer("azure", vault, url, body, f"Azure Key Vault {verb}")
     except (Refused, Unanswered, TokenUnavailable) as error:
-        if token is not None:
-            caller.refused(token, error)
         hint = ""
-        if isinstance(error, Refused) and error.status == 403:
+        if is_forbidden(error):
             hint = f": grant the key permission '{verb}' on '{vault}' to {caller.name}"
         key = f"{vault}/{path.removesuffix('/' + verb)}"
         raise KeyUnavailable(

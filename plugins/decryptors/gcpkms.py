@@ -8,13 +8,11 @@ import base64
 import re
 from collections.abc import Mapping
 
-import orjson
-
 from engine.cluster.outbound import Unanswered
-from engine.plugin import Context, Decryptor, KeyRing, KeyUnavailable, Token, TokenUnavailable
+from engine.plugin import Context, Decryptor, KeyRing, KeyUnavailable, TokenUnavailable
 from engine.sops.metadata import MasterKey
-from plugins.clouds.answers import Refused, check, document, text_in
-from plugins.clouds.caller import Caller, none_held
+from plugins.clouds.answers import Refused, text_in
+from plugins.clouds.caller import Caller, is_forbidden, none_held
 
 STATIC = "sops.gcp-kms"
 _PART = r"[\w.:~%-]{1,128}"
@@ -44,19 +42,12 @@ async def _asked(caller: Caller, verb: str, name: str, body: Mapping[str, str]) 
             "keyRings/<ring>/cryptoKeys/<key>"
         )
     what, wanted = f"GCP KMS {verb}", "plaintext" if verb == "decrypt" else "ciphertext"
-    token: Token | None = None
     try:
-        token = await caller.token("gcp", "")  # one for all keys
-        headers = {"Authorization": f"Bearer {token.secret}", "Content-Type": "application/json"}
-        url, sent = f"{_HOST}/{name}:{verb}", orjson.dumps(body)
-        answer = await caller.ctx.http.send("POST", url, headers=headers, body=sent)
-        check(answer, what, (token.secret,))
-        return base64.b64decode(text_in(document(answer, what), wanted, what), validate=True)
+        answer = await caller.answer("gcp", "", f"{_HOST}/{name}:{verb}", body, what)
+        return base64.b64decode(text_in(answer, wanted, what), validate=True)
     except (Refused, Unanswered, TokenUnavailable, ValueError) as error:
-        if token is not None:
-            caller.refused(token, error)
         hint = ""
-        if isinstance(error, Refused) and error.status == 403:
+        if is_forbidden(error):
             permission = f"cloudkms.cryptoKeyVersions.useTo{verb.capitalize()}"
             hint = f": grant {permission} on '{name}' to {caller.name}"
         raise KeyUnavailable(

@@ -1,33 +1,41 @@
 """OpenPGP: data keys that a private key of the decryption Secret opens; no gpg is run.
 
 Keys stand in the Secret's values whose names end in `.asc`, any number in each, armored or not.
+What is common is opened here, the rest by a process of its own (`pgp_child.py`).
 Source: getsops/sops pgp/keysource.go; RFC 4880 sections 10 and 11.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+import base64
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 from typing import Final
 
+import anyio
 import anyio.to_thread
 import pysequoia
 from pysequoia.packet import Packet, PacketPile, Tag
 
+from engine.objects.armor import blocks_of
 from engine.plugin import Context, Decryptor, KeyRing, KeyUnavailable
 from engine.sops.metadata import MasterKey
-from plugins.decryptors import pgp_expired
+from plugins.decryptors.pgp_message import TooLarge, Unopened, opened
+from plugins.decryptors.pgp_packets import MAX_PACKETS, packets_of, unarmored
+from plugins.decryptors.pgp_session import Unknown
 
 ENDING: Final = ".asc"
-_BLOCK: Final = re.compile(
-    rb"-----BEGIN PGP (?:PRIVATE|PUBLIC) KEY BLOCK-----.*?-----END PGP [A-Z]+ KEY BLOCK-----",
-    re.DOTALL,
-)
+_BLOCKS: Final = (b"PGP PRIVATE KEY BLOCK", b"PGP PUBLIC KEY BLOCK")
 _PRIMARY: Final = (Tag.SecretKey, Tag.PublicKey)
 _SUBKEY: Final = (Tag.SecretSubkey, Tag.PublicSubkey)
+_OF_KEYS: Final = frozenset((2, 5, 6, 7, 10, 12, 13, 14, 17, 21))
+"""Tags of what a key consists of; none of these is unpacked."""
 _MAX_CHARACTERS: Final = 16 * 1024
-"""Of one sealed data key; what gpg writes has about a thousand.  Zeros may become a thousand times
-as many, in memory and while nobody else has a turn."""
+"""Of one sealed data key; what gpg writes has about a thousand."""
+_REFUSED: Final = 3  # the child's status with which it says why
+_CHILD: Final = Path(__file__).with_name("pgp_child.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +53,33 @@ class Certificate:
         return self.head[0].tag == Tag.SecretKey
 
     @property
+    def keys(self) -> tuple[Packet, ...]:
+        """The primary key and all subkeys."""
+        return (self.head[0], *(subkey[0] for subkey in self.subkeys))
+
+    @property
     def fingerprints(self) -> frozenset[str]:
         """Of the primary key and all subkeys, in upper case."""
-        keys = (self.head[0], *(subkey[0] for subkey in self.subkeys))
-        return frozenset((key.fingerprint or "").upper() for key in keys)
+        return frozenset((key.fingerprint or "").upper() for key in self.keys)
 
-    def ways(self) -> Iterator[Callable[[bytes], bytes]]:
+    def ways(self) -> Iterator[list[Packet]]:
         """What may open a message: each subkey alone, as pysequoia else takes one of several."""
         for subkey in self.subkeys:
-            yield partial(_decrypted, [*self.head, *subkey])
-        yield partial(_decrypted, list(self.head))
-        for subkey in self.subkeys:
-            yield partial(pgp_expired.decrypted, subkey=subkey[0])
+            yield [*self.head, *subkey]
+        yield list(self.head)
 
 
 async def open_key(key: MasterKey, ring: KeyRing, ctx: Context) -> bytes:
     """The data key.  Raises KeyUnavailable."""
     del ctx
-    return await anyio.to_thread.run_sync(_opened, key, ring)
+    found = await anyio.to_thread.run_sync(_opened, key, ring)
+    if isinstance(found, bytes):
+        return found
+    return await _by_child(key, found)
 
 
-def _opened(key: MasterKey, ring: KeyRing) -> bytes:
+def _opened(key: MasterKey, ring: KeyRing) -> "bytes | list[Certificate]":
+    """The data key, or the keys one of which may open it in another way.  Raises KeyUnavailable."""
     certificates, problems = _read(ring)
     secret = [each for each in certificates if each.is_secret]
     name = _fingerprint(key.recipient)
@@ -75,24 +89,50 @@ def _opened(key: MasterKey, ring: KeyRing) -> bytes:
     if len(key.encrypted) > _MAX_CHARACTERS:
         raise KeyUnavailable(_text(key, ["the sealed data key is no OpenPGP message"]))
     secret.sort(key=lambda each: name not in each.fingerprints)
-    reasons: dict[str, None] = {}
-    for certificate in secret:
-        for open_message in certificate.ways():
-            try:
-                return open_message(key.encrypted.encode())
-            except RuntimeError as error:
-                if name in certificate.fingerprints:
-                    reasons[_first_line(error)] = None
-    tried = ", ".join(sorted(_primary(each) for each in secret))
-    raise KeyUnavailable(_text(key, [*reasons, f"tried the keys {tried}", *problems]))
+    try:
+        return opened(_message(key), [each for one in secret for each in one.keys])
+    except (TooLarge, Unopened) as error:
+        raise KeyUnavailable(_text(key, [str(error), _tried(secret), *problems])) from error
+    except Unknown:
+        return secret
 
 
-def _decrypted(packets: list[Packet], message: bytes) -> bytes:
-    """The message's content.  Raises RuntimeError."""
-    content = pysequoia.decrypt(message, pysequoia.Tsk.from_packets(packets).decryptor()).bytes
-    if not content:
-        raise RuntimeError("the message is empty")
-    return content
+def _message(key: MasterKey) -> bytes:
+    """Raises Unopened."""
+    try:
+        return unarmored(key.encrypted.encode())
+    except ValueError as error:
+        raise Unopened("the message is damaged") from error
+
+
+async def _by_child(key: MasterKey, secret: Sequence[Certificate]) -> bytes:
+    """The data key, opened by a process of its own.  Raises KeyUnavailable."""
+    ways = [way for each in secret for way in each.ways()]
+    asked = {
+        "keys": [[base64.b64encode(bytes(packet)).decode() for packet in way] for way in ways],
+        "message": base64.b64encode(_message(key)).decode(),
+    }
+    done = await anyio.run_process(
+        [sys.executable, "-P", str(_CHILD)],
+        input=json.dumps(asked).encode(),
+        check=False,
+        # Modules are looked for where this process finds them; no token of ours goes along.
+        env={"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+        start_new_session=True,  # Ctrl-C goes to a whole group
+    )
+    if done.returncode == 0:
+        return done.stdout
+    reasons = done.stdout.decode(errors="replace").splitlines()
+    if done.returncode != _REFUSED:
+        reasons = [
+            "opening it took more memory or time than a data key needs: it is none; encrypt the "
+            "file anew with sops"
+        ]
+    raise KeyUnavailable(_text(key, [*reasons, _tried(secret)]))
+
+
+def _tried(secret: Iterable[Certificate]) -> str:
+    return f"tried the keys {', '.join(sorted(_primary(each) for each in secret))}"
 
 
 async def seal_key(data_key: bytes, recipient: str, ring: KeyRing, ctx: Context) -> MasterKey:
@@ -134,7 +174,7 @@ def _primary(certificate: Certificate) -> str:
     return (certificate.head[0].fingerprint or "").upper()
 
 
-def _first_line(error: RuntimeError) -> str:
+def _first_line(error: Exception) -> str:
     """Why; the library's further lines are its own stack."""
     return str(error).partition("\n")[0]
 
@@ -143,16 +183,30 @@ def _read(ring: KeyRing) -> tuple[list[Certificate], list[str]]:
     """(the certificates, what is wrong with those that cannot be read)."""
     found: list[Certificate] = []
     problems: list[str] = []
+    left = MAX_PACKETS  # each costs some 50 us, and nobody else has a turn meanwhile
     for name, value in sorted(ring.values.items()):
         if not name.endswith(ENDING):
             continue
-        for block in _BLOCK.findall(value) or [value]:
+        for block in [text for kind, text in blocks_of(value) if kind in _BLOCKS] or [value]:
             try:
-                found += _certificates(PacketPile.from_bytes(block))
-            except RuntimeError as error:
+                packets = list(_packets(block, left))
+                left -= len(packets)
+                found += _certificates(packets)
+            except (RuntimeError, ValueError, OSError) as error:  # OSError: one is cut off
                 why = _first_line(error)
                 problems.append(f"'{name}' of the decryption Secret is no OpenPGP key: {why}")
     return found, problems
+
+
+def _packets(block: bytes, most: int) -> Iterable[Packet]:
+    """Of a key; pysequoia would unpack what is compressed.  Raises ValueError, RuntimeError."""
+    content = unarmored(block)
+    for number, (tag, _) in enumerate(packets_of(content)):
+        if tag not in _OF_KEYS:
+            raise ValueError(f"it has a packet of kind {tag}, which is no part of a key")
+        if number >= most:
+            raise ValueError(f"the Secret has more than {MAX_PACKETS} packets of keys in all")
+    return PacketPile.from_bytes(content)
 
 
 def _certificates(packets: Iterable[Packet]) -> Iterator[Certificate]:

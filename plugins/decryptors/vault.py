@@ -226,6 +226,8 @@ async def _written(
     headers = {"Content-Type": "application/json", "X-Vault-Request": "true"}
     if token:
         headers["X-Vault-Token"] = token
+    if namespace := ctx.environ.get("VAULT_NAMESPACE"):  # the operator's, as Vault's own clients
+        headers["X-Vault-Namespace"] = namespace
     answer = await ctx.http.send("PUT", url, headers=headers, body=orjson.dumps(body), route=route)
     what = f"Vault '{urlsplit(url).netloc}'"
     check(answer, what, (token, str(body.get("jwt", ""))))

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from engine.cluster import ApiError
 from engine.cluster.outbound import Unanswered
-from engine.cluster.token_request import requested_token
-from engine.objects.manifests import ManifestError, load
+from engine.objects.manifests import ManifestError, load_short
 from engine.plugin import Context, Purpose, Scope, ServiceAccount, Token, TokenUnavailable
 from plugins.clouds import aws, aws_pod
+from plugins.clouds.account import proof_of
 from plugins.clouds.answers import Refused, check, document
 from plugins.clouds.endpoints import check_known
 from plugins.clouds.sigv4 import Credentials, Signer
@@ -60,15 +59,7 @@ async def _credentials(
         return await aws_pod.own(place, scope, ctx)
     role = account.annotations.get(_ROLE, "")
     _check_role(role, f"annotation {_ROLE} of service account '{account.name}'")
-    try:
-        proof, _ = await requested_token(
-            ctx.client, account.namespace, account.name, ["sts.amazonaws.com"]
-        )
-    except ApiError as error:
-        raise TokenUnavailable(
-            f"failed to create a token{_of(account)}: {error}: the engine needs `create` on "
-            "serviceaccounts/token there"
-        ) from error
+    proof = await proof_of(account, "sts.amazonaws.com", ctx)
     session = f"{account.name}.{account.namespace}.{place.region}.fluxcd.io"
     return await aws.assumed_by_web_identity(role, session, proof, place, ctx, scope.route)
 
@@ -83,7 +74,7 @@ def _check_role(role: str, where: str) -> None:
 def static(content: bytes) -> Token:
     """The credentials in a `sops.aws-kms`.  Raises TokenUnavailable, which quotes nothing of it."""
     try:
-        found = load(content)
+        found = load_short(content)
     except ManifestError:
         found = None
     if not isinstance(found, Mapping):

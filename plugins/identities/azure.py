@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from engine.cluster import ApiError
 from engine.cluster.outbound import Unanswered
-from engine.cluster.token_request import requested_token
-from engine.objects.manifests import ManifestError, load
+from engine.objects.manifests import ManifestError, load_short
 from engine.plugin import Context, Purpose, Scope, ServiceAccount, Token, TokenUnavailable
 from plugins.clouds import azure, azure_pod
+from plugins.clouds.account import proof_of
 from plugins.clouds.answers import Refused, check, document
 from plugins.clouds.endpoints import host_of
 
@@ -65,15 +64,7 @@ async def _token(
     if account is None:
         return await azure_pod.own(audience, ctx)
     client, tenant = (_annotation(account, name) for name in (_CLIENT, _TENANT))
-    try:
-        proof, _ = await requested_token(
-            ctx.client, account.namespace, account.name, ["api://AzureADTokenExchange"]
-        )
-    except ApiError as error:
-        raise TokenUnavailable(
-            f"failed to create a token for service account '{account.namespace}/{account.name}': "
-            f"{error}: the engine needs `create` on serviceaccounts/token there"
-        ) from error
+    proof = await proof_of(account, "api://AzureADTokenExchange", ctx)
     authority = ctx.environ.get("AZURE_AUTHORITY_HOST") or azure.PUBLIC
     app = azure.Application(tenant, client, authority)
     return await azure.by_assertion(app, proof, audience, ctx, scope.route)
@@ -91,7 +82,7 @@ def _fields(content: bytes) -> Mapping[str, Any]:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # as PowerShell writes files
         content = content.decode("utf-16", errors="replace").encode()
     try:
-        found = load(content.removeprefix(b"\xef\xbb\xbf"))
+        found = load_short(content.removeprefix(b"\xef\xbb\xbf"))
     except ManifestError:
         found = None
     if not isinstance(found, Mapping):
@@ -167,7 +158,7 @@ async def _described(
 def _clusters(config: Any) -> list[tuple[str, bytes]]:
     """(server, CA) of each cluster in an entry of the answer."""
     try:
-        loaded = load(base64.b64decode(config["value"]))
+        loaded = load_short(base64.b64decode(config["value"]))
         return [
             (
                 str(each["cluster"]["server"]),

@@ -11,11 +11,10 @@ from typing import Any
 
 import orjson
 
-from engine.cluster import ApiError
 from engine.cluster.outbound import Unanswered
-from engine.cluster.token_request import requested_token
 from engine.plugin import Context, Purpose, Scope, ServiceAccount, Token, TokenUnavailable
 from plugins.clouds import gcp, gcp_machine
+from plugins.clouds.account import proof_of
 from plugins.clouds.answers import Refused, check, document
 from plugins.clouds.endpoints import check_known
 
@@ -64,13 +63,7 @@ async def _token(account: ServiceAccount | None, scope: Scope, ctx: Context) -> 
         audience = wanted = f"//iam.googleapis.com/{provider}"
     else:
         wanted, audience = await _of_gke(ctx)
-    try:
-        proof, _ = await requested_token(ctx.client, account.namespace, account.name, [wanted])
-    except ApiError as error:
-        raise TokenUnavailable(
-            f"failed to create a token for service account '{account.namespace}/{account.name}': "
-            f"{error}: the engine needs `create` on serviceaccounts/token there"
-        ) from error
+    proof = await proof_of(account, wanted, ctx)
     return await gcp.exchanged(proof, audience, email, ctx, scope.route)
 
 

@@ -38,6 +38,11 @@ class Evaluation:
         self._variables = dict(variables)
         self._left = self._limit = limit
 
+    @property
+    def steps(self) -> int:
+        """What was spent so far."""
+        return self._limit - max(self._left, 0)
+
     def spend(self, cost: int) -> None:
         """Raises CostError once all is spent."""
         self._left -= cost

@@ -37,6 +37,7 @@ from tests.support.scripted_api import scripted_api
 HOSTS = (
     "*.amazonaws.com",
     "*.eu-west-1.amazonaws.com",
+    "portal.sso.eu-west-1.amazonaws.com",
     "kms.private.amazonaws.com",
     "*.cn-north-1.amazonaws.com.cn",
     "login.microsoftonline.com",
@@ -102,6 +103,8 @@ class World:
         self.kubernetes = kubernetes
         self.seen: list[Received] = []
         self.http: Outbound
+        self.plain = ""
+        """The URL of this port without TLS, for who cannot be given a resolver."""
         self._handlers: dict[str, Handler] = {}
 
     def serve(self, host: str, handler: Handler) -> None:
@@ -196,6 +199,7 @@ async def world(
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=trusted.server).start()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         ports = {True: runner.addresses[0][1], False: runner.addresses[1][1]}
+        clouds.plain = f"http://127.0.0.1:{ports[False]}"
         clouds.http = await stack.enter_async_context(
             outbound(
                 clock,

@@ -16,20 +16,31 @@ from engine.custody.rotation import Rotated, Sealer, Unrotatable, Wish, rotated
 from engine.custody.survey import sealed_in
 from engine.plugin import Context, KeyRing
 from engine.sops import MasterKey
-from plugins.decryptors import age
+from plugins import PLUGIN
+from plugins.decryptors import age, awskms
+from tests.support.clouds.amazon import KEY, Amazon, static
+from tests.support.clouds.world import world
 from tests.support.custody import LOGIN, Repository
 from tests.support.sealing import Person, Seal
 
 ME, OTHER = Person(), Person()
 MINE = Seal([ME], "^stringData$").yaml(LOGIN)
-ARN = "arn:aws:kms:eu-central-1:123456789012:key/abc"
 
 
-async def made(tmp_path: Path, content: bytes, wish: Wish, **seals: Any) -> Rotated | None:
-    """What the rotation of `a.yaml` gives, with the key of ME."""
+async def made(
+    tmp_path: Path,
+    content: bytes,
+    wish: Wish,
+    ring: KeyRing | None = None,
+    by: Context | None = None,
+    **seals: Any,
+) -> Rotated | None:
+    """What the rotation of `a.yaml` gives, with the key of ME; by: asks key services, too."""
     sealed = sealed_in(content, "a.yaml")
     assert sealed is not None
-    opening = local_opening(KeyRing({"me.agekey": ME.key_file}))
+    opening = local_opening(ring or KeyRing({"me.agekey": ME.key_file}))
+    if by is not None:
+        opening = replace(opening, decryptors=PLUGIN.decryptors, context=by)
     if seals:
         opening = replace(opening, decryptors={"age": replace(age.DECRYPTOR, **seals)})
     now = datetime(2026, 11, 23, tzinfo=UTC)
@@ -87,10 +98,43 @@ async def test_who_is_added_to_a_file_of_several_groups_must_stand_in_the_rules(
         await made(tmp_path, content, Wish(remove=(), to=to(ME)))
 
 
-async def test_an_encryption_context_is_not_lost(tmp_path: Path) -> None:
-    group = {"kms": [{"arn": ARN, "context": {"Stage": "prod"}}], "age": [ME.recipient]}
+def with_context(tmp_path: Path, **context: str) -> None:
+    group = {"kms": [{"arn": KEY, "context": context}], "age": [ME.recipient]}
     rules = {"creation_rules": [{"key_groups": [group]}]}
     Repository(tmp_path).put({".sops.yaml": yaml.safe_dump(rules)})
 
-    with pytest.raises(Unrotatable, match="encryption context, which is not supported here"):
+
+def kms_of(content: bytes) -> MasterKey:
+    sealed = sealed_in(content, "a.yaml")
+    assert sealed is not None
+    assert sealed.metadata is not None
+    (found,) = (key for group in sealed.metadata.groups for key in group if key.kind == "kms")
+    return found
+
+
+async def test_an_encryption_context_is_kept_whatever_is_rotated(tmp_path: Path) -> None:
+    context = {"Stage": "prod", "Bucket": "arn:aws:s3:::a"}
+    with_context(tmp_path, **context)
+    async with world() as clouds:
+        Amazon(clouds)
+        ring, by = KeyRing({"me.agekey": ME.key_file, **static()}), clouds.context()
+
+        async def rotate(content: bytes, wish: Wish) -> bytes:
+            return cast("Rotated", await made(tmp_path, content, wish, ring, by)).content
+
+        first = await rotate(MINE, Wish())
+        later = await rotate(first, Wish(new_data_key=True))
+        last = await rotate(later, Wish(add=to(OTHER), new_data_key=True))
+
+        contexts = [dict(kms_of(each).context) for each in (first, later, last)]
+        assert contexts == [context] * 3
+        opened = [await awskms.DECRYPTOR.open(kms_of(each), ring, by) for each in (first, last)]
+        assert opened[0] != opened[1]
+        assert all(len(each) == 32 for each in opened)
+
+
+async def test_a_context_that_sops_could_not_write_is_left_to_sops(tmp_path: Path) -> None:
+    with_context(tmp_path, Stage="a,b:c")
+
+    with pytest.raises(Unrotatable, match=r"holds a comma or a bar.*use `sops updatekeys`"):
         await made(tmp_path, MINE, Wish())

@@ -335,6 +335,7 @@ def test_the_place_is_marked_below_the_line() -> None:
         "9" * 8_000,
     ],
 )
+@pytest.mark.slow
 def test_a_hostile_text_is_refused_at_once(text: str) -> None:
     with work() as done, pytest.raises(CelError):
         parsed(text)
@@ -395,6 +396,7 @@ def work() -> Iterator[Work]:
         "l.all(a, base64.encode(bytes(t)) != '')",
     ],
 )
+@pytest.mark.slow
 def test_a_hostile_evaluation_is_ended_soon(text: str) -> None:
     data = {
         "l": list(range(5_000)),

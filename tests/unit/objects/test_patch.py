@@ -131,6 +131,7 @@ def test_a_failed_test_does_not_say_what_stands_there() -> None:
     assert "guessed" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_copies_that_double_the_target_end_at_a_limit() -> None:
     operations = [{"op": "copy", "from": "/a", "path": f"/a/{n}"} for n in range(40)]
 

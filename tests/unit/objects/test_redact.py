@@ -87,3 +87,26 @@ def test_a_masker_knows_secrets_that_come_later():
     secrets += ["hunter2"]
 
     assert (before, hide("hunter2 and aHVudGVyMg==")) == ("hunter2", "*** and ***")
+
+
+HOSTILE = {
+    "one beginning": [f"aaa{number:07}" for number in range(60_000)],
+    "many lines": ["\n".join(f"aaa{number:07}" for number in range(80_000))],
+    "many lengths": ["a" * length + "b" for length in range(3, 1_400)],
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_secrets_of_a_megabyte_hold_nobody_up(name):
+    """They are masked by the event loop itself; a text that takes long is hidden whole."""
+    hide = masker(HOSTILE[name])
+
+    assert hide("a" * 20_000) in ("a" * 20_000, "***")
+    assert hide("nothing of it") == "nothing of it"
+    assert hide(f"so {HOSTILE[name][-1].splitlines()[-1]}, it says") == "so ***, it says"
+
+
+def test_the_longest_secret_that_stands_somewhere_is_masked_whatever_came_first():
+    hide = masker(["abc", "abcdef", "abcd", "xyz"])
+
+    assert hide("abcdefg abcde abcab xyzabc") == "***g ***e ***ab ******"

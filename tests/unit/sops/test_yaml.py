@@ -192,10 +192,11 @@ def test_a_tree_is_written_in_block_style() -> None:
         ("a: &a [*a]\n", "an alias names no anchor that is complete"),
         ("a: " + "[" * 200 + "]" * 200, "nested more than 100 levels"),
         ("a: !!int x\n", "line 1: is not a !!int"),
-        (
+        pytest.param(
             "a: b\n"
             + "".join(f"k{i}: &a{i} [{f'*a{i - 1},' * 9 if i else 'x'}]\n" for i in range(9)),
             "more than 200,000 values",
+            marks=pytest.mark.slow,
         ),
         ("a: 9223372036854775808\n", "line 1: an integer above"),
         ("a: \x00\n", "not YAML"),

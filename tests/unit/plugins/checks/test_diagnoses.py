@@ -173,8 +173,9 @@ async def test_an_object_that_is_applied_again_and_again_is_a_loop() -> None:
     assert found.evidence == ("ConfigMap/apps/a: configured 20 times",)
 
 
-async def test_an_edit_is_told_with_who_made_it() -> None:
-    line = 'drift of ConfigMap/apps/a corrected (a.yaml:1): .data.x was "2" (written by ada at T)'
+@pytest.mark.parametrize("writer", ["ada at T", "ada"])
+async def test_an_edit_is_told_with_who_made_it(writer: str) -> None:
+    line = f'drift of ConfigMap/apps/a corrected (a.yaml:1): .data.x was "2" (written by {writer})'
     (found,) = await diagnosed(drift.diagnose, event(kustomization("web"), f"head\n{line}"))
 
     assert told([found]) == ["warning: ConfigMap/apps/a was changed beside Git by ada: corrected"]
@@ -234,9 +235,9 @@ async def test_what_is_in_no_inventory_is_an_orphan() -> None:
     )
 
     assert told(found) == [
-        "warning: 1 object of Kustomization/apps/gone: what belongs to a Kustomization that is "
-        "gone",
-        "warning: 1 object of Kustomization/apps/web: what is not in its inventory",
+        "warning: 1 object carries the labels of Kustomization/apps/gone, which is gone",
+        "warning: 1 object carries the labels of Kustomization/apps/web, but is not in its "
+        "inventory",
     ]
     assert [each.evidence for each in found] == [("ConfigMap/apps/lost",), ("ConfigMap/apps/left",)]
 
@@ -306,6 +307,59 @@ async def test_signs_of_throttling_are_gathered() -> None:
         "Kustomization/apps/web: the server has received too many requests",
         "3 of the requests made just now were refused with status 429",
     )
+
+
+LEVELS = """\
+PriorityLevelName, ActiveQueues, IsIdle,   IsQuiescing, WaitingRequests, ExecutingRequests, \
+DispatchedRequests, RejectedRequests, TimedoutRequests, CancelledRequests
+exempt,            <none>,       <none>,   <none>,      <none>,          <none>,            \
+<none>,             <none>,           <none>,           <none>
+system,            0,            true,     false,       0,               0,                 \
+400000,             2,                0,                0
+workload-low,      0,            false,    false,       3,               9,                 \
+900,                80,               20,               0
+"""
+METRICS = """\
+# HELP rest_client_requests_total Requests to API servers.
+rest_client_requests_total{code="200",host="https://x",method="GET"} 90.0
+rest_client_requests_total{code="429",host="https://x",method="GET"} 9.0
+rest_client_requests_total{code="429",host="https://x",method="PATCH"} 1.0
+lockstep_api_concurrency_limit 4.0
+"""
+
+
+def engine_pod(**port: Any) -> dict[str, Any]:
+    container = {"name": "manager", "ports": [{"containerPort": 8080, **port}]}
+    metadata = {"name": "lockstep-0", "namespace": "flux-system"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {"containers": [container]},
+    }
+
+
+async def test_signs_of_throttling_are_read_from_metrics_where_they_can_be_reached() -> None:
+    ward = Ward(engine_pod(name="http-prom"))
+    assert await diagnosed(throttling.diagnose, ward=ward) == []
+    proxy = "/api/v1/namespaces/flux-system/pods/lockstep-0%3A8080/proxy/metrics"
+    ward.texts = {proxy: METRICS, "/debug/api_priority_and_fairness/dump_priority_levels": LEVELS}
+    (found,) = await diagnosed(throttling.diagnose, ward=ward)
+
+    assert found.evidence == (
+        "Pod lockstep-0: 10 of 100 requests were refused with status 429; "
+        "now it sends at most 4 at a time",
+        "priority level workload-low: 100 of 1000 were turned away",
+    )
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "a, b\n1, 2", LEVELS.replace("80", "many")])
+async def test_metrics_that_are_not_understood_are_no_sign(text: str) -> None:
+    ward = Ward(engine_pod(name="http-prom"), engine_pod(name="other"))
+    proxy = "/api/v1/namespaces/flux-system/pods/lockstep-0%3A8080/proxy/metrics"
+    ward.texts = {proxy: text, "/debug/api_priority_and_fairness/dump_priority_levels": text}
+
+    assert await diagnosed(throttling.diagnose, ward=ward) == []
 
 
 async def test_that_no_engine_runs_is_told_as_check_tells_it(

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
+import pyrage
 import pytest
 from anyio import to_thread
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
@@ -150,3 +151,26 @@ def ssh_key(folder: Path, kind: str, passphrase: str = "") -> tuple[str, str]:
     command = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-f", str(path)]
     subprocess.run(command, check=True)
     return path.read_text(), path.with_suffix(".pub").read_text()
+
+
+async def test_a_data_key_sealed_for_hundreds_is_not_tried() -> None:
+    """Each of a thousand identities was tried on each: minutes, in which nobody had a turn."""
+    people = [Identity.generate().to_public() for _ in range(40)]
+    sealed = pyrage.encrypt(b"k" * 32, people, armored=True).decode()
+    identities = "\n".join(str(Identity.generate()) for _ in range(1000))
+    ring = KeyRing({"many.agekey": identities.encode()})
+
+    with pytest.raises(KeyUnavailable, match="sealed for more than 8 at once"):
+        await open_key(MasterKey("age", "age1x", sealed), ring, NO_CONTEXT)
+    with pytest.raises(KeyUnavailable, match="no age file"):
+        await open_key(MasterKey("age", "age1x", sealed * 10), ring, NO_CONTEXT)
+
+
+async def test_the_last_of_many_identities_opens() -> None:
+    mine, others = Identity.generate(), range(120)
+    texts = [*(str(Identity.generate()) for _ in others), str(mine)]
+    sealed = pyrage.encrypt(b"k" * 32, [mine.to_public()], armored=True).decode()
+    ring = KeyRing({"many.agekey": "\n".join(texts).encode()})
+
+    for name in (str(mine.to_public()), "age1other"):
+        assert await open_key(MasterKey("age", name, sealed), ring, NO_CONTEXT) == b"k" * 32

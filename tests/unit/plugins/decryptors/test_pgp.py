@@ -1,13 +1,15 @@
 """Data keys that OpenPGP keys open."""
 
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from pysequoia import CipherSuite, Tsk
+from pysequoia import CipherSuite, Profile, Tsk
 
 from engine.plugin import KeyRing, KeyUnavailable
 from engine.sops import MasterKey
 from plugins.decryptors.pgp import held, open_key, seal_key
+from tests.support.audit import STARTS, audited
 
 DATA = b"0123456789abcdef0123456789abcdef"
 NO_CONTEXT: Final[Any] = None  # it needs none: no network, no clock
@@ -34,15 +36,34 @@ async def sealed(key: Tsk) -> MasterKey:
     return await seal_key(DATA, fingerprint(key), ring(public=public), NO_CONTEXT)
 
 
-@pytest.mark.parametrize("suite", [CipherSuite.Cv25519, CipherSuite.RSA2k, CipherSuite.P256])
-async def test_a_key_opens_what_is_sealed_for_it(suite: CipherSuite) -> None:
-    mine = generated("anna", cipher_suite=suite)
+@pytest.mark.parametrize("profile", [Profile.RFC4880, Profile.RFC9580], ids=["v4", "v6"])
+@pytest.mark.parametrize("suite", ["Cv25519", "Cv448", "P256", "P384", "RSA2k"])
+async def test_a_key_opens_what_is_sealed_for_it(suite: str, profile: Profile) -> None:
+    mine = generated("anna", cipher_suite=getattr(CipherSuite, suite), profile=profile)
+
+    with audited(*STARTS) as started:
+        key = await sealed(mine)
+
+        assert await open_key(key, ring(anna=str(mine)), NO_CONTEXT) == DATA
+    assert (key.kind, key.recipient) == ("pgp", fingerprint(mine).upper())
+    assert key.encrypted.startswith("-----BEGIN PGP MESSAGE-----")
+    assert started == []  # no other program is wanted for these
+
+
+async def test_a_key_of_a_rare_kind_opens_what_is_sealed_for_it_in_a_process_of_its_own() -> None:
+    suite, profile = CipherSuite.MLDSA65_Ed25519, Profile.RFC9580
+    mine, theirs = (
+        generated(name, cipher_suite=suite, profile=profile) for name in ("anna", "ben")
+    )
 
     key = await sealed(mine)
 
-    assert await open_key(key, ring(anna=str(mine)), NO_CONTEXT) == DATA
-    assert (key.kind, key.recipient) == ("pgp", fingerprint(mine).upper())
-    assert key.encrypted.startswith("-----BEGIN PGP MESSAGE-----")
+    with audited(*STARTS) as started:
+        assert await open_key(key, ring(anna=str(mine)), NO_CONTEXT) == DATA
+    ((_, arguments),) = started
+    assert [Path(word).name for word in arguments[1]][1:] == ["-P", "pgp_child.py"]
+    with pytest.raises(KeyUnavailable, match=f"tried the keys {fingerprint(theirs).upper()}"):
+        await open_key(key, ring(ben=str(theirs)), NO_CONTEXT)
 
 
 @pytest.mark.parametrize("armored", [True, False])

@@ -216,3 +216,15 @@ async def test_what_is_no_transit_key_is_refused(url: str) -> None:
             await DECRYPTOR.open(key, RING, clouds.context())
 
         assert clouds.seen == []
+
+
+async def test_the_operators_namespace_of_vault_is_asked() -> None:
+    async with world() as clouds:
+        Vault(clouds)
+        clouds.kubernetes.account("app")
+        clouds.kubernetes.config_map("vaults", {"config.yaml": CONFIG})
+        ctx = clouds.context({"VAULT_NAMESPACE": "team/a"}, **LOGINS)
+
+        assert await DECRYPTOR.open(FILE_KEY, APP, ctx) == DATA_KEY
+        named = [each.headers.get("X-Vault-Namespace") for each in clouds.seen]
+        assert named == ["team/a"] * 2  # of the login, too

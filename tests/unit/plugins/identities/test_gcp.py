@@ -126,3 +126,15 @@ async def test_an_annotation_cannot_lead_elsewhere(annotations: dict[str, str]) 
             await ctx.token("gcp", APP, KEYS)
 
         assert clouds.asked("iamcredentials.googleapis.com") == []
+
+
+async def test_the_login_of_a_user_is_found_where_gcloud_leaves_it(tmp_path: Path) -> None:
+    async with world() as clouds:
+        google = Google(clouds)
+        folder = tmp_path / ".config" / "gcloud"
+        folder.mkdir(parents=True)
+        (folder / "application_default_credentials.json").write_text(json.dumps(json_key()))
+
+        found = await clouds.context({"HOME": str(tmp_path)}).token("gcp", None, KEYS)
+
+        assert google.tokens[found.secret] == EMAIL

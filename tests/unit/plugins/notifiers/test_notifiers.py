@@ -165,6 +165,17 @@ async def test_an_address_that_is_none_is_told_and_nobody_is_asked(kind: str, ad
         assert clouds.seen == []
 
 
+@pytest.mark.parametrize("kind", ["slack", "alertmanager", "github", "gitlab"])
+async def test_a_token_with_a_line_break_is_told_and_nobody_is_asked(kind: str) -> None:
+    async with world() as clouds:
+        where = replace(destination(kind), token=f"{KEY}\n", username="", password="")
+        with pytest.raises(Undeliverable, match="holds a line break") as caught:
+            await PLUGIN.notifiers[kind](event(), where, clouds.context())
+
+        assert clouds.seen == []
+        assert KEY not in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", CASES)
 async def test_a_guarded_service_may_not_be_this_machine(kind: str) -> None:
     address = "https://127.0.0.1/org/fleet"

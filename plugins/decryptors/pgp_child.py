@@ -1,0 +1,50 @@
+"""The program that opens one OpenPGP message with pysequoia, which knows more kinds than we do.
+
+It is a process of its own, as pysequoia unpacks what is compressed without an end: here the end is
+that of the memory and the time that it may have.
+In, on stdin, as JSON: {"keys": [[a key's packets in base64, ...], ...], "message": in base64};
+which of a key's packets are given is one way to open it.  Out, on stdout: the content; with status
+3, why there is none, a line each.  Any other end is that of its memory or time.
+"""
+
+import base64
+import json
+import resource
+import sys
+
+_MEMORY = 192 * 2**20  # bytes; Python and pysequoia take some 40 MiB of them
+_SECONDS = 10  # of CPU
+_REFUSED = 3
+_LONGEST = 64 * 1024  # bytes of a content; a data key has 32
+
+
+def main() -> int:
+    """Opens the message on stdin; the exit status."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # keys and content would be in the dump
+    for which, most in ((resource.RLIMIT_DATA, _MEMORY), (resource.RLIMIT_CPU, _SECONDS)):
+        _, hard = resource.getrlimit(which)
+        resource.setrlimit(
+            which, (most if hard == resource.RLIM_INFINITY else min(most, hard),) * 2
+        )
+    from pysequoia import Tsk, decrypt  # below the limits, as all that follows
+
+    asked = json.load(sys.stdin.buffer)
+    message = base64.b64decode(asked["message"])
+    reasons: dict[str, None] = {}
+    for packets in asked["keys"]:
+        try:
+            key = Tsk.from_bytes(b"".join(map(base64.b64decode, packets)))
+            content = decrypt(message, key.decryptor()).bytes
+        except (RuntimeError, OSError) as error:  # an OSError: a packet that is cut off
+            reasons[str(error).partition("\n")[0]] = None
+            continue
+        if content and len(content) <= _LONGEST:
+            sys.stdout.buffer.write(content)
+            return 0
+        reasons["what the message holds is no data key"] = None
+    sys.stdout.write("\n".join(reasons))
+    return _REFUSED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
