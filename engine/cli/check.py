@@ -9,6 +9,7 @@ import click
 import orjson
 
 from engine.cli import steps, table
+from engine.cli.go_flags import FluxCommand
 from engine.cli.help import examples
 from engine.cli.plugins import plugin_context
 from engine.cli.problems import Problem, is_expected, line_of, unwrapped
@@ -35,6 +36,7 @@ class Told:
 
 @click.command(
     "check",
+    cls=FluxCommand,
     epilog=examples(
         "lockstep check",
         "lockstep check --pre",

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.apply.executor import each
 from engine.apply.prediction import Oracle, Prediction, Prospect, predict
+from engine.cli.acting import acting_for
 from engine.cli.building import owner_of
 from engine.cli.rendering import KUSTOMIZATIONS, Made, check_unencrypted
 from engine.cluster import Client, Forbidden, UnknownKind
@@ -94,13 +95,15 @@ async def compared(made: Made, live_ks: Object | None, client: Client) -> Compar
     others = await _others(owner, client) if inventory.keys() - desired.versions().keys() else []
     plan = make_plan(desired.objects, view, inventory, policy, _reserve(others))
     ignored = ignored_fields(made.ks.spec.ignore, desired.objects)
+    acting, doubt = await acting_for(made.ks, client)
     oracle = Oracle(
-        client,
+        acting,
         settings.field_manager,
         settings.override_manager,
         settings.concurrent_ssa,
         desired.origins,
         ignored,
+        made.places,
     )
     open_plan = replace(plan, applies=tuple(c for c in plan.applies if c.ref not in sealed))
     found = await predict(open_plan, oracle)
@@ -112,7 +115,7 @@ async def compared(made: Made, live_ks: Object | None, client: Client) -> Compar
         tuple(found),
         desired.origins,
         await made.places(wanted),
-        tuple(_warnings(plan, len(inventory), made)),
+        (*_warnings(plan, len(inventory), made), *([doubt] if doubt else ())),
         made.secrets,
     )
 
@@ -144,19 +147,22 @@ def _warnings(plan: Plan, size: int, made: Made) -> list[str]:
 async def _live(
     versions: Mapping[Ref, str], owner: Owner, client: Client, in_flight: int
 ) -> dict[Ref, Object]:
-    """The live objects: a LIST by owner for kinds with many of them, a GET for all others."""
+    """The live objects: a LIST by owner for kinds with many of them, a GET for all others.
+
+    Each as its version has it, those of a version that is not served any more in another one.
+    """
     selector = ",".join(
         f"{label}={value}"
         for label, value in zip(OWNER_LABELS, (owner.name, owner.namespace), strict=True)
     )
-    kinds: dict[tuple[str, str], list[Ref]] = {}
-    for ref in versions:
-        kinds.setdefault((ref.group, ref.kind), []).append(ref)
+    kinds: dict[tuple[str, str, str], list[Ref]] = {}
+    for ref, version in versions.items():
+        kinds.setdefault((ref.group, version, ref.kind), []).append(ref)
 
     async def look(refs: Sequence[Ref]) -> dict[Ref, Object]:
         first = refs[0]
         try:
-            resource = await client.discovery.resource(first.group, versions[first], first.kind)
+            resource = await client.discovery.existing(first.group, versions[first], first.kind)
         except UnknownKind:
             return {}
         found: dict[Ref, Object] = {}
@@ -182,13 +188,14 @@ async def _live(
 
 
 async def _others(owner: Owner, client: Client) -> list[Object]:
-    """All other Kustomizations."""
+    """All other Kustomizations of this cluster: what is in another one holds nothing here."""
     listing = await client.list(KUSTOMIZATIONS)
     own = owner.namespace, owner.name
     return [
         obj
         for obj in listing.items
         if (obj["metadata"]["namespace"], obj["metadata"]["name"]) != own
+        and not (obj.get("spec") or {}).get("kubeConfig")
     ]
 
 

@@ -8,6 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from engine.cli import kinds
+from engine.cli.caller import caller_of
 from engine.cli.problems import is_expected
 from engine.cli.target import Target
 
@@ -38,7 +39,8 @@ def _offered(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
 def _target(ctx: click.Context) -> Target:
     """The cluster that the options so far name."""
     given = {name: ctx.params.get(name) or "" for name in ("kubeconfig", "context")}
-    return Target(**given, namespace=ctx.params.get("namespace") or "flux-system")
+    namespace = ctx.params.get("namespace") or "flux-system"
+    return Target(**given, namespace=namespace, caller=caller_of(dict(ctx.params)))
 
 
 async def _names(target: Target, kind: kinds.Kind) -> list[str]:

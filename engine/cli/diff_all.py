@@ -1,5 +1,6 @@
 """`lockstep diff all`: what a commit would change, in every Kustomization, without a cluster."""
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -113,14 +114,14 @@ def _shown(change: Change) -> Compared:
 
 
 def _secrets(change: Change) -> list[str]:
-    """All values of Secrets on either side."""
-    return [
-        text
-        for part in (change.before, change.after)
-        if part is not None and part.rendered is not None
-        for each in part.rendered.objects
-        for text in secrets_of(each.obj)
-    ]
+    """All values of Secrets on either side, and of those that variables come from."""
+    return [text for part in (change.before, change.after) if part for text in _secrets_of(part)]
+
+
+def _secrets_of(part: Part) -> Iterator[str]:
+    yield from part.secrets
+    for each in part.rendered.objects if part.rendered is not None else ():
+        yield from secrets_of(each.obj)
 
 
 def _places(after: Part | None, change: Change) -> Places:

@@ -11,6 +11,7 @@ import orjson
 from click.core import ParameterSource
 
 from engine.cli import table
+from engine.cli.go_flags import FluxCommand
 from engine.cli.help import examples
 from engine.cli.plugins import plugin_context
 from engine.cli.problems import is_expected, line_of, unwrapped
@@ -63,6 +64,7 @@ class Report:
 
 @click.command(
     "doctor",
+    cls=FluxCommand,
     epilog=examples(
         "lockstep doctor",
         "lockstep doctor -n team-a --severity error",

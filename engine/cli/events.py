@@ -20,6 +20,7 @@ from engine.cli.kinds import KINDS, Kind, kind_called
 from engine.cli.problems import Problem
 from engine.cli.target import Target, asynchronous, with_target, with_timeout, within
 from engine.cluster import Client, Resource
+from engine.cluster.mirror import version
 from engine.objects.ref import Object
 from engine.runtime import SystemClock
 
@@ -122,11 +123,14 @@ def _ago(instant: str | None, now: float) -> str:
     return elapsed(now - seconds_of(instant)) if instant else "<unknown>"
 
 
-def _newest(event: Object) -> float:
-    """When it was last seen, seconds since 1970; 0 if that is not said."""
+def _newest(event: Object) -> tuple[float, int]:
+    """When it was last seen, seconds since 1970, 0 if that is not said; and when it was written.
+
+    Most events have whole seconds, in which a reconcile begins and ends.
+    """
     observed = (event.get("series") or {}).get("lastObservedTime")
     instant = observed or event.get("lastTimestamp") or event.get("eventTime")
-    return seconds_of(instant) if instant else 0.0
+    return (seconds_of(instant) if instant else 0.0), version(event)
 
 
 def _types(given: Sequence[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +12,8 @@ import anyio
 from anyio import to_thread
 
 from engine.cli import steps
+from engine.cli.own_keys import OwnOpening
 from engine.errors import BuildFailed
-from engine.reconcile.opening import Opening
 from engine.reconcile.remotes import Fetch, masked_failure
 from engine.render import Lacking, Needs, Remotes
 from engine.render.inputs import Inputs
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 def completed(
-    build: Callable[[Remotes], T], timeout: float = TIMEOUT, opening: Opening | None = None
+    build: Callable[[Remotes], T], timeout: float = TIMEOUT, opening: OwnOpening | None = None
 ) -> T:
     """What `build` gives once it lacks nothing.  Raises what it raises.
 
@@ -61,7 +61,7 @@ class _Fetched:
     """What there is so far, and what opens data keys."""
 
     got: Remotes
-    opening: Opening | None
+    opening: OwnOpening | None
 
 
 async def _fetched(needs: Needs, so_far: _Fetched, stores: Stores, timeout: float) -> Remotes:  # noqa: ASYNC109 - of the fetch, not of this call
@@ -70,12 +70,15 @@ async def _fetched(needs: Needs, so_far: _Fetched, stores: Stores, timeout: floa
     async def store_of(url: str) -> Store:
         return await to_thread.run_sync(stores.of, url)
 
-    async with open_session() as session:
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(open_session())
+        opening = None
+        if so_far.opening is not None:
+            opening = await stack.enter_async_context(so_far.opening.at_work())
         workers = anyio.CapacityLimiter(settings.concurrent_fetches)
         tools = Tools(session, workers, environment=os.environ, store_of=stores.of)
         bases = Bases(store_of, tools, limits_of(settings))
-        got, opening = so_far.got, so_far.opening
-        fetch = Fetch(bases, timeout, "the limit of this command", got, opening)
+        fetch = Fetch(bases, timeout, "the limit of this command", so_far.got, opening)
         await fetch.bring(needs)
     return fetch.got
 

@@ -23,7 +23,7 @@ class Row:
     """What is shown of an object; order: where it stands among those that were there."""
 
     cells: list[str]
-    order: float = 0.0
+    order: tuple[float, int] = (0.0, 0)
 
 
 RowOf: TypeAlias = Callable[[Object], Row | None]

@@ -2,14 +2,34 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
+from engine.cli.global_flags import PARAMETERS
+
+_ELSEWHERE = "`lockstep --help` lists what all these commands take: --as, --server, --token ..."
 _TRUE, _FALSE = ("true", "t", "1"), ("false", "f", "0")
 
 
 class FluxCommand(click.Command):
-    """A command whose switches may have a value, as those of programs written in Go."""
+    """A command whose switches may have a value, as those of programs written in Go.
+
+    A flag of its own goes before a global one of the same name.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        own = {name for each in self.params if each.name not in PARAMETERS for name in each.opts}
+        self.params = [e for e in self.params if e.name not in PARAMETERS or own.isdisjoint(e.opts)]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the options, and where the others are."""
+        super().format_options(ctx, formatter)
+        if any(each.name in PARAMETERS for each in self.params):
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text(_ELSEWHERE)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Reads the arguments, `--flag=true` as `--flag`."""

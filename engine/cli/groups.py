@@ -1,6 +1,7 @@
 """Groups of commands out of a table, imported when they are used."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, TypeAlias
 
@@ -31,6 +32,15 @@ class TableGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}.command is no command")
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names.  Raises click.UsageError."""
+        near = get_close_matches(args[0], self.list_commands(ctx), n=1)
+        if near and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            raise click.UsageError(f"No such command '{args[0]}'; there is '{near[0]}'", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the table, without importing anything."""

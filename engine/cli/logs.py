@@ -17,7 +17,7 @@ from engine.cli.go_flags import FluxCommand
 from engine.cli.help import examples
 from engine.cli.log_lines import Filter, Line, lines_of
 from engine.cli.problems import Problem
-from engine.cli.target import Target, asynchronous, with_target
+from engine.cli.target import Target, asynchronous, with_target, with_timeout, within
 from engine.cluster import ApiError, Client, Resource
 from engine.cluster.resource import PODS
 from engine.objects.ref import Object
@@ -52,9 +52,12 @@ _CONTAINER = "manager"
     show_default=True,
     help="Namespace in which the engine runs.",
 )
+@with_timeout("5m")
 @with_target
 @asynchronous
-async def command(target: Target, follow: bool, flux_namespace: str, **given: Any) -> None:
+async def command(
+    target: Target, follow: bool, flux_namespace: str, seconds: float, **given: Any
+) -> None:
     """Show what was logged about Flux's objects.
 
     Without -A about objects of the namespace of -n only.
@@ -63,11 +66,12 @@ async def command(target: Target, follow: bool, flux_namespace: str, **given: An
     passes = Filter(given["level"] or "", given["kind"], given["name"], namespace)
     parameters = _parameters(given["tail"], given["since"], given["since_time"])
     async with target.client() as client:
-        pods = await _pods(client, flux_namespace)
+        with within(seconds):
+            pods = await _pods(client, flux_namespace)
+            if not follow:
+                await _show(client, pods, parameters, passes)
         if follow:
             await _follow(client, pods, parameters, passes)
-        else:
-            await _show(client, pods, parameters, passes)
 
 
 def _parameters(tail: int, since: float | None, since_time: str) -> dict[str, str]:
@@ -99,7 +103,8 @@ async def _pods(client: Client, namespace: str) -> list[Object]:
     if not found:
         raise Problem(
             f'no Flux pods found in namespace "{namespace}": none of a Deployment with the label '
-            f"{PART_OF_FLUX}; --flux-namespace names another"
+            f"{PART_OF_FLUX}; --flux-namespace names another; an engine that runs "
+            "outside of the cluster logs where it was started"
         )
     return list(found.values())
 

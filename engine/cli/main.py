@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from engine.cli.global_flags import relocated, rows
 from engine.cli.groups import Table, TableGroup
 from engine.cli.help import examples
 from engine.cli.problems import INTERRUPTED, line_of, unwrapped
@@ -49,10 +50,20 @@ COMMANDS: Table = {
 
 
 class LazyGroup(TableGroup):
-    """The commands of the table."""
+    """The commands of the table; Flux's global flags may stand before them."""
 
     def __init__(self, name: str, **attributes: Any) -> None:
         super().__init__(name, COMMANDS, **attributes)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Reads the arguments, flags before a command as flags of the command."""
+        return super().parse_args(ctx, relocated(self, ctx, args))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the flags that commands share, too."""
+        super().format_options(ctx, formatter)
+        with formatter.section("Options of commands that ask a cluster, also before the command"):
+            formatter.write_dl(rows())
 
 
 @click.group(
@@ -93,6 +104,9 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
 def _told(problem: Exception) -> int:
     """Says what went wrong; the exit status."""
     error = unwrapped(problem)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):  # `lockstep create`, as flux
+        click.echo(error.ctx.get_help() if error.ctx else error.message)
+        return 0
     if isinstance(error, BrokenPipeError):  # the reader had enough: `lockstep get all | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

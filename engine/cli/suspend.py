@@ -2,6 +2,7 @@
 
 import getpass
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
@@ -12,7 +13,7 @@ from engine.cli.go_flags import FluxCommand
 from engine.cli.help import examples
 from engine.cli.kinds import Kind
 from engine.cli.problems import Problem
-from engine.cli.target import Target, asynchronous, with_target
+from engine.cli.target import Target, asynchronous, with_target, with_timeout, within
 from engine.plan.suspension import Suspension, instant
 from engine.runtime import SystemClock
 
@@ -36,10 +37,11 @@ _ENDING = ("Kustomization", "GitRepository")
 @click.option("--until", default="", help="When it is resumed by itself, RFC 3339.")
 @click.option("--for", "lasting", type=DURATION, default=None, help="The same as a duration.")
 @click.option("--by", default="", help="Who answers for it; by default you, if you say more.")
+@with_timeout("5m")
 @with_target
 @asynchronous
 async def command(
-    target: Target, words: tuple[str, ...], everything: bool, lasting: float | None, **said: str
+    target: Target, words: tuple[str, ...], everything: bool, seconds: float, **said: Any
 ) -> None:
     """Leave objects as they are until they are resumed.
 
@@ -48,16 +50,17 @@ async def command(
     What drifts meanwhile is told in events, and corrected once they are resumed.
     """
     kind, names = suspension.parse(words, everything)
-    wanted = _wanted(kind, lasting, **said)
-    async with target.client() as client:
-        for obj in await suspension.chosen(client, kind, names, target.namespace):
-            name = obj["metadata"]["name"]
-            steps.doing(f"suspending {kind.name} {name} in {target.namespace} namespace")
-            await suspension.write(client, kind, obj, wanted)
-            steps.done(f"{kind.name} {name} {wanted}")
+    wanted = _wanted(kind, **said)
+    with within(seconds):
+        async with target.client() as client:
+            for obj in await suspension.chosen(client, kind, names, target.namespace):
+                name = obj["metadata"]["name"]
+                steps.doing(f"suspending {kind.name} {name} in {target.namespace} namespace")
+                await suspension.write(client, kind, obj, wanted)
+                steps.done(f"{kind.name} {name} {wanted}")
 
 
-def _wanted(kind: Kind, lasting: float | None, *, reason: str, until: str, by: str) -> Suspension:
+def _wanted(kind: Kind, *, lasting: float | None, reason: str, until: str, by: str) -> Suspension:
     """What the objects are to say.  Raises Problem, click.UsageError."""
     now = SystemClock().wall()
     if until and lasting is not None:

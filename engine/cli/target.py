@@ -1,20 +1,28 @@
 """The cluster and namespace that a command is about, and a client for it."""
 
+import os
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial, wraps
 from random import Random
 from typing import Any
 
 import anyio
 import click
+from click.core import ParameterSource
 
+from engine.cli.caller import Caller, caller_of, with_caller
 from engine.cli.flags import DURATION
 from engine.cli.problems import Problem
 from engine.cluster import Client, connected
-from engine.cluster.connect import locate
+from engine.cluster.connect import InvalidKubeconfig, locate
+from engine.cluster.endpoint import Endpoint
 from engine.runtime import SystemClock
+
+_FOLLOWS = "FLUX_NS_FOLLOWS_KUBE_CONTEXT"
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +32,30 @@ class Target:
     kubeconfig: str
     context: str
     namespace: str
+    caller: Caller = field(default_factory=Caller)
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
-        """A client as the caller's own identity.  Raises InvalidKubeconfig."""
-        endpoint = locate(self.kubeconfig, self.context)
-        async with connected(endpoint, SystemClock(), Random()) as client:  # noqa: S311 - jitter
-            yield client
+        """A client as the caller's own identity, or as whom it names.  Raises InvalidKubeconfig."""
+        async with connected(self.endpoint(), SystemClock(), Random()) as client:  # noqa: S311 - jitter
+            yield self.caller.asking(client)
+
+    def endpoint(self) -> Endpoint:
+        """The API server.  Raises InvalidKubeconfig."""
+        return locate(self.kubeconfig, self.context, overrides=self.caller.overrides)
 
 
 def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The command function with `--kubeconfig`, `--context` and `-n`, given a Target first."""
+    """The command function with `--kubeconfig`, `--context`, `-n` and Flux's global flags.
+
+    It is given a Target first.
+    """
 
     @wraps(function)
     def called(kubeconfig: str, context: str, namespace: str, **others: Any) -> Any:
-        return function(Target(kubeconfig, context, namespace), **others)
+        caller = caller_of(others)
+        target = _placed(Target(kubeconfig, context, namespace, caller))
+        return function(target, **others)
 
     for option in (
         click.option(
@@ -55,7 +72,21 @@ def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
     ):
         called = option(called)
-    return called
+    return with_caller(called)
+
+
+def _placed(target: Target) -> Target:
+    """The target in the namespace of its context, if that is asked for.  Raises UsageError."""
+    source = click.get_current_context().get_parameter_source("namespace")
+    follows = target.caller.follows_context or os.environ.get(_FOLLOWS)
+    if follows and source is not ParameterSource.COMMANDLINE:
+        try:
+            target = replace(target, namespace=target.endpoint().namespace or target.namespace)
+        except InvalidKubeconfig:
+            return target  # the command says so, if it needs one
+    if not _LABEL.fullmatch(target.namespace):
+        raise click.UsageError(f'namespace must be a valid DNS label: "{target.namespace}"')
+    return target
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import click
 
 from engine.api.meta import HELM_GROUP, KUSTOMIZE_GROUP
 from engine.cli.columns import source_of
+from engine.cli.go_flags import FluxCommand
 from engine.cli.help import examples
 from engine.cli.kinds import KINDS, Kind
 from engine.cli.origins import Origin, report
@@ -25,6 +26,7 @@ _HIGHEST = 20  # owner references that are followed: a Pod has two
 
 @click.command(
     "trace",
+    cls=FluxCommand,
     epilog=examples(
         "lockstep trace -n apps deployment web",
         "lockstep trace -n apps pod/web-7d4b9c cm/settings",

@@ -18,6 +18,7 @@ import click
 from engine.api.duration import format_duration
 from engine.cli import steps
 from engine.cli.flags import DURATION
+from engine.cli.go_flags import FluxCommand
 from engine.cli.help import examples
 from engine.cli.problems import Problem
 from engine.cli.target import asynchronous, with_timeout, within
@@ -41,6 +42,7 @@ class Call:
 
 @click.command(
     "receiver",
+    cls=FluxCommand,
     epilog=examples(
         'lockstep trigger receiver ci --token "$TOKEN" --url https://hooks.example.com',
         'lockstep trigger receiver ci --type generic-hmac --token "$TOKEN" '

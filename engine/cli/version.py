@@ -7,24 +7,25 @@ import anyio
 import click
 import orjson
 
+from engine.cli.go_flags import FluxCommand
 from engine.cli.help import examples
 from engine.cli.logs import DEPLOYMENTS, PART_OF_FLUX
 from engine.cli.problems import is_expected, line_of, unwrapped
-from engine.cli.target import Target, asynchronous, with_target
+from engine.cli.target import Target, asynchronous, with_target, with_timeout
 from engine.cluster import Client, Forbidden, NotFound
-
-_PATIENCE = 5.0  # seconds for a cluster to answer
 
 
 @click.command(
     "version",
+    cls=FluxCommand,
     epilog=examples("lockstep version", "lockstep version --client -o json"),
 )
 @click.option("--client", "client_only", is_flag=True, help="Ask no cluster.")
 @click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="Another form.")
+@with_timeout("5s")
 @with_target
 @asynchronous
-async def command(target: Target, client_only: bool, output: str | None) -> None:
+async def command(target: Target, client_only: bool, output: str | None, seconds: float) -> None:
     """Show the versions of Lockstep, Python and Kubernetes.
 
     And of what runs in the namespace as a part of Flux.  A cluster that cannot be asked is no
@@ -32,7 +33,7 @@ async def command(target: Target, client_only: bool, output: str | None) -> None
     """
     versions = {"lockstep": f"v{version('lockstep')}", "python": platform.python_version()}
     if not client_only:
-        versions |= await _in_cluster(target)
+        versions |= await _in_cluster(target, seconds)
     if output == "json":
         click.echo(orjson.dumps(versions))
         return
@@ -40,16 +41,16 @@ async def command(target: Target, client_only: bool, output: str | None) -> None
         click.echo(f"{name}: {text}")
 
 
-async def _in_cluster(target: Target) -> dict[str, str]:
+async def _in_cluster(target: Target, seconds: float) -> dict[str, str]:
     """The version of the API server, or why it is not known, and those of controllers."""
     try:
-        with anyio.fail_after(_PATIENCE):
+        with anyio.fail_after(seconds):
             async with target.client() as client:
                 server = await client.document("/version")
                 found = await _controllers(client, target.namespace)
                 return {"kubernetes": str(server["gitVersion"]), **found}
     except TimeoutError:
-        return {"kubernetes": f"unknown (no answer within {_PATIENCE:g}s)"}
+        return {"kubernetes": f"unknown (no answer within {seconds:g}s)"}
     except Exception as error:
         if not is_expected(unwrapped(error)):
             raise

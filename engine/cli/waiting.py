@@ -14,8 +14,8 @@ import anyio
 from engine.api.duration import format_duration
 from engine.api.meta import PROGRESSING, READY, REQUESTED_AT
 from engine.cli import steps
-from engine.cli.columns import ready_of, revision_of
-from engine.cli.kinds import Kind
+from engine.cli.columns import ready_of, revision_of, source_of
+from engine.cli.kinds import KINDS, Kind
 from engine.cli.problems import Problem
 from engine.cluster import Client, Forbidden, NotFound
 from engine.cluster.watch import Event, EventType, Watch
@@ -24,6 +24,7 @@ from engine.runtime import SystemClock
 
 _POLL = 2.0  # seconds, as Flux
 _WAITS = (PROGRESSING, "DependencyNotReady")  # reasons of what goes on by itself
+_NO_ARTIFACT = "Source artifact not found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,16 @@ def _succeeded(obj: Object, awaited: Awaited) -> Object:
     ready = _ready(obj)
     if ready["status"] == "True":
         return obj
-    raise Problem(f"{awaited.title}: {ready.get('reason')}: {ready.get('message')}")
+    raise Problem(f"{awaited.title}: {ready.get('reason')}: {ready.get('message')}{_hint(obj)}")
+
+
+def _hint(obj: Object) -> str:
+    """Where to look, if what an object says only tells that it waits for another."""
+    source = source_of(obj)
+    kind = KINDS.get(source.get("kind", ""))
+    if kind is None or not str(_ready(obj).get("message")).startswith(_NO_ARTIFACT):
+        return ""
+    return f"; `lockstep get {kind.title} {source['name']} -n {source['namespace']}` says why"
 
 
 def _ready(obj: Object) -> Mapping[str, Any]:

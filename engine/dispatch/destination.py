@@ -17,7 +17,7 @@ from engine.cluster.outbound import Route
 from engine.dispatch.directory import Service
 from engine.errors import Failure
 from engine.notice.audience import COMMIT_STATUS
-from engine.objects.manifests import load
+from engine.objects.manifests import load_short
 from engine.objects.ref import Ref
 from engine.settings import Settings
 from engine.source.proxies import Proxy
@@ -102,7 +102,7 @@ def _headers(values: Values) -> dict[str, str]:
         return {}
     wrong = "'headers' in the Secret must be YAML: a mapping of names to texts"
     try:
-        found = load(text)
+        found = load_short(text.encode())
     except ValueError:
         raise Undeliverable(wrong) from None
     if not isinstance(found, Mapping):

@@ -3,7 +3,6 @@
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,8 +10,7 @@ from engine.dispatch import Dispatch, Supplies, open_dispatch
 from engine.objects.ref import Ref
 from engine.plugin import Context
 from engine.reconcile.run import Engine
-from engine.serve.events import add_event_routes
-from engine.serve.http import listening
+from engine.serve.events import taking_events
 
 
 @asynccontextmanager
@@ -29,8 +27,8 @@ async def serving_alerts(
             yield dispatch
             return
         receive, ready = dispatch.courier.receive, dispatch.directory.settled
-        routes = partial(add_event_routes, receive=receive, ready=ready, series=engine.metrics)
-        async with listening(settings.events_listen_addr, routes) as served:
+        address = settings.events_listen_addr
+        async with taking_events(address, receive, ready, engine.metrics) as served:
             serves("events", served)
             yield dispatch
 

@@ -12,7 +12,7 @@ from engine.telemetry import logger
 if TYPE_CHECKING:
     import asyncio
 
-MOST = 512  # connections; each has a buffer of 64 KiB, and a push comes over one
+MOST = 512  # connections; each has a buffer of 64 KiB, and a call comes over one
 HEADER_TIME = 10.0  # seconds from a connection, or an answer, to the whole next header; Flux's
 LINGERING = 1.0  # seconds for what still comes after an answer: thrown away
 
@@ -27,7 +27,7 @@ class _Wordless(logging.Filter):
         return logger.isEnabledFor(logging.DEBUG)
 
 
-_LOG = logger.getChild("webhooks")
+_LOG = logger.getChild("connections")
 _LOG.addFilter(_Wordless())
 
 

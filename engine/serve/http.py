@@ -1,6 +1,7 @@
 """Start an HTTP server on an address as Flux's flags write it: `:8080`, `127.0.0.1:0`."""
 
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 _GRACE = 2.0  # seconds that open requests get when the server stops
+_PORT = re.compile(r"[0-9]{1,5}")
 
 
 class BadAddress(ValueError):  # noqa: N818 - it is the address that is bad
@@ -17,7 +19,7 @@ class BadAddress(ValueError):  # noqa: N818 - it is the address that is bad
 def parse_address(text: str) -> tuple[str, int]:
     """Host and port; an empty host means all interfaces, of IPv4 and IPv6.  Raises BadAddress."""
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
+    if not colon or not _PORT.fullmatch(port) or int(port) > 65535:
         raise BadAddress(f"{text!r} is not an address: write HOST:PORT or :PORT")
     return host.strip("[]"), int(port)
 

@@ -12,6 +12,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from engine.telemetry.calls import CallSeries
+
 # Flux: ten exponential buckets from 10 ms to 30 min
 _BUCKETS = tuple(0.01 * (1800 / 0.01) ** (step / 9) for step in range(10))
 _STATUSES = ("True", "False", "Unknown")
@@ -168,19 +170,7 @@ class Metrics:
             ("name", "namespace", "type", "outcome"),
             registry=registry,
         )
-        call = ("service", "handler", "method", "code")
-        self.calls = Histogram(
-            "gotk_receiver_http_request_duration_seconds",
-            "Time of one call of a webhook.",
-            call,
-            registry=registry,
-        )
-        self.calls_in_flight = Gauge(
-            "gotk_receiver_http_requests_inflight",
-            "Calls of webhooks that are not answered yet.",
-            ("service", "handler"),
-            registry=registry,
-        )
+        self.webhook_calls = CallSeries("gotk_receiver", "calls of webhooks", registry)
         self.builds = Gauge(
             "lockstep_builds",
             "held: builds in memory; since the start, built: done, failed, used: not done again, "
@@ -215,12 +205,7 @@ class Metrics:
             "Events for Alerts that are in line on disk.",
             registry=registry,
         )
-        self.event_requests = Histogram(
-            "gotk_event_http_request_duration_seconds",
-            "Time in which events of other controllers were taken.",
-            ("code", "handler", "method", "service"),
-            registry=registry,
-        )
+        self.event_calls = CallSeries("gotk_event", "posts of other controllers", registry)
         GCCollector(registry)
         PlatformCollector(registry)
         ProcessCollector(registry=registry)

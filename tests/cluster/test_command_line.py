@@ -65,6 +65,9 @@ async def test_objects_are_looked_at_from_all_sides(fleet: Fleet, lockstep: Lock
         exported = load(await lockstep("export", "ks", "app"))
         stats = await lockstep("stats")
         as_json = orjson.loads(await lockstep("get", "ks", "app", "-o", "json"))
+        sources = await lockstep("-n", fleet.namespace, "get", "sources", "git")
+        version = await lockstep("version")
+        checked = await lockstep("check")
 
     assert re.search(r"app +main@sha1:[0-9a-f]{8} +False +True +\d+s +Applied revision", wide)
     assert failing == "kustomization/bad\n"
@@ -80,6 +83,18 @@ async def test_objects_are_looked_at_from_all_sides(fleet: Fleet, lockstep: Lock
     assert exported["metadata"] == {"name": "app", "namespace": fleet.namespace}
     assert as_json["status"]["lastAppliedRevision"] == revision
     assert re.search(r"Kustomization +3 +1 +0 +-", stats)
+    assert re.search(r"fleet +main@sha1:[0-9a-f]{8} +False +True +stored artifact", sources)
+    assert re.search(r"^kubernetes: v1\.\d+", version, re.MULTILINE)
+    assert "✔ kubernetes: Kubernetes v1." in checked
+
+
+@pytest.mark.real("the embedded one lets everybody do everything")
+async def test_whoever_is_named_is_acted_as(fleet: Fleet, lockstep: Lockstep) -> None:
+    refused = await lockstep("--as", "ada", "get", "ks", status=1)
+    allowed = await lockstep("get", "ks", "app", "--as=ada", "--as-group=system:masters")
+
+    assert 'User "ada" cannot list resource "kustomizations"' in refused
+    assert "app" in allowed
 
 
 async def test_objects_are_changed_and_the_change_is_waited_for(
@@ -133,7 +148,14 @@ async def test_what_is_created_works_and_is_as_it_was_exported(
         *("create", "ks", "more", "--source", "second", "--path", "./nested", "--prune"),
         *("--target-namespace", fleet.namespace),
     )
-    exported = "".join([await lockstep(*each, "--export") for each in (provider, alert, receiver)])
+    elsewhere = (
+        ("create", "source", "oci", "o", "--url", "oci://r.example.com/x", "--tag-semver", "1.x"),
+        ("create", "source", "helm", "h", "--url", "https://r.example.com", "--secret-ref", "s"),
+        ("create", "source", "chart", "c", "--source", "HelmRepository/h", "--chart", "web"),
+        ("create", "source", "bucket", "b", "--bucket-name", "b", "--endpoint", "s.example.com"),
+    )
+    made = (provider, alert, receiver, *elsewhere)
+    exported = "".join([await lockstep(*each, "--export") for each in made])
     await kubectl("apply", "--dry-run=server", "-f", "-", given=exported)
 
     async with fleet.engine(PLUGIN) as state:
@@ -147,6 +169,9 @@ async def test_what_is_created_works_and_is_as_it_was_exported(
         )
         await fleet.until("Kustomization", "app", is_at(commit))
         shown = await lockstep("get", "receivers")
+        alerts = await lockstep("get", "alerts")
+        providers = await lockstep("get", "alert-providers")
+        asked = await lockstep("reconcile", "receiver", "ci")
         more = await lockstep(*kustomization)
 
     assert "✔ Provider chat is ready" in told[0]
@@ -155,4 +180,7 @@ async def test_what_is_created_works_and_is_as_it_was_exported(
     assert "✔ fetched revision: main@sha1:" in told[3]
     assert triggered.endswith(f"✔ Receiver {fleet.namespace}/ci triggered\n")
     assert re.search(r"ci +False +True +Receiver initialized for path: /hook/[0-9a-f]{64}", shown)
+    assert re.search(r"drift +False +True +Alert is Ready", alerts)
+    assert re.search(r"chat +True +Provider is Ready", providers)
+    assert "✔" in asked
     assert "✔ applied revision main@sha1:" in more

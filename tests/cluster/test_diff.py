@@ -1,23 +1,35 @@
 """What `lockstep diff kustomization` says is what the engine does: field by field."""
 
 import json
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from anyio import to_thread
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
-from engine.apply.prediction import Prospect
+from engine.apply.prediction import Prediction, Prospect
 from engine.cli.comparing import Compared, compared
 from engine.cli.places import folder_at
 from engine.cli.rendering import How, decoded, live_kustomization, made, reading
+from engine.cluster import Client
 from engine.objects.ref import Object, Ref
 from engine.plan.drift import differences, is_owned_alike
-from tests.support.fleet import Content, Files, Fleet, config_map, content, is_at, is_ready
+from tests.support.apiserver import ApiServer, namespace_at
+from tests.support.commits import COMMITS, placed
+from tests.support.fleet import (
+    Content,
+    Files,
+    Fleet,
+    condition_of,
+    config_map,
+    content,
+    is_at,
+    is_ready,
+)
 from tests.unit.cli.conftest import Ended, run_here
 
 
@@ -28,12 +40,6 @@ def config(name: str, data: dict[str, str]) -> Object:
 def secret(name: str, data: dict[str, str]) -> Object:
     metadata = {"name": name}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data}
-
-
-def service(name: str, ports: list[int]) -> Object:
-    ported = [{"name": f"p{port}", "port": port} for port in ports]
-    spec = {"selector": {"app": name}, "ports": ported}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
 
 
 def workload(name: str, replicas: int | None, images: dict[str, str]) -> Object:
@@ -47,30 +53,6 @@ def workload(name: str, replicas: int | None, images: dict[str, str]) -> Object:
         spec["replicas"] = replicas
     metadata = {"name": name}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
-
-
-VALUES = st.dictionaries(st.sampled_from(["x", "y", "z"]), st.sampled_from(["1", "2", "3"]))
-IMAGES = st.dictionaries(
-    st.sampled_from(["web", "log"]), st.sampled_from(["i:1", "i:2"]), min_size=1
-)
-PORTS = st.lists(st.sampled_from([80, 81, 82]), min_size=1, unique=True)
-
-
-def optional(built: Any) -> Any:
-    return st.none() | built
-
-
-COMMITS = st.fixed_dictionaries(
-    {
-        "app/c.yaml": optional(st.builds(config, st.just("conf"), VALUES)),
-        "app/d.yaml": optional(st.builds(config, st.just("more"), VALUES)),
-        "app/s.yaml": optional(st.builds(secret, st.just("login"), VALUES)),
-        "app/v.yaml": optional(st.builds(service, st.just("web"), PORTS)),
-        "app/w.yaml": optional(
-            st.builds(workload, st.just("web"), st.none() | st.integers(0, 3), IMAGES)
-        ),
-    }
-)
 
 
 class Checkout:
@@ -94,40 +76,62 @@ class Checkout:
                 self.files[name] = new
         return changed
 
-    async def diff(self) -> Compared:
+    async def diff(self, client: Client | None = None) -> Compared:
         fleet = self.fleet
         live = await live_kustomization(fleet.client, fleet.namespace, "app")
         assert live is not None
         place = folder_at(self.folder / "app", self.folder)
         one = await made(decoded(live), place, reading(fleet.client), How())
-        return await compared(one, live, fleet.client)
+        return await compared(one, live, client or fleet.client)
 
 
 async def seen(fleet: Fleet, refs: set[Ref]) -> dict[Ref, Object]:
     """The objects as the API server has them."""
-    found = {ref: await fleet.get(ref.kind, ref.name) for ref in refs}
-    return {ref: _unnumbered(obj) for ref, obj in found.items() if obj is not None}
+    found = {}
+    for ref in refs:
+        resource = await fleet.client.discovery.resource(ref.group, None, ref.kind)
+        obj = await fleet.client.get(resource, ref.namespace, ref.name)
+        if obj is not None:
+            found[ref] = _unnumbered(obj)
+    return found
 
 
 def _unnumbered(obj: Object) -> Object:
     """Without the annotation that Kubernetes' own controller writes in between."""
     metadata = dict(obj["metadata"])
     notes = dict(metadata.get("annotations") or {})
-    notes.pop("deployment.kubernetes.io/revision", None)
+    notes.pop(REVISION, None)
     return {**obj, "metadata": {**metadata, "annotations": notes}}
 
 
-def recorded(before: Object | None, after: Object | None) -> tuple[Prospect, list[Any]]:
+REVISION = "deployment.kubernetes.io/revision"  # of Kubernetes' own controller
+Told: TypeAlias = tuple[Prospect, list[Any]]
+
+
+def recorded(before: Object | None, after: Object | None) -> Told:
     """What happened to an object, by what the API server says of it."""
     if before is None:
-        return Prospect.CREATED, []
+        return (Prospect.CREATED if after is not None else Prospect.UNCHANGED), []
     if after is None:
         return Prospect.DELETED, []
-    if before["metadata"]["uid"] != after["metadata"]["uid"]:
-        return Prospect.RECREATED, []
     found = list(differences(before, after))
+    if before["metadata"]["uid"] != after["metadata"]["uid"]:
+        return Prospect.RECREATED, found
     is_same = not found and is_owned_alike(before, after, "kustomize-controller")
     return (Prospect.UNCHANGED if is_same else Prospect.CONFIGURED), found
+
+
+def said(one: Prediction) -> Told:
+    """What was foretold of an object, in the same words."""
+    if one.is_change and one.prospect is not Prospect.REFUSED:
+        return one.prospect, [each for each in one.differences if REVISION not in each.steps]
+    return Prospect.UNCHANGED, []
+
+
+@pytest.fixture
+async def elsewhere(api_server: ApiServer) -> AsyncIterator[str]:
+    async with namespace_at(api_server, "elsewhere") as namespace:
+        yield namespace
 
 
 @pytest.fixture
@@ -140,34 +144,72 @@ async def checkout(fleet: Fleet, tmp_path: Path) -> AsyncIterator[Checkout]:
         yield checkout
 
 
+@pytest.fixture
+async def free_checkout(fleet: Fleet, tmp_path: Path) -> AsyncIterator[Checkout]:
+    """The same where objects say their namespaces themselves."""
+    checkout = Checkout(fleet, tmp_path / "checkout")
+    files = checkout.change({"app/keep.yaml": config_map("keep", fleet.namespace, v="1")})
+    commit = fleet.commit(files)
+    await fleet.source()
+    ks = fleet.described("app", path="./app", prune=True)
+    del ks["spec"]["targetNamespace"]
+    await fleet.put(ks)
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_at(commit))
+        yield checkout
+
+
 async def goes_live(fleet: Fleet, files: Files) -> None:
     commit = fleet.commit(files)
     await fleet.request("GitRepository", "fleet", commit)
     await fleet.until("Kustomization", "app", is_at(commit))
 
 
+def has_tried(commit: str) -> Callable[[Object], bool]:
+    """That commit is applied, or could not be."""
+
+    def check(obj: Object) -> bool:
+        attempted = str((obj.get("status") or {}).get("lastAttemptedRevision", ""))
+        has_failed = condition_of(obj).get("reason") == "ReconciliationFailed"
+        return is_at(commit)(obj) or (attempted.endswith(commit) and has_failed)
+
+    return check
+
+
+MASTERS = {"Impersonate-Group": "system:masters"}
+EXAMPLES = int(os.environ.get("LOCKSTEP_COMMITS", "6"))
+
+
 @settings(
-    max_examples=8,
+    max_examples=EXAMPLES,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    derandomize=True,
+    derandomize="LOCKSTEP_COMMITS" not in os.environ,
 )
 @given(commit=COMMITS)
-@pytest.mark.limit(120)  # a busy machine
+@pytest.mark.limit(120 + 5 * EXAMPLES)  # a busy machine
 async def test_what_diff_says_is_what_the_api_server_then_records(
-    checkout: Checkout, commit: Files
+    free_checkout: Checkout, elsewhere: str, commit: Files
 ) -> None:
-    changed = checkout.change(commit)
-    told = await checkout.diff()
+    fleet = free_checkout.fleet
+    changed = free_checkout.change(placed(commit, fleet.namespace, elsewhere))
+    told = await free_checkout.diff()
     refs = {one.ref for one in told.predictions}
-    before = await seen(checkout.fleet, refs)
+    before = await seen(fleet, refs)
     if changed:
-        await goes_live(checkout.fleet, changed)
-    after = await seen(checkout.fleet, refs)
+        revision = fleet.commit(changed)
+        await fleet.request("GitRepository", "fleet", revision)
+        ks = await fleet.until("Kustomization", "app", has_tried(revision))
+        assert is_ready(ks) == (not told.refusals), (told.refusals, condition_of(ks))
+    after = await seen(fleet, refs)
 
-    done = {ref: recorded(before.get(ref), after.get(ref)) for ref in refs}
-    said = {one.ref: (one.prospect, list(one.differences)) for one in told.predictions}
-    assert said == done
+    wrong = []
+    for one in told.predictions:
+        done = recorded(before.get(one.ref), after.get(one.ref))
+        is_left = told.refusals and done == (Prospect.UNCHANGED, [])  # as what is beside a refusal
+        if done != said(one) and not is_left:
+            wrong.append(f"{one}: {said(one)}; in truth: {done}")
+    assert not wrong, "\n".join(wrong)
 
 
 async def test_what_other_tools_left_is_foretold_too(checkout: Checkout) -> None:
@@ -308,3 +350,21 @@ async def test_new_kustomizations_and_those_in_them_are_compared_too(
     assert f"--local-sources GitRepository/{n}/fleet=FOLDER" in unknown.err
     assert ended.out == f"Kustomization/{n}/inner created\nConfigMap/{n}/a created\n", ended
     assert ended.status == 1
+
+
+@pytest.mark.real("the embedded one lets everybody do everything")
+@pytest.mark.covers("Kustomization.spec.serviceAccountName")
+async def test_what_its_service_account_may_not_do_is_foretold(checkout: Checkout) -> None:
+    fleet = checkout.fleet
+    await fleet.put({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "poor"}})
+    await fleet.patch("Kustomization", "app", {"spec": {"serviceAccountName": "poor"}})
+    checkout.change({"app/keep.yaml": config_map("keep", v="2")})
+    told = await checkout.diff()
+    as_somebody = await checkout.diff(fleet.client.impersonating("system:admin", MASTERS))
+
+    (refused,) = told.refusals
+    assert f"system:serviceaccount:{fleet.namespace}:poor" in refused.why
+    assert told.warnings == ()
+    assert as_somebody.refusals == []
+    (warning,) = as_somebody.warnings
+    assert warning.startswith("it is compared as system:admin, but applied as system:service")

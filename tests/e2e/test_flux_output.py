@@ -36,7 +36,11 @@ TABLES = [
     "get receivers",
     "get alerts",
     "get alert-providers",
+    "get all",
+    "get all -A",
+    "get ks -n team-a -A",
     "stats",
+    "stats -A",
 ]
 EVENTS = [
     "events",

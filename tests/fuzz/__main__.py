@@ -27,7 +27,7 @@ from tests.fuzz.targets import RECEIVERS, TARGETS, Target
 
 ALL = {**TARGETS, **RECEIVERS}
 _EXAMPLES = 500  # inputs that atheris begins from
-_FUZZED = ("engine.render.", "engine.objects.", "engine.hooks.")
+_FUZZED = ("engine.render.", "engine.objects.", "engine.hooks.", "engine.notice.")
 LONGEST = 10
 """Seconds that one small input may take."""
 MEMORY = 2 * 1024**3

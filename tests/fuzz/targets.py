@@ -3,13 +3,18 @@
 Any exception but the ones that people are told of is a finding; so is time or memory without end.
 """
 
+import json
 import posixpath
 from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
 from typing import TypeVar
 
+import anyio
+from orjson import JSONDecodeError as NoJson
+
 from engine.api.applier import Patch, Selector
+from engine.api.decode import Undecodable
 from engine.api.notification import ReceiverResource, ReceiverSpec
 from engine.errors import Failure
 from engine.hooks import Hit, Refused, filters_of
@@ -25,12 +30,13 @@ from engine.source.tree import MemoryTree
 from plugins import PLUGIN
 from tests.fuzz.mutations import mutated
 from tests.golden.test_broken import parts_of
+from tests.support.announcing import announced, event_of
 from tests.support.webhooks import SENDERS, TOKEN
 
 Target = Callable[[bytes], None]
 T = TypeVar("T")
 
-TOLD = (KustomizeError, ManifestError, Failure, Lacking, Refused, CelError)
+TOLD = (KustomizeError, ManifestError, Failure, Lacking, Refused, CelError, Undecodable, NoJson)
 """What a person is told of."""
 
 DEPLOYMENT = b"""\
@@ -114,6 +120,13 @@ def receiver(kind: str, data: bytes) -> None:
             _told(lambda headers=headers, text=text: _received(kind, headers, text))  # type: ignore[misc]  # called at once
 
 
+def event(data: bytes) -> None:
+    """A posted event: what is sent, and a genuine one that nearly is one."""
+    for text in (data, mutated(Random(data), _EVENT)):
+        if (found := _told(lambda text=text: event_of(text))) is not None:  # type: ignore[misc]  # called at once
+            anyio.run(announced, found)
+
+
 def _received(kind: str, headers: Mapping[str, str], body: bytes) -> None:
     genuine = PLUGIN.receivers[kind](Hit(headers, body, TOKEN.encode()))
     entry = ReceiverResource(kind="GitRepository", name="fleet")
@@ -122,6 +135,25 @@ def _received(kind: str, headers: Mapping[str, str], body: bytes) -> None:
     filters.accepts(0, obj, request_of(genuine.payload))
 
 
+_EVENT = json.dumps(
+    {
+        "involvedObject": {
+            "kind": "Kustomization",
+            "namespace": "ns",
+            "name": "app",
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        },
+        "severity": "error",
+        "timestamp": "2026-11-23T10:00:00Z",
+        "message": "m",
+        "reason": "HealthCheckFailed",
+        "metadata": {
+            "kustomize.toolkit.fluxcd.io/revision": f"main@sha1:{'a1' * 20}",
+            "event.toolkit.fluxcd.io/summary": "s",
+        },
+        "reportingController": "kustomize-controller",
+    }
+).encode()
 _FILTER = "req.exists(k, string(req[k]).contains(res.metadata.name) || req[k] == 'x')"
 
 
@@ -129,9 +161,10 @@ TARGETS: Mapping[str, Target] = {
     each.__name__: each for each in (yaml, merge, replacements, kustomization, paths, repository)
 }
 RECEIVERS: Mapping[str, Target] = {
-    f"receiver-{kind}": partial(receiver, kind) for kind in PLUGIN.receivers
+    "event": event,
+    **{f"receiver-{kind}": partial(receiver, kind) for kind in PLUGIN.receivers},
 }
-"""Beside those that render."""
+"""What strangers send: beside those that render."""
 
 
 def _render(

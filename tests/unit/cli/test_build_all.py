@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from engine.rehearsal import rehearsal
 from tests.support.checkouts import checkout, config_map, kustomization, two_clusters
 
 Call: TypeAlias = Callable[..., Any]
@@ -26,6 +27,53 @@ def test_a_repository_of_two_clusters_is_rendered_with_its_own_variables(
     assert ended.status == 0
     assert shown.out.count("region: eu-prod") == 2  # the variable, and where it is used
     assert shown.out.count("region: eu-staging") == 2
+
+
+def test_a_mistake_is_told_once_at_the_line_to_mend(call: Call, tmp_path: Path) -> None:
+    files = two_clusters()
+    files |= {
+        "apps/prod/kustomization.yaml": "resources: [../twice]\n",
+        "apps/twice/kustomization.yaml": "resources:\n- a.yaml\n",
+        "apps/twice/a.yaml": config_map("a") + "  x: one\n  x: two\n",
+        "unused.yaml": "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nkind: X\n",
+    }
+
+    status, lines = told(call, tmp_path, files)
+
+    assert status == 1
+    assert [line.partition(": ")[0] for line in lines if line.startswith("✗")] == [
+        "✗ apps/twice/a.yaml:6",
+        "✗ unused.yaml:3",
+    ]
+    assert "✗ unused.yaml:3: key 'kind' already set in map" in lines
+
+
+def test_what_is_not_built_as_there_is_too_much_is_no_success(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsal, "_MOST", 3)
+
+    status, lines = told(call, tmp_path, two_clusters())
+
+    assert status == 1
+    assert "✗ there are more than 3 Kustomizations: the others are not built" in lines
+
+
+def test_a_secrets_value_in_a_wrong_place_is_not_told(call: Call, tmp_path: Path) -> None:
+    reference = "  postBuild: {substituteFrom: [{kind: Secret, name: login}]}\n"
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: login, namespace: flux-system}\n"
+    child = kustomization("child", "./infra").replace("10m", "${password}")
+    files = {
+        "clusters/prod/apps.yaml": kustomization("apps", "./apps", reference),
+        "clusters/prod/login.yaml": f"{secret}stringData: {{password: hunter2}}\n",
+        "apps/child.yaml": child,
+    }
+
+    status, lines = told(call, tmp_path, files)
+
+    assert status == 1
+    assert "Kustomization/flux-system/child: $.spec.interval: " in lines[0]
+    assert "hunter2" not in "".join(lines)
 
 
 def test_only_what_is_below_the_folder_is_looked_at(call: Call, tmp_path: Path) -> None:
@@ -288,3 +336,42 @@ def test_sources_that_are_made_elsewhere_are_no_mistake(call: Call, tmp_path: Pa
         "! clusters/prod/one.yaml:1: Kustomization/flux-system/one: its source GitRepository/"
         "flux-system/by-hand is not in this repository, nor that of 1 more",
     ]
+
+
+KUSTOMIZATION = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"
+GENERATOR = "apiVersion: source.extensions.fluxcd.io/v1beta1\nkind: ArtifactGenerator\n"
+REPOSITORY = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\n"
+DEFINITION = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n"
+OF_NUMBER = f"{KUSTOMIZATION}metadata: {{name: 2026, namespace: flux-system}}\nspec: {{}}\n"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        (OF_NUMBER + "---\n" + kustomization("b", "./b"), "metadata.name must be text"),
+        (f"{KUSTOMIZATION}metadata: {{name: a, namespace: [5]}}\n", "must be text"),
+        (f"{REPOSITORY}metadata: {{name: a}}\nspec: [x]\n", "found a list"),
+        (f"{REPOSITORY}metadata: {{name: a}}\n".replace("GitRepository", "[a]"), "missing kind"),
+        (f"{GENERATOR}metadata: {{name: a}}\nspec: {{artifacts: [x]}}\n", " errors"),
+        (f"{GENERATOR}metadata: {{name: a}}\nspec: {{artifacts: 5}}\n", " errors"),
+        (f"{DEFINITION}metadata: {{name: a}}\nspec: {{versions: {{a: b}}}}\n", "unmarshal object"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: größe}\n", "illegal base64"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: [a]\n", "unmarshal array"),
+    ],
+)
+def test_an_odd_manifest_does_not_hide_the_rest(
+    call: Call, tmp_path: Path, manifest: str, said: str
+) -> None:
+    _, lines = told(call, tmp_path, two_clusters() | {"infra/odd.yaml": manifest})
+
+    assert " Kustomizations rendered, " in lines[-1]
+    assert said in "\n".join(lines)
+
+
+def test_a_kustomization_that_nothing_builds_and_whose_name_is_no_text_is_told(
+    call: Call, tmp_path: Path
+) -> None:
+    status, lines = told(call, tmp_path, {"unused.yaml": OF_NUMBER})
+
+    assert status == 1
+    assert lines[0] == "✗ unused.yaml:1: metadata.name must be text: quote it"

@@ -34,7 +34,7 @@ def test_commands_and_kinds_are_offered() -> None:
     assert "events" in offered()
     assert offered("get", incomplete="kust") == ["kustomization", "kustomizations"]
     assert offered("get", "sources", incomplete="g") == ["git"]
-    assert offered("create", "source") == ["git"]
+    assert offered("create", "source") == ["git", "oci", "helm", "chart", "bucket"]
 
 
 async def test_names_come_from_the_cluster(api: ScriptedApi, lockstep: Lockstep) -> None:

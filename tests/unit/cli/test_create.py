@@ -237,7 +237,9 @@ def test_a_key_is_made_for_ssh(
 def test_a_key_that_there_is_is_taken_with_its_password(call: Call, tmp_path: Path) -> None:
     key, known = tmp_path / "id", tmp_path / "known_hosts"
     key.write_bytes(
-        asyncssh.generate_private_key("ssh-ed25519").export_private_key(passphrase="word")
+        asyncssh.generate_private_key("ssh-ed25519").export_private_key(
+            passphrase="word", rounds=50
+        )
     )
     known.write_text("h ssh-ed25519 AAAA\n")
     command = (

@@ -3,8 +3,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import pytest
+
 from engine.source.author import commit_files
-from tests.support.checkouts import cloned, config_map, two_clusters, write
+from tests.support.checkouts import cloned, config_map, kustomization, two_clusters, write
 
 Call: TypeAlias = Callable[..., Any]
 
@@ -71,6 +73,29 @@ def test_a_changed_secret_is_seen_and_its_values_are_not(call: Call, tmp_path: P
         assert "aHVudGVyMg" not in text
 
 
+def test_a_secrets_value_in_what_another_kustomization_makes_is_not_shown(
+    call: Call, tmp_path: Path
+) -> None:
+    files = {
+        name: text.replace("kind: ConfigMap, name: vars", "kind: Secret, name: login")
+        for name, text in two_clusters().items()
+    }
+    secret = SECRET.replace("namespace: apps", "namespace: flux-system")
+    secret = secret.replace("password", "region")
+    manifest = "clusters/prod/login.yaml"
+    folder = cloned(tmp_path, files | {manifest: secret})
+    write(folder, {manifest: secret.replace("hunter2", "correct horse")})
+    forms = [
+        call("diff", "all", str(folder), "--base", "main", "-o", form).out
+        for form in ("text", "flux", "json")
+    ]
+
+    for text in forms:
+        assert "ConfigMap/apps/web" in text or '"web"' in text
+        assert "hunter2" not in text
+        assert "horse" not in text
+
+
 def test_what_moves_to_another_kustomization_is_not_deleted(call: Call, tmp_path: Path) -> None:
     folder = cloned(tmp_path, two_clusters() | {"infra/c.yaml": config_map("moves", x="1")})
     (folder / "infra/c.yaml").unlink()
@@ -118,3 +143,68 @@ def test_a_commit_that_is_not_there_is_an_error_with_advice(call: Call, tmp_path
     assert (ended.status, ended.out) == (2, "")
     assert "'origin/main' is no commit, branch or tag" in ended.err
     assert "git fetch origin" in ended.err
+
+
+def test_what_could_not_be_built_before_is_not_called_the_same(call: Call, tmp_path: Path) -> None:
+    folder = cloned(tmp_path, two_clusters() | {"infra/c.yaml": "kind: ["})
+    write(folder, {"infra/c.yaml": config_map("mended", x="1")})
+    ended = call("diff", "all", str(folder), "--base", "main")
+
+    assert ended.status == 1
+    assert "ConfigMap/apps/mended configured (infra/c.yaml:1): what it was is not" in ended.out
+
+
+def old_infra(**settings: str) -> str:
+    more = "".join(f"  {name}: {value}\n" for name, value in settings.items())
+    return kustomization("infra", "./infra", more)
+
+
+PROTECTED = config_map("old", x="1").replace(
+    "namespace: apps}",
+    "namespace: apps, annotations: {kustomize.toolkit.fluxcd.io/prune: disabled}}",
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "before", "after", "wanted"),
+    [
+        (config_map("old", x="1"), old_infra(), old_infra(), ("deleted", "")),
+        (PROTECTED, old_infra(), old_infra(), ("kept", "it is protected")),
+        (
+            config_map("old", x="1"),
+            old_infra(),
+            old_infra().replace("prune: true", "prune: false"),
+            ("kept", "prune is off"),
+        ),
+        (
+            config_map("old", x="1"),
+            old_infra().replace("prune: true", "prune: false"),
+            old_infra(),
+            ("deleted", ""),
+        ),
+        (config_map("old", x="1"), old_infra(), "", ("deleted", "")),
+        (
+            config_map("old", x="1"),
+            old_infra(deletionPolicy="Orphan"),
+            "",
+            ("kept", "its Kustomization leaves what it made"),
+        ),
+        (
+            config_map("old", x="1"),
+            old_infra(deletionPolicy="Delete").replace("prune: true", "prune: false"),
+            "",
+            ("deleted", ""),
+        ),
+    ],
+)
+def test_what_leaves_git_is_deleted_as_its_kustomization_then_says(
+    call: Call, tmp_path: Path, old: str, before: str, after: str, wanted: tuple[str, str]
+) -> None:
+    manifest = "clusters/prod/infra.yaml"
+    folder = cloned(tmp_path, {manifest: before, "infra/old.yaml": old})
+    (folder / "infra/old.yaml").unlink()
+    write(folder, {manifest: after, "infra/new.yaml": config_map("new", x="1")})
+    ended = call("diff", "all", str(folder), "--base", "main", "-o", "json")
+
+    objects = [each for part in json.loads(ended.out) for each in part["objects"]]
+    assert [(o["action"], o["why"]) for o in objects if o["name"] == "old"] == [wanted]

@@ -62,6 +62,20 @@ async def test_the_newest_is_the_last(api: ScriptedApi, lockstep: Lockstep) -> N
     assert [line.split()[-2] for line in lines[1:]] == ["Kustomization/old", "Kustomization/new"]
 
 
+async def test_of_one_second_the_order_is_that_in_which_they_were_written(
+    api: ScriptedApi, lockstep: Lockstep
+) -> None:
+    begun, ended = event("begun"), event("ended")
+    ended["metadata"]["resourceVersion"] = "2"
+    api.on("GET", HERE, listing(ended, begun))
+    lines = (await lockstep("events")).out.splitlines()
+
+    assert [line.split()[-2] for line in lines[1:]] == [
+        "Kustomization/begun",
+        "Kustomization/ended",
+    ]
+
+
 async def test_what_belongs_to_it_in_another_namespace_is_shown_too(
     api: ScriptedApi, lockstep: Lockstep
 ) -> None:

@@ -75,7 +75,8 @@ def test_every_command_has_an_example(name: str, call: Call) -> None:
     ("arguments", "message"),
     [
         (("nope",), "No such command 'nope'; see `lockstep --help`"),
-        (("get", "--nope"), "No such option '--nope'; see `lockstep get --help`"),
+        (("gett",), "No such command 'gett'; there is 'get'; see `lockstep --help`"),
+        (("get", "--zzz"), "No such option '--zzz'; see `lockstep get --help`"),
         (("build",), "Missing argument 'PATH'; see `lockstep build --help`"),
     ],
 )

@@ -107,6 +107,16 @@ def told(kind: str, obj: dict[str, Any]) -> Any:
     return events({"type": kind, "object": obj}, then="silence")
 
 
+async def test_who_waits_for_its_source_says_where_to_look(api: ScriptedApi) -> None:
+    obj = seen("False", reason="ArtifactFailed")
+    obj["status"]["conditions"][0]["message"] = "Source artifact not found, retrying in 30s"
+    obj["spec"] = {"sourceRef": {"kind": "GitRepository", "name": "fleet"}}
+    api.on("GET", PATH, watched(listing(obj)))
+
+    with pytest.raises(Problem, match="; `lockstep get source git fleet -n ns` says why"):
+        await wait(api)
+
+
 async def test_the_watch_tells_of_the_outcome(api: ScriptedApi) -> None:
     api.on("GET", PATH, watched(listing(BEFORE), told("MODIFIED", seen())))
     ended = await wait(api)

@@ -67,7 +67,7 @@ def test_an_address_is_host_and_port(text: str, wanted: tuple[str, int]) -> None
     assert parse_address(text) == wanted
 
 
-@pytest.mark.parametrize("text", ["", "8080", ":", "x:", "h:99999", ":-1"])
+@pytest.mark.parametrize("text", ["", "8080", ":", "x:", "h:99999", ":-1", ":²", f":{'0' * 5000}"])
 def test_what_is_no_address_is_told_with_the_form(text: str) -> None:
     with pytest.raises(BadAddress, match="is not an address: write HOST:PORT or :PORT"):
         parse_address(text)

@@ -1,12 +1,18 @@
+import threading
 from dataclasses import replace
+from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from engine.cluster import Forbidden
+from engine.hooks import Genuine
 from engine.objects.ref import Object
+from engine.reconcile import receiver_hits
 from engine.reconcile.outcome import requested_at
-from engine.serve import connections, receiver
+from engine.serve import bodies, connections
+from engine.serve.receiver import receiving
 from engine.settings import Settings
 from tests.support.observing import logged
 from tests.support.reconciling import APP, Workshop
@@ -114,7 +120,7 @@ async def test_an_object_that_another_controller_reconciles_is_asked_by_each_cal
 
 @pytest.mark.parametrize("extra", [0, 1, 10_000_000])
 async def test_a_body_is_cut_off_where_it_is_longer_than_anybodys(extra: int) -> None:
-    size = receiver.BODY_BYTES + extra
+    size = bodies.BODY_BYTES + extra
     async with door() as here:
         path = here.receiver()
         length = f"Connection: close\r\nContent-Length: {size}"
@@ -146,13 +152,48 @@ async def test_a_compressed_body_is_not_unpacked() -> None:
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receiver, "READ_TIME", 0.05)
+    monkeypatch.setattr(bodies, "READ_TIME", 0.05)
     async with door() as here:
         path = here.receiver()
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"
 
         assert (await here.exchange(head.encode())).startswith(b"HTTP/1.1 408")
         assert here.counted() == {"too slow": 1}
+
+
+async def test_a_caller_who_goes_away_in_its_body_is_no_bug() -> None:
+    async with door() as here:
+        host, _, port = here.address.rpartition(":")
+        head = f"POST {here.receiver()} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+        with logged() as log, anyio.fail_after(5):
+            async with await anyio.connect_tcp(host, int(port)) as stream:
+                await stream.send(f"{head}Content-Length: 10\r\n\r\n".encode())
+                await stream.receive()  # it is being read
+                await stream.send(b"abc")
+            while not here.counted():
+                await anyio.lowlevel.checkpoint()
+
+    assert here.counted() == {"too slow": 1}
+    assert "bug" not in log.getvalue()
+    assert "its body broke off" in log.getvalue()
+
+
+async def test_a_long_body_is_not_verified_on_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+    real = receiver_hits.verified
+
+    def verified(*call: Any) -> Genuine:
+        threads.append(threading.get_ident())
+        return real(*call)
+
+    monkeypatch.setattr(receiver_hits, "verified", verified)
+    async with door() as here:
+        path = here.receiver()
+        for size in (10, 100_000):
+            call = SENDERS["github"].call(body=b'{"x": "' + b"y" * size + b'"}')
+            assert await here.hit(path, call) == 200
+
+    assert [each == threading.get_ident() for each in threads] == [True, False]
 
 
 async def test_a_header_that_does_not_end_closes_its_connection(
@@ -200,7 +241,7 @@ async def test_whoever_opens_connections_and_says_nothing_loses_them_to_those_wh
 async def test_bodies_of_one_receiver_do_not_fill_the_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(receiver, "_HELD_BYTES", 4000)
+    monkeypatch.setattr(bodies, "_HELD_BYTES", 4000)
     async with door() as here:
         path, other = here.receiver(), here.receiver("other")
         body = b'{"x": "' + b"y" * 1500 + b'"}'
@@ -209,6 +250,22 @@ async def test_bodies_of_one_receiver_do_not_fill_the_memory(
         assert await here.hit(other) == 200
         assert await here.hit(path) == 200
         assert here.counted()["busy"] == 1
+
+
+async def test_more_receivers_are_no_more_room_for_a_tenant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bodies, "_HELD_BYTES", 4000)
+    async with door() as here:
+        path, other = here.receiver(), here.receiver("other")
+        host, _, port = here.address.rpartition(":")
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+        async with await anyio.connect_tcp(host, int(port)) as stream:
+            await stream.send(f"{head}Content-Length: 1000\r\n\r\n".encode())
+            await stream.receive()  # it is being read
+            await stream.send(b"x" * 900)
+
+            assert await here.hit(other) == 503
 
 
 async def test_a_suspended_receiver_and_one_that_is_not_ready_take_no_call() -> None:
@@ -239,6 +296,21 @@ async def test_a_token_that_was_changed_counts_within_seconds_and_the_receiver_r
 
         assert await here.hit(path) == 400
         assert await here.hit(path, SENDERS["github"].call("another")) == 200
+
+
+@pytest.mark.parametrize("kind", [kind for kind, each in SENDERS.items() if each.prove is None])
+async def test_a_path_that_alone_proves_a_call_does_so_no_more_once_its_token_changed(
+    kind: str,
+) -> None:
+    async with door() as here:
+        path = here.receiver(type=kind)
+        assert await here.hit(path, SENDERS[kind].call()) == 200
+        here.patched()
+        here.secret("another")
+        await here.shop.clock.sleep(6)
+
+        assert await here.hit(path, SENDERS[kind].call()) == 400
+        assert here.patched() == []
 
 
 async def test_a_call_that_could_not_be_passed_on_fails_and_the_next_one_tries_again() -> None:
@@ -343,6 +415,16 @@ async def test_nothing_with_the_label_is_no_error_and_no_label_is_one() -> None:
     assert "matchLabels field not set when using wildcard" in log.getvalue()
 
 
+async def test_what_two_entries_name_is_asked_once_and_not_called_left_out() -> None:
+    async with door() as here:
+        path = here.receiver(resources=[ENTRY, ENTRY])
+        with logged() as log:
+            assert await here.hit(path) == 200
+
+    assert here.patched() == APP_PATCHED
+    assert "left out" not in log.getvalue()
+
+
 async def test_an_event_names_no_object_of_another_namespace() -> None:
     entries = [ENTRY, *({**ENTRY, "namespace": "theirs", "name": name} for name in ("x", "y"))]
     other = replace(APP, namespace="theirs", name="x")
@@ -374,6 +456,6 @@ async def test_a_request_without_a_body_and_with_an_expectation_is_answered() ->
 
 async def test_without_an_address_and_beside_another_receiver_of_events_nothing_is_served() -> None:
     for settings in (Settings(receiver_addr=""), Settings(events_addr="http://flux/")):
-        async with receiver.receiving(Workshop(settings=settings).engine, pytest.fail):
+        async with receiving(Workshop(settings=settings).engine, pytest.fail):
             pass
     assert Settings(events_addr="http://flux/", receiver_addr=":9293").serves_receivers
