@@ -30,9 +30,10 @@ def _between(old: Tree, new: Tree, folder: str) -> Iterator[str]:
         return
     before, after = old.names(folder), new.names(folder)
     for name in before.keys() | after.keys():
-        was, is_now, path = before.get(name), after.get(name), _joined(folder, name)
-        if was and is_now and (was.form, was.id) == (is_now.form, is_now.id):
+        was, is_now = before.get(name), after.get(name)
+        if was and is_now and was.id == is_now.id and was.form == is_now.form:
             continue
+        path = _joined(folder, name)
         if _is_folder(was) and _is_folder(is_now):
             yield from _between(old, new, path)
             continue

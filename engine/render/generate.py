@@ -19,7 +19,8 @@ from engine.errors import ArtifactFailed, BuildFailed
 from engine.render.decrypt_keys import Decrypting
 from engine.render.kustomize.config.kustomization import API_VERSION, FILE_NAMES, Kustomization
 from engine.render.kustomize.declared import Declared
-from engine.render.kustomize.model.reading import MalformedYaml, read_one
+from engine.render.kustomize.model.document import MalformedYaml
+from engine.render.kustomize.model.reading import read_one
 from engine.render.kustomize.model.scalars import described
 from engine.source.tree import Form, Tree
 

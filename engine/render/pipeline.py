@@ -6,14 +6,21 @@ and given in `Remotes` the next time.  Source: flux-behaviour.md, sections 4.5, 
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Self
 
 from engine.api.meta import DISABLED, SUBSTITUTE, has_mark
 from engine.errors import BuildFailed
 from engine.objects.manifests import dump
-from engine.objects.ref import Object, Ref
+from engine.render.applicable import (
+    RenderedObject,
+    applicable,
+    check_unique,
+    described,
+    named,
+    rendered_of,
+)
 from engine.render.cache import ParsedFiles
 from engine.render.checked import problem_of
 from engine.render.decrypt import Keys, Opener, discreet
@@ -27,7 +34,6 @@ from engine.render.kustomize.built_bases import BuiltBases
 from engine.render.kustomize.errors import listed
 from engine.render.kustomize.model.reading import Parse, read
 from engine.render.kustomize.provenance import Trace
-from engine.render.normalise import normalised
 from engine.render.secret_variables import SecretVariables
 from engine.render.stories import Stories
 from engine.render.variables import Places, Unset, Where, substituted
@@ -59,28 +65,6 @@ class Memory:
         """One for many builds; max_bytes: of it all, about, 0 remembers nothing."""
         half = max_bytes // 2
         return cls(ParsedFiles(half), BuiltBases(half)) if half else cls()
-
-
-@dataclass(frozen=True, slots=True)
-class RenderedObject:
-    """An object to apply; origin: `file:line` of the source, the file alone if it was generated.
-
-    encrypted: it holds SOPS content, as nobody asked for decryption or it has opted out; nothing
-    was substituted in it.
-    """
-
-    obj: Object
-    origin: str
-    encrypted: bool = False
-
-    def __reduce__(self) -> tuple[type[Self], tuple[Object, str, bool]]:
-        """Ten of them cross from a builder for a build, and dataclasses take their time."""
-        return type(self), (self.obj, self.origin, self.encrypted)
-
-    @property
-    def ref(self) -> Ref:
-        """Which object it is."""
-        return Ref.of(self.obj)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +114,7 @@ def render(
             objects, digest = _finished(resources, request, opener, telling)
         except RecursionError as error:
             raise BuildFailed("kustomize build failed: an object is nested too deep") from error
-        _check_unique(objects)
+        check_unique(objects)
     opened = opener.opened if opener is not None else Opened(words.values)
     return Rendered(tuple(objects), digest, recorder.inputs, opened)
 
@@ -156,15 +140,15 @@ def _finished(
     digest, stories = hashlib.sha256(), telling.stories
     for number, resource in enumerate(resources):
         try:
-            built = _decrypted(_rendered(resource), resource, opener, stories)
+            built = _decrypted(rendered_of(resource), resource, opener, stories)
             made, text = _post_build(built, request, telling, number)
-            applicable = list(_applicable(made, request))
+            to_apply = list(applicable(made, request))
         except BuildFailed as failure:
             failures.append(failure)
             continue
-        objects += applicable
+        objects += to_apply
         if stories is not None:
-            stories.finished(resource, made.obj, [each.obj for each in applicable])
+            stories.finished(resource, made.obj, [each.obj for each in to_apply])
         digest.update((b"---\n" if number else b"") + text.encode())
     if opener is not None and opener.needs:
         raise Lacking(opener.needs)
@@ -185,11 +169,11 @@ def _decrypted(
     try:
         obj = opener.object(made.obj, resource.position.file, made.origin)
     except KustomizeError as error:
-        raise BuildFailed(f"decryption failed for {_described(made)}: {error}") from None
+        raise BuildFailed(f"decryption failed for {described(made)}: {error}") from None
     if obj is made.obj:
         return made
     if problem := problem_of(obj):
-        raise BuildFailed(f"decryption failed for {_described(made)}: then {problem}")
+        raise BuildFailed(f"decryption failed for {described(made)}: then {problem}")
     if stories is not None:
         stories.decrypted(resource, obj)
     return replace(made, obj=obj, encrypted=False)
@@ -229,17 +213,6 @@ def _built(
         raise BuildFailed(f"kustomize build failed: {error}") from error
 
 
-def _rendered(resource: Resource) -> RenderedObject:
-    """The resource as it was built.  Raises BuildFailed if it is no object to apply."""
-    if problem := problem_of(resource.obj):
-        raise BuildFailed(
-            f"kustomize build failed: {resource.position}: {_named(resource.obj)}: {problem}"
-        )
-    sops = resource.obj.get("sops")
-    is_encrypted = isinstance(sops, Mapping) and "mac" in sops
-    return RenderedObject(resource.obj, str(resource.position), is_encrypted)
-
-
 def _post_build(
     made: RenderedObject, request: Request, telling: _Telling, number: int
 ) -> tuple[RenderedObject, str]:
@@ -249,64 +222,6 @@ def _post_build(
     """
     if made.encrypted or has_mark(made.obj, SUBSTITUTE, DISABLED):
         return made, dump(made.obj)
-    where = Where(_named(made.obj), made.origin, telling.places.of(number))
+    where = Where(named(made.obj), made.origin, telling.places.of(number))
     obj, text = substituted(made.obj, request, where, telling.variables)
     return (made if obj is made.obj else replace(made, obj=obj)), text
-
-
-def _named(obj: Object) -> str:
-    """`Kind/name`, of an object that may have neither."""
-    metadata = obj.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, Mapping) else None
-    return f"{obj.get('kind') or 'an object'}/{name or 'without a name'}"
-
-
-def _described(made: RenderedObject) -> str:
-    return f"{_named(made.obj)} ({made.origin})"
-
-
-def _applicable(made: RenderedObject, request: Request) -> Iterator[RenderedObject]:
-    """What there is to apply: a list's items, nothing that is only meant for kustomize.
-
-    Raises BuildFailed for an item that is no object.
-    """
-    obj = made.obj
-    items = obj.get("items")
-    if str(obj.get("kind", "")).endswith("List") and isinstance(items, list):
-        for number, item in enumerate(items):
-            problem = problem_of(item) if isinstance(item, Mapping) else "it is not a map"
-            if problem:
-                raise BuildFailed(
-                    f"kustomize build failed: {_described(made)}: items[{number}]: {problem}"
-                )
-            yield from _applicable(replace(made, obj=item), request)
-    elif not _is_kustomization(obj):
-        applied = _labelled(normalised(obj), request)
-        yield RenderedObject(applied, made.origin, made.encrypted)
-
-
-def _is_kustomization(obj: Object) -> bool:
-    is_own = str(obj["apiVersion"]).startswith("kustomize.config.k8s.io/")
-    return is_own and str(obj["kind"]).lower() == "kustomization"
-
-
-def _labelled(obj: Object, request: Request) -> Object:
-    common = request.common_metadata
-    if not (common.labels or common.annotations):
-        return obj
-    metadata: dict[str, Any] = dict(obj["metadata"])
-    for key, values in (("labels", common.labels), ("annotations", common.annotations)):
-        if values:
-            metadata[key] = {**(metadata.get(key) or {}), **values}
-    return {**obj, "metadata": metadata}
-
-
-def _check_unique(objects: Sequence[RenderedObject]) -> None:
-    first: dict[Ref, RenderedObject] = {}
-    problems = [
-        f"kustomize build failed: {made.ref} is there twice: {other.origin} and {made.origin}"
-        for made in objects
-        if (other := first.setdefault(made.ref, made)) is not made
-    ]
-    if problems:
-        raise BuildFailed(listed(problems))

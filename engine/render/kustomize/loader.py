@@ -12,8 +12,11 @@ from engine.render.inputs import Recorder
 from engine.render.kustomize.built_bases import BuiltBases
 from engine.render.kustomize.config.kustomization import FILE_NAMES
 from engine.render.kustomize.declared import Declared
-from engine.render.kustomize.errors import KustomizeError, Lacking, Needs, nearest
-from engine.render.kustomize.model.reading import Document, MalformedYaml, Parse, read, read_one
+from engine.render.kustomize.errors import KustomizeError, Lacking, Needs
+from engine.render.kustomize.hints import hint, what_is_there
+from engine.render.kustomize.links import followed
+from engine.render.kustomize.model.document import MalformedYaml
+from engine.render.kustomize.model.reading import Document, Parse, read, read_one
 from engine.render.kustomize.opens import Opens
 from engine.render.kustomize.repository import Repository, is_http, parse_repository
 from engine.sops import Format
@@ -76,7 +79,7 @@ class Loader:
             )
         entry = self.tree.entry(target)
         if entry is None:
-            raise NotFound(f"no such file {target!r}{self._hint(target)}")
+            raise NotFound(f"no such file {target!r}{hint(self.tree, target)}")
         if entry.form is not Form.FILE:
             raise NotFound(f"{target!r} is a folder, not a file")
         return self.tree.read(target)
@@ -112,7 +115,7 @@ class Loader:
         target = self._resolved(path)
         entry = self.tree.entry(target)
         if entry is None:
-            raise NotFound(f"no such file or folder {target!r}{self._hint(target)}")
+            raise NotFound(f"no such file or folder {target!r}{hint(self.tree, target)}")
         if entry.form is not Form.FOLDER:
             raise NotFound(f"{target!r} is a file, not a folder")
         self._check_cycle(target)
@@ -128,17 +131,21 @@ class Loader:
             wanted = "', '".join(FILE_NAMES)
             raise KustomizeError(
                 f"unable to find one of '{wanted}' in folder {self.root or '.'!r}"
-                + self._what_is_there()
+                + what_is_there(self.tree, self.root)
             )
         if len(names) > 1:
             raise KustomizeError(
                 f"multiple kustomization files in folder {self.root or '.'!r}: {', '.join(names)}"
             )
         file = self.join(names[0])
-        content = read_one(self.tree.read(file), file)
+        content = read_one(self.content(file), file)
         if content is not None and not isinstance(content, dict):
             raise MalformedYaml(f"{file}: invalid Kustomization: a map was expected")
         return Declared(content, names[0])
+
+    def content(self, file: str) -> bytes:
+        """What is in a file that is there, by its path in the tree; KeyError if it is not."""
+        return self.tree.read(self._followed(file))
 
     def join(self, name: str) -> str:
         """The path in the tree of a name in this folder."""
@@ -147,7 +154,7 @@ class Loader:
     def place(self, name: str, entry: str) -> str:
         """`file:line` of the entry of a list in a file of this folder; the file if it has none."""
         file = self.join(name)
-        content = self.tree.read(file).decode(errors="replace") if self._is_file(name) else ""
+        content = self.content(file).decode(errors="replace") if self._is_file(name) else ""
         lines = content.splitlines()
         token = re.compile(rf"""(?<![^\s\[,'"]){re.escape(entry)}(?![^\s\],'"])""")
         listed = (number for number, text in enumerate(lines, 1) if _entry_of(text) == entry)
@@ -173,11 +180,21 @@ class Loader:
         )
 
     def _is_file(self, name: str) -> bool:
-        entry = self.tree.entry(self.join(name))
-        return entry is not None and entry.form is Form.FILE
+        """Whether a name in this folder stands for a file that may be read here."""
+        try:
+            target = self._followed(self.join(name))
+        except KustomizeError:
+            return False
+        entry = self.tree.entry(target)
+        is_within = not self.is_remote or _is_in(target, self.root)
+        return is_within and entry is not None and entry.form is Form.FILE
+
+    def _followed(self, path: str) -> str:
+        """The path without links: only a repository that was fetched has any."""
+        return followed(self.tree, path) if self.is_remote else path
 
     def _resolved(self, path: str) -> str:
-        """A path of the tree.  Raises KustomizeError if it leads out of it."""
+        """A path of the tree, links followed.  Raises KustomizeError if it leads out of it."""
         if len(path) > MAX_PATH:
             raise KustomizeError(f"path {path[:40]!r}... is longer than {MAX_PATH:,} characters")
         if path.startswith("/"):
@@ -188,31 +205,7 @@ class Loader:
         target = posixpath.normpath(posixpath.join(self.root, path))
         if target == ".." or target.startswith("../"):
             raise KustomizeError(f"path {path!r} in {self.root or '.'!r} leads out of the source")
-        return "" if target == "." else target
-
-    def _hint(self, target: str) -> str:
-        """The nearest name where the path first goes wrong."""
-        parent, _, name = target.rpartition("/")
-        before = ""
-        while (entry := self.tree.entry(parent)) is None:
-            before = f": no such folder {parent!r}"
-            parent, _, name = parent.rpartition("/")
-        if entry.form is not Form.FOLDER:
-            return f"{before}: {parent!r} is a file"
-        names = self.tree.names(parent)
-        words = name.split()
-        if len(words) > 1 and words[0] in names:
-            return f"{before}: is there a '-' missing after {words[0]!r}?"
-        return before + nearest(name, names)
-
-    def _what_is_there(self) -> str:
-        """What a folder without a kustomization has in its place."""
-        names = self.tree.names(self.root)
-        near = nearest("kustomization.yaml", names)
-        manifests = [name for name in names if name.endswith((".yaml", ".yml"))]
-        if near or not manifests:
-            return near
-        return f"; list its manifests one by one, such as {manifests[0]!r}"
+        return self._followed("" if target == "." else target)
 
     def _check_cycle(self, target: str) -> None:
         loader: Loader | None = self
@@ -272,7 +265,7 @@ class Loader:
             raise Lacking(Needs(bases=frozenset({url})))
         tree = self.tree.fetched(url, self.reach.bases[url], is_pinned=repository.is_pinned)
         folder = posixpath.normpath(repository.folder.strip("/"))
-        root = "" if folder == "." else folder
+        root = followed(tree, "" if folder == "." else folder)
         entry = tree.entry(root)
         if entry is None or entry.form is not Form.FOLDER:
             raise NotFound(f"no folder {root!r} in {url!r}")

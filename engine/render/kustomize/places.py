@@ -78,7 +78,7 @@ class Places:
     def _read(self) -> Positions:
         file = self._loader.join(self._declared.name)
         try:
-            documents = parse(self._loader.tree.read(file), file, merge_overrides=True)
+            documents = parse(self._loader.content(file), file, merge_overrides=True)
         except ManifestError:  # kustomize takes some texts that this reader does not
             documents = []
         return documents[0].positions if documents else Positions(0, None)

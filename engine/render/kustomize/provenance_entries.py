@@ -46,7 +46,7 @@ class Entries:
         if self._declared.is_generated:
             return Text("")
         file = self._loader.join(self._declared.name)
-        return Text.of(self._loader.tree.read(file), file)
+        return Text.of(self._loader.content(file), file)
 
     def lead(self, field_name: str, index: int, add: Callable[[], object]) -> None:
         """Add what an entry of a list names; what is read meanwhile came by that entry."""

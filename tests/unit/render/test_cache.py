@@ -2,7 +2,7 @@ import pytest
 
 from engine.render import Memory, Request, render
 from engine.render.cache import ParsedFiles
-from engine.render.kustomize.model.reading import MalformedYaml
+from engine.render.kustomize.model.document import MalformedYaml
 from engine.source.tree import MemoryTree
 
 CONTENT = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: it}\n"

@@ -100,7 +100,7 @@ def test_an_unexpected_error_of_a_build_with_decrypted_values_has_no_text(
             raise KeyError(str(obj))
         return obj
 
-    monkeypatch.setattr("engine.render.pipeline.normalised", broken)
+    monkeypatch.setattr("engine.render.applicable.normalised", broken)
     files = {"a.yaml": Seal([ME], "^data$").yaml({**WEB, "data": {"x": CANARY}})}
 
     with pytest.raises(RuntimeError) as caught:

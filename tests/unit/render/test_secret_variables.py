@@ -91,7 +91,7 @@ def test_an_unexpected_error_says_nothing_of_a_secret_variable(
     def broken(obj: Any) -> Any:
         raise KeyError(str(obj))
 
-    monkeypatch.setattr("engine.render.pipeline.normalised", broken)
+    monkeypatch.setattr("engine.render.applicable.normalised", broken)
 
     with pytest.raises(RuntimeError, match="KeyError; its text may hold what is secret"):
         built(a="${pw^^}")

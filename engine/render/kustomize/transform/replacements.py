@@ -24,7 +24,7 @@ from engine.render.kustomize.model.ids import Gvk, Id
 from engine.render.kustomize.model.reading import read_one
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Resource
-from engine.render.kustomize.model.scalars import Misfit, Untyped, copied, like, text_of
+from engine.render.kustomize.model.scalars import Misfit, Quoted, Untyped, copied, like, text_of
 from engine.render.kustomize.model.shared import Replacements
 from engine.render.kustomize.transform.nearby import near_field, near_resource
 from engine.render.kustomize.transform.paths import Found, find, look_up, split_smart
@@ -32,6 +32,7 @@ from engine.render.kustomize.transform.selectors import Pattern, pattern_of, sel
 from engine.render.kustomize.transform.structured import put_inside
 
 _DEFAULT_FIELD = "metadata.name"
+_ANNOTATIONS = ["metadata", "annotations"]
 
 
 class ReplacementStep:
@@ -195,7 +196,8 @@ def _put(resource: Resource, path: str, value: Any, options: FieldOptions) -> No
     replaced = Replacements()
 
     def write(found: Found) -> None:
-        found.set(replaced.put(found.value, _written(found.value, value, options)))
+        new = _written(found.value, value, options, is_text=parts[:-1] == _ANNOTATIONS)
+        found.set(replaced.put(found.value, new))
 
     create = _form(value) if options.create else None
     parts = split_smart(path)
@@ -224,10 +226,11 @@ def _form(value: Any) -> type:
     return type(value) if isinstance(value, (dict, list)) else Untyped
 
 
-def _written(old: Any, value: Any, options: FieldOptions) -> Any:
+def _written(old: Any, value: Any, options: FieldOptions, *, is_text: bool) -> Any:
     """What the field is to hold: anything but a scalar is replaced whole, a scalar keeps its type.
 
     A map or list is no text: nothing is left of it where there is a scalar already.
+    is_text: the field is an annotation, whatever it held: kustomize writes all of them as text.
     """
     if options.delimiter:
         if isinstance(old, (dict, list)):
@@ -241,4 +244,7 @@ def _written(old: Any, value: Any, options: FieldOptions) -> Any:
         else:
             parts[options.index] = text
         value = bounded(options.delimiter.join(parts))
-    return copied(value) if isinstance(old, (dict, list)) else like(old, text_of(value))
+    if isinstance(old, (dict, list)):
+        return copied(value)
+    text = text_of(value)
+    return text if is_text and not isinstance(old, Quoted) else like(old, text)

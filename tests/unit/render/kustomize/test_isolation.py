@@ -206,6 +206,7 @@ def test_a_link_is_not_followed_wherever_it_leads(tmp_path: Path) -> None:
     ],
     ids=map(str, itertools.count()),
 )
+@pytest.mark.slow
 def test_what_would_take_for_ever_ends_with_its_cause(
     cause: str, kustomization: str, files: dict[str, str]
 ) -> None:

@@ -1,6 +1,7 @@
 import pytest
 
-from engine.render.kustomize.model.reading import NODES, MalformedYaml, read, read_one
+from engine.render.kustomize.model.document import NODES, MalformedYaml
+from engine.render.kustomize.model.reading import read, read_one
 
 
 def test_documents_have_their_file_and_line() -> None:

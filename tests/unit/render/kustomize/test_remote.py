@@ -20,13 +20,16 @@ THEIRS = {
 }
 
 
-def tree(files: dict[str, str]) -> MemoryTree:
-    return MemoryTree({path: text.encode() for path, text in files.items()})
+def tree(files: dict[str, str], links: dict[str, str] | None = None) -> MemoryTree:
+    led = {path: target.encode() for path, target in (links or {}).items()}
+    return MemoryTree({path: text.encode() for path, text in files.items()}, links=led)
 
 
-def names(theirs: dict[str, str], **more: dict[str, str]) -> list[str]:
+def names(
+    theirs: dict[str, str], links: dict[str, str] | None = None, **more: dict[str, str]
+) -> list[str]:
     """Of the objects that ours gives if the base has these files, too; more: other repositories."""
-    bases = {URL: tree({**THEIRS, **theirs}), OTHER: tree(more.get("other", {}))}
+    bases = {URL: tree({**THEIRS, **theirs}, links), OTHER: tree(more.get("other", {}))}
     reach = Reach(root_only=False, mount="/src", bases=bases)
     built = build(tree(OURS), "app", Options(reach))
     return [resource.name for resource in built.resources]
@@ -78,3 +81,72 @@ def test_a_folder_that_the_repository_has_not_is_named_with_its_url() -> None:
 
     with pytest.raises(KustomizeError, match=r"no folder 'app' in 'https://git\.example"):
         build(tree(OURS), "app", Options(reach))
+
+
+@pytest.mark.parametrize(
+    ("resource", "links"),
+    [
+        ("../shown", {"shown": "near"}),
+        ("../shown", {"shown": "./second", "second": "app/../near/"}),
+        ("../in/shown", {"in": "deep/folder", "deep/folder/shown": "../../near"}),
+    ],
+    ids=["a link", "a link to a link", "a link in a linked folder"],
+)
+def test_a_base_follows_the_links_to_folders_of_its_repository(
+    resource: str, links: dict[str, str]
+) -> None:
+    assert names({"app/kustomization.yaml": f"resources: ['{resource}']\n"}, links) == ["near"]
+
+
+def test_what_a_linked_folder_names_is_looked_for_where_it_is() -> None:
+    named = {
+        "app/kustomization.yaml": "resources: [shown]\n",
+        "near/kustomization.yaml": "resources: [../further]\n",
+        "further/kustomization.yaml": "resources: [x.yaml]\n",
+        "further/x.yaml": THEIRS["near/map.yaml"],
+    }
+
+    assert names(named, {"app/shown": "../near"}) == ["near"]
+
+
+def test_a_base_follows_links_to_files_in_its_own_folder() -> None:
+    named = {"app/real.yml": "resources: [shown.yaml]\n"}
+    del (theirs := {**THEIRS, **named})["app/kustomization.yaml"]
+    links = {"app/kustomization.yaml": "real.yml", "app/shown.yaml": "./map.yaml"}
+    reach = Reach(root_only=False, bases={URL: tree(theirs, links)})
+
+    built = build(tree(OURS), "app", Options(reach))
+
+    assert [resource.name for resource in built.resources] == ["theirs"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "target", "problem"),
+    [
+        ("x.yaml", "../near/map.yaml", "not in or below 'app'"),
+        ("x.yaml", "../../secret.yaml", "is a link that leads out of its repository"),
+        ("x.yaml", "/etc/passwd", "is a link that leads out of its repository"),
+        ("../x", "..", "is a link that leads out of its repository"),
+        ("x.yaml", "x.yaml", "too many links"),
+        ("x.yaml", "./" * 2000 + "map.yaml/", "no such file"),
+        ("x.yaml", "nowhere/../map.yaml", "no such file"),
+        ("x.yaml", "map.yaml/../map.yaml", "no such file"),
+    ],
+)
+def test_a_link_reaches_nothing_that_a_path_could_not(
+    resource: str, target: str, problem: str
+) -> None:
+    link = "x" if resource == "../x" else f"app/{resource}"
+    with pytest.raises(KustomizeError, match=problem):
+        names({"app/kustomization.yaml": f"resources: ['{resource}']\n"}, {link: target})
+
+
+def test_another_end_of_a_link_is_another_input() -> None:
+    theirs = {"app/kustomization.yaml": "resources: [../shown]\n"}
+    ends = ({"shown": "near"}, {"shown": "other"}, {})
+    before, other, gone = (tree({**THEIRS, **theirs}, links) for links in ends)
+    built = build(tree(OURS), "app", Options(Reach(root_only=False, bases={URL: before})))
+
+    assert built.inputs.hold_remotely({URL: before}, {})
+    assert not built.inputs.bases[URL].hold_in(other)
+    assert not built.inputs.bases[URL].hold_in(gone)
