@@ -110,6 +110,7 @@ LIMITS = (
     Limit("one_change", "live", 0.5, "from the request", timed=True),
     Limit("one_change", "last_ready", 2.7, "a tenth of Flux's 27 s", 1000, timed=True),
     Share("one_change", "last_ready", 0.1, "a tenth", 1000),
+    Limit("webhook_to_ready", "live_p50", 1, "from the call that tells of the push", timed=True),
     Limit("drift_storm", "single_p99", 0.5, "one edit after the other", timed=True),
     Limit("drift_storm", "storm / bare client", 1.5, "the same requests at 16 in flight"),
     Limit("drift_storm", "manual_started", 0.5, "in the middle of the storm", timed=True),

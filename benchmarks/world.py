@@ -143,9 +143,17 @@ class World:
             await self.clock.sleep(_LOOK)
 
     async def objects(
-        self, api_version: str, kind: str, namespace: str, name: str = ""
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str,
+        name: str = "",
+        told: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[Object, None]:
-        """Each object of a kind (or the one of that name) as it is, and at each change."""
+        """Each object of a kind (or the one of that name) as it is, and at each change.
+
+        told: called once all that exists has been given, and again after each break.
+        """
         resource = await self.client.resource(api_version, kind)
         selector = f"metadata.name={name}" if name else ""
         watch = Watch(
@@ -155,6 +163,8 @@ class World:
             async for event in events:
                 if event.type in (EventType.ADDED, EventType.MODIFIED):
                     yield event.obj
+                elif event.type is EventType.SYNCED:
+                    told()
 
     def usages(self) -> dict[str, Usage]:
         """What each process used so far."""

@@ -41,6 +41,7 @@ from engine.reconcile.builds import Builds
 from engine.reconcile.clusters import Clusters, Parts
 from engine.reconcile.configs import Configs
 from engine.reconcile.data_keys import DataKeys
+from engine.reconcile.expecting import expect
 from engine.reconcile.lifecycle import Story, lifecycle
 from engine.reconcile.order import Orderly
 from engine.reconcile.readers import Readers
@@ -307,6 +308,7 @@ def _start_watching(engine: Engine, state: State, tasks: TaskGroup) -> None:
         for resource in CONFIGS:
             tasks.start_soon(follow_configs, resource, engine)
     tasks.start_soon(engine.triggers.tell_others)
+    tasks.start_soon(expect, engine)
     for key, each in KINDS.items():
         is_ours = key in state.controllers
         if is_ours or key in _SOURCES:

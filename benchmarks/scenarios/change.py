@@ -3,7 +3,14 @@
 import anyio
 
 from benchmarks.meter import Seen, by_verb, is_engine, latencies, of_engine
-from benchmarks.scenarios.fleet import Reached, live, reached, request_source, settled
+from benchmarks.scenarios.fleet import (
+    Reached,
+    Watchers,
+    live,
+    reached,
+    request_source,
+    settled,
+)
 from benchmarks.scenarios.outcome import Outcome, Sizes, Stretch, engine_cpu
 from benchmarks.scrape import metrics, total
 from benchmarks.workload import Change, Workload
@@ -11,7 +18,6 @@ from benchmarks.world import Arena, World
 
 _STATUS = "patch kustomizations.kustomize.toolkit.fluxcd.io/status"
 _BUILDS = "lockstep_builds"
-_WATCHING = 0.5  # seconds for our watches to be there before the request
 
 
 async def one_change(arena: Arena, workload: Workload, sizes: Sizes) -> Outcome:
@@ -44,17 +50,18 @@ async def _round(change: Change, world: World, workload: Workload) -> dict[str, 
     """{what: seconds since the request}, and how many status patches were about others only."""
     instants: list[float] = []
     ready: list[Reached] = []
+    watchers = Watchers(3)
 
     async def see_live() -> None:
-        instants.append(await live(change, world))
+        instants.append(await live(change, world, watchers))
 
     async def see_ready() -> None:
-        ready.append(await reached(change.commit, world, workload.healthy_names))
+        ready.append(await reached(change.commit, world, workload.healthy_names, watchers))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(see_live)
         tasks.start_soon(see_ready)
-        await world.clock.sleep(_WATCHING)
+        await watchers.ready()
         began, began_at = world.clock.monotonic(), world.clock.wall()
         await request_source(world, change.commit)
     await world.quiet()

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 import anyio
@@ -33,6 +33,27 @@ class Reached:
         return {"source_ready": self.source - began, **ready}
 
 
+@dataclass(slots=True)
+class Watchers:
+    """Those who are to see what happens; nothing is timed before all have heard what exists.
+
+    A list of 10,000 objects keeps an embedded API server busy for seconds.
+    """
+
+    missing: int
+    _all: anyio.Event = field(default_factory=anyio.Event)
+
+    def heard(self) -> None:
+        """One of them has."""
+        self.missing -= 1
+        if self.missing <= 0:
+            self._all.set()
+
+    async def ready(self) -> None:
+        """Returns once all have."""
+        await self._all.wait()
+
+
 @asynccontextmanager
 async def settled(
     world: World, workload: Workload, *, wait_quiet: bool = True, within: float = inf
@@ -48,14 +69,21 @@ async def settled(
         yield
 
 
-async def reached(commit: str, world: World, names: Collection[str]) -> Reached:
-    """When the source and the Kustomizations `names` were Ready at a commit, once all are."""
+async def reached(
+    commit: str, world: World, names: Collection[str], watchers: Watchers | None = None
+) -> Reached:
+    """When the source and the Kustomizations `names` were Ready at a commit, once all are.
+
+    watchers: two of them are here.
+    """
+    heard = watchers.heard if watchers else _nobody_asks
     instants: dict[str, float] = {}
     sources: list[float] = []
     wanted = set(names)
 
     async def source() -> None:
-        async with aclosing(world.objects(*GIT_REPOSITORY, NAMESPACE, SOURCE)) as objects:
+        found = world.objects(*GIT_REPOSITORY, NAMESPACE, SOURCE, told=heard)
+        async with aclosing(found) as objects:
             async for obj in objects:
                 artifact = (obj.get("status") or {}).get("artifact") or {}
                 if is_ready(obj) and artifact.get("revision", "").endswith(commit):
@@ -64,7 +92,8 @@ async def reached(commit: str, world: World, names: Collection[str]) -> Reached:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(source)
-        async with aclosing(world.objects(*KUSTOMIZATION, NAMESPACE)) as objects:
+        found = world.objects(*KUSTOMIZATION, NAMESPACE, told=heard)
+        async with aclosing(found) as objects:
             async for obj in objects:
                 name = obj["metadata"]["name"]
                 if name in wanted and _has_applied(obj, commit):
@@ -80,9 +109,18 @@ def _has_applied(ks: Object, commit: str) -> bool:
     return is_ready(ks) and revision.endswith(commit)
 
 
-async def live(change: Change, world: World) -> float:
-    """The monotonic instant at which the change could be read from the cluster."""
-    objects = world.objects("v1", "ConfigMap", TARGET_NAMESPACE, change.config_map)
+def _nobody_asks() -> None:
+    """For watches that need not be there at a given time."""
+
+
+async def live(change: Change, world: World, watchers: Watchers) -> float:
+    """The monotonic instant at which the change could be read from the cluster.
+
+    watchers: one of them is here.
+    """
+    objects = world.objects(
+        "v1", "ConfigMap", TARGET_NAMESPACE, change.config_map, told=watchers.heard
+    )
     async with aclosing(objects):
         async for obj in objects:
             if obj.get("data") == change.data:

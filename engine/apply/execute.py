@@ -11,10 +11,9 @@ from itertools import groupby
 
 from engine.apply.changes import ChangeSet, Done, Outcome, lines_of
 from engine.apply.executor import Executor, each
-from engine.apply.failures import placed, refused
 from engine.apply.judge import Verdict, judged
 from engine.apply.ready import unready
-from engine.apply.refused_fields import refused_fields
+from engine.apply.refusals import refusals
 from engine.apply.write import applied, owned_again, recreated
 from engine.errors import ReconciliationFailed
 from engine.plan import Action, Change, Plan
@@ -31,13 +30,13 @@ async def apply(plan: Plan, executor: Executor) -> ChangeSet:
     """
     done: list[Done] = []
     for group, changes in plan.groups():
-        written, refusals = await _apply_group(changes, plan, executor)
+        written, problems = await _apply_group(changes, plan, executor)
         done += written
-        if not refusals and group <= Group.CLASSES:
-            refusals = await unready(written, executor)
-        if refusals:
+        if not problems and group <= Group.CLASSES:
+            problems = await unready(written, executor)
+        if problems:
             made = lines_of(ChangeSet(tuple(done)).changed())
-            raise ReconciliationFailed("\n".join([*refusals, *([made] if made else [])]))
+            raise ReconciliationFailed("\n".join([*problems, *([made] if made else [])]))
     return ChangeSet(tuple(done))
 
 
@@ -48,9 +47,9 @@ async def _apply_group(
     judge = partial(judged, plan=plan, executor=executor)
     pending = [change for change in changes if change.action not in LEFT_ALONE]
     found = await each(pending, judge, executor.in_flight)
-    refusals = await _refusals(pending, found, "dry-run", executor)
-    if refusals:
-        return [], refusals
+    refused = await refusals(zip(pending, found, strict=True), "dry-run", executor)
+    if refused:
+        return [], list(refused.values())
     done = [left_alone(change) for change in changes if change.action in LEFT_ALONE]
     verdicts = [verdict for verdict in found if isinstance(verdict, Verdict)]
     for _, batch in groupby(verdicts, lambda verdict: rank_of(verdict.change.ref)):
@@ -58,37 +57,15 @@ async def _apply_group(
         write = partial(_written, executor=executor)
         results = await each(same_rank, write, executor.in_flight)
         done += [result for result in results if isinstance(result, Done)]
-        refusals += await _refusals([v.change for v in same_rank], results, "apply", executor)
-    return done, refusals
+        pairs = zip((verdict.change for verdict in same_rank), results, strict=True)
+        refused |= await refusals(pairs, "apply", executor)
+    return done, list(refused.values())
 
 
 def left_alone(change: Change) -> Done:
     """The outcome of a change for which nothing is to be done."""
     outcome = Outcome.SKIPPED if change.action is Action.SKIP else Outcome.UNCHANGED
     return Done(change.ref, change.version, outcome, change.live)
-
-
-async def _refusals(
-    changes: Sequence[Change], results: Sequence[object], verb: str, executor: Executor
-) -> list[str]:
-    pairs = zip(changes, results, strict=True)
-    refusals = [(change, error) for change, error in pairs if isinstance(error, Exception)]
-    fields = {
-        change.ref: paths
-        for change, error in refusals
-        if change.desired is not None and (paths := refused_fields(error, change.desired))
-    }
-    places = await executor.places(fields) if fields else {}
-    return [
-        refused(
-            change.ref,
-            error,
-            verb,
-            placed(executor.origins.get(change.ref, ""), places.get(change.ref, {})),
-            change.desired,
-        )
-        for change, error in refusals
-    ]
 
 
 async def _written(verdict: Verdict, executor: Executor) -> Done:

@@ -19,7 +19,7 @@ FindPlaces = Callable[[Mapping[Ref, Sequence[str]]], Awaitable[Mapping[Ref, Mapp
 """{object: paths of fields} -> {object: {path: `file:line`}}"""
 
 
-async def _no_places(_: Mapping[Ref, Sequence[str]]) -> Mapping[Ref, Mapping[str, str]]:
+async def no_places(_: Mapping[Ref, Sequence[str]]) -> Mapping[Ref, Mapping[str, str]]:
     """For who does not know where fields stand."""
     return {}
 
@@ -50,7 +50,7 @@ class Executor:
     live: Live
     settle: Callable[[Ref, bytes], None]
     migrates: bool = False
-    places: FindPlaces = _no_places
+    places: FindPlaces = no_places
 
 
 async def each(

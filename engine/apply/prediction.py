@@ -9,22 +9,25 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 
-from engine.apply.executor import each
-from engine.apply.failures import is_immutable, is_of_old_version, no_namespace, refused
-from engine.cluster import ApiError, Client, NotFound, Resource, UnknownKind
+from engine.apply.executor import FindPlaces, each, no_places
+from engine.apply.failures import is_immutable, is_of_old_version, no_namespace
+from engine.apply.refusals import refusals
+from engine.cluster import ApiError, Client, Forbidden, NotFound, Resource, UnknownKind
 from engine.errors import ReconciliationFailed
 from engine.objects.patch import diff_merge_patch, json_patch
 from engine.objects.ref import Object, Ref
 from engine.plan import Action, Change, Plan
 from engine.plan.adoption import adoption
 from engine.plan.drift import Difference, differences, is_owned_alike
-from engine.plan.ignore import Pointer, yielded
+from engine.plan.ignore import Pointer, spared, yielded
+from engine.plan.observation import owned_fields
 from engine.plan.policy import is_forced, is_merged
 from engine.plan.relinquish import relinquished
 
 _PROBE = "-probe"
 _SERVER_WRITTEN = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
 _COMES_WITH_IT = "not checked yet: {} comes with it"
+_NO_ROOM = "in which fields is not known: a quota has no room to try it beside the old one"
 _OLD_VERSION = "in which fields is not known: some were written in a version not served any more"
 
 
@@ -69,7 +72,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """Who asks.  manager, overridden, in_flight, origins: as of an Executor.
+    """Who asks.  manager, overridden, in_flight, origins, places: as of an Executor.
 
     ignored: pointers of `spec.ignore` by object.
     """
@@ -80,24 +83,22 @@ class Oracle:
     in_flight: int
     origins: Mapping[Ref, str] = field(default_factory=dict)
     ignored: Mapping[Ref, Sequence[Pointer]] = field(default_factory=dict)
+    places: FindPlaces = no_places
 
 
 async def predict(plan: Plan, oracle: Oracle) -> list[Prediction]:
     """A Prediction for each Change of the plan, in its order.  Raises nothing for one object."""
     foretell = partial(_applied, plan=plan, oracle=oracle)
     found = await each(plan.applies, foretell, oracle.in_flight)
-    pairs = zip(plan.applies, found, strict=True)
+    pairs = list(zip(plan.applies, found, strict=True))
+    why = await refusals(pairs, "dry-run", oracle)
     applied = [
-        each if isinstance(each, Prediction) else _refused(change, each, oracle)
+        each
+        if isinstance(each, Prediction)
+        else Prediction(change.ref, Prospect.REFUSED, why=why[change.ref], before=change.live)
         for change, each in pairs
     ]
     return [*applied, *map(_pruned, plan.prunes)]
-
-
-def _refused(change: Change, error: Exception, oracle: Oracle) -> Prediction:
-    origin = oracle.origins.get(change.ref, "")
-    why = refused(change.ref, error, "dry-run", origin, change.desired)
-    return Prediction(change.ref, Prospect.REFUSED, why=why, before=change.live)
 
 
 def _pruned(change: Change) -> Prediction:
@@ -118,7 +119,8 @@ async def _applied(change: Change, plan: Plan, oracle: Oracle) -> Prediction:
     except UnknownKind:
         if not _is_defined(ref, plan):
             raise
-        return Prediction(ref, Prospect.CREATED, why=_COMES_WITH_IT.format("its definition"))
+        prospect = Prospect.CREATED if live is None else Prospect.CONFIGURED  # of another version
+        return Prediction(ref, prospect, why=_COMES_WITH_IT.format("its definition"), before=live)
     if resource.namespaced and not ref.namespace:
         raise ReconciliationFailed(no_namespace(ref, oracle.origins.get(ref, "")))
     if live is None:
@@ -130,9 +132,10 @@ async def _applied(change: Change, plan: Plan, oracle: Oracle) -> Prediction:
             return Prediction(ref, Prospect.CONFIGURED, (), _OLD_VERSION, live)
         if not (is_immutable(error) and is_forced(desired, live, plan.policy)):
             raise
-        after = await _made_anew(desired, resource, oracle, error)
-        found = tuple(differences(live, after))
-        return Prediction(ref, Prospect.RECREATED, found, "", live, after)
+        made = await _made_anew(desired, resource, oracle, error)
+        found = tuple(differences(live, made)) if made is not None else ()
+        why = _NO_ROOM if made is None else ""
+        return Prediction(ref, Prospect.RECREATED, found, why, live, made)
     return await _compared(change, resource, live, after, oracle)
 
 
@@ -146,11 +149,21 @@ async def _compared(
             adopted = json_patch(live, operations)
             after = await _after_adoption(resource, live, adopted, after, oracle)
     found = tuple(differences(live, after))
-    is_same = not found and is_owned_alike(adopted, after, oracle.manager)
-    if is_same:
+    if not found and _is_owned_alike(adopted, after, oracle):
         return Prediction(change.ref, Prospect.UNCHANGED, (), "", live, after)
     why = "" if found else "only who owns its fields"
     return Prediction(change.ref, Prospect.CONFIGURED, found, why, live, after)
+
+
+def _is_owned_alike(live: Object, after: Object, oracle: Oracle) -> bool:
+    """Whether we would own the same fields, not counting those that are ignored."""
+    if is_owned_alike(live, after, oracle.manager):
+        return True
+    pointers = oracle.ignored.get(Ref.of(live), ())
+    had, has = (
+        spared(owned_fields(each, oracle.manager) or {}, each, pointers) for each in (live, after)
+    )
+    return had == has
 
 
 async def _created(change: Change, resource: Resource, plan: Plan, oracle: Oracle) -> Prediction:
@@ -215,10 +228,10 @@ def _values(obj: Object) -> Object:
 
 async def _made_anew(
     desired: Object, resource: Resource, oracle: Oracle, refusal: ApiError
-) -> Object:
+) -> Object | None:
     """The object as its creation would give it, asked for by another name as its own is taken.
 
-    Raises the refusal if the object is invalid in itself.
+    None: a quota has room for one of them only.   Raises the refusal if it is invalid in itself.
     """
     metadata = desired["metadata"]
     name = metadata["name"][: 63 - len(_PROBE)].rstrip("-.") + _PROBE
@@ -227,6 +240,10 @@ async def _made_anew(
         made = await oracle.client.create(
             resource, probe, dry_run=True, field_manager=oracle.manager
         )
+    except Forbidden as error:
+        if "exceeded quota" in error.message:  # deleting makes room
+            return None
+        raise
     except ApiError as error:
         raise refusal from error
     return {**made, "metadata": {**made["metadata"], "name": metadata["name"]}}

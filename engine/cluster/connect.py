@@ -11,12 +11,14 @@ from engine.cluster import kubeconfig
 from engine.cluster.credentials import TokenFile
 from engine.cluster.endpoint import Endpoint
 from engine.cluster.kubeconfig import InvalidKubeconfig, Licence, trust_of
+from engine.cluster.overrides import NO_OVERRIDES, Overrides, overridden
 from engine.source.proxies import proxy_of
 
 __all__ = [
     "Endpoint",
     "InvalidKubeconfig",
     "Licence",
+    "Overrides",
     "from_kubeconfig",
     "from_tenant",
     "in_cluster",
@@ -27,7 +29,10 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 def locate(
-    path: str = "", context: str = "", environment: Mapping[str, str] = os.environ
+    path: str = "",
+    context: str = "",
+    environment: Mapping[str, str] = os.environ,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> Endpoint:
     """The API server that kubectl would use, or the one that this pod belongs to.
 
@@ -36,12 +41,19 @@ def locate(
     Raises InvalidKubeconfig.
     """
     configured = path or environment.get("KUBECONFIG", "")
-    if not configured and not context and "KUBERNETES_SERVICE_HOST" in environment:
+    is_plain = not configured and not context and overrides == NO_OVERRIDES
+    if is_plain and "KUBERNETES_SERVICE_HOST" in environment:
         return in_cluster(environment)
     home = Path(environment.get("HOME", "~")).expanduser()
     names = [name for name in configured.split(os.pathsep) if name]
     files = [Path(name) for name in names] or [home / ".kube" / "config"]
-    return from_kubeconfig(files, context, environment)
+    if overrides == NO_OVERRIDES:
+        return from_kubeconfig(files, context, environment)
+    needs_none = not configured and not context and overrides.server
+    config = {} if needs_none and not files[0].exists() else kubeconfig.read(files)
+    name = os.pathsep.join(map(str, files))
+    endpoint = kubeconfig.parse(overridden(config, context, overrides), file=name)
+    return proxied(endpoint, environment)
 
 
 def from_kubeconfig(
@@ -69,7 +81,7 @@ def from_tenant(
 
     name: what messages call it.   Raises InvalidKubeconfig.
     """
-    config = kubeconfig.decode(content, name)
+    config = kubeconfig.decode_tenants(content, name)
     kubeconfig.check_sections(config, name)
     return proxied(kubeconfig.parse(config, file=name, tenant=licence), environment)
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import aiohttp
 import anyio
 from aiohttp.connector import Connection
+from multidict import CIMultiDict
 from yarl import URL
 
 from engine.cluster.allowance import Room
@@ -203,13 +204,25 @@ class Transport:
             request.method,
             URL(endpoint.host + request.path + query, encoded=True),
             data=request.body,
-            headers={**headers, **own},
+            headers=_pairs({**headers, **own}),
             ssl=True if endpoint.tls is None else endpoint.tls,
             server_hostname=endpoint.server_name or None,
             proxy=endpoint.proxy or None,
             allow_redirects=False,
             timeout=bounds,
         )
+
+
+def _pairs(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The headers as they are sent: of who is impersonated some come several times, a line each."""
+    if "Impersonate-User" not in headers:
+        return headers
+    found = CIMultiDict[str]()
+    for name, value in headers.items():
+        is_one = name == "Impersonate-User" or not name.startswith("Impersonate-")
+        for each in (value,) if is_one else value.split("\n"):
+            found.add(name, each)
+    return found
 
 
 def _is_packed(response: aiohttp.ClientResponse) -> bool:

@@ -16,6 +16,7 @@ from engine.objects.patch import is_same
 from engine.objects.redact import MASK
 from engine.objects.ref import Object
 from engine.plan.observation import owned_fields
+from engine.plan.policy import OWNER_LABELS
 from engine.plan.projection import selects
 
 _HIDDEN = (".data", ".stringData", f".metadata.annotations.{LAST_APPLIED}")
@@ -40,10 +41,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Who wrote a field; at: RFC 3339."""
+    """Who wrote a field; at: RFC 3339, "" where that is not kept: of a `kubectl scale`."""
 
     manager: str
     at: str
+
+    def __str__(self) -> str:
+        """`kubectl at 2026-01-02T03:04:05Z`."""
+        return f"{self.manager} at {self.at}" if self.at else self.manager
 
 
 def differences(live: Object, predicted: Object) -> list[Difference]:
@@ -142,15 +147,25 @@ def _text(steps: Steps) -> str:
 def writer_of(live: Object, difference: Difference, manager: str) -> Writer | None:
     """Who last wrote the field of a live object, as its managedFields say; None if nobody does.
 
-    manager: our own, which is not asked for.
+    manager: our own, which is asked for only where another Kustomization took the object over.
     """
     found: list[Writer] = []
     for entry in live["metadata"].get("managedFields") or ():
         if entry.get("manager") == manager and entry.get("operation") == "Apply":
+            found += _other_owner(live, difference.steps, entry.get("time", ""))
             continue
         if _owns(entry.get("fieldsV1") or {}, live, difference.steps):
             found.append(Writer(entry.get("manager", ""), entry.get("time", "")))
     return max(found, key=lambda writer: writer.at, default=None)
+
+
+def _other_owner(live: Object, steps: Steps, at: str) -> list[Writer]:
+    """The Kustomization whose labels the object carries, if it is them that differ."""
+    labels = live["metadata"].get("labels") or {}
+    if steps[:2] != ("metadata", "labels") or steps[2:] not in [(key,) for key in OWNER_LABELS]:
+        return []
+    name, namespace = (labels.get(key, "") for key in OWNER_LABELS)
+    return [Writer(f"Kustomization/{namespace}/{name}", at)]
 
 
 def _owns(node: Mapping[str, Any], value: Any, steps: Steps) -> bool:

@@ -26,6 +26,9 @@ Fields = Mapping[str, Any]
 """Decoded fieldsV1."""
 
 _ABSENT: Final = object()
+_MOST_TEXT: Final = 64 * 1024
+_MOST_LOOKS: Final = 500_000
+"""Rules and paths times objects: half a second, in which nobody else has a turn."""
 
 
 class Ignored:
@@ -83,13 +86,31 @@ def ignored_fields(
     """
     if not rules:
         return {}
+    wanted = list(desired)
+    if sum(map(_length, rules)) > _MOST_TEXT:
+        raise ReconciliationFailed(
+            f"spec.ignore: its targets have more than {_MOST_TEXT // 1024} KiB of text in all: "
+            "name the objects by expressions"
+        )
+    cost = (len(rules) + sum(len(rule.paths) for rule in rules)) * len(wanted)
+    if cost > _MOST_LOOKS:
+        raise ReconciliationFailed(
+            f"spec.ignore: {len(rules)} rules with their paths are too many for {len(wanted)} "
+            f"objects (at most {_MOST_LOOKS:,} looks): give several paths to one rule, or split "
+            "the Kustomization"
+        )
     compiled_rules = [_Rule.of(rule, index) for index, rule in enumerate(rules)]
     found: dict[Ref, tuple[Pointer, ...]] = {}
-    for obj in desired:
+    for obj in wanted:
         pointers = [p for rule in compiled_rules if rule.matches(obj) for p in rule.pointers]
         if pointers:
             found[Ref.of(obj)] = tuple(dict.fromkeys(pointers))
     return found
+
+
+def _length(rule: IgnoreRule) -> int:
+    names = (*_PARTS, "label_selector", "annotation_selector")
+    return sum(len(getattr(rule.target, name)) for name in names) if rule.target else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """Who judges the health of an object: its owner, where it brings expressions of its own.
 
-The verdict takes the place of the rules for all kinds wherever a live object is looked at.
+The verdict takes the place of the rules for all kinds wherever a live object is looked at.  Labels
+alone make nobody an owner: a tenant puts any he likes on his objects, and what he has in them would
+take the time of another one's expressions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from engine.objects.kstatus import Health
@@ -24,33 +26,45 @@ class Judge(Protocol):
 
 
 class Judges:
-    """The judge of each owner that has one; an object's owner is the one its labels name."""
+    """The judge of each owner that has one: of those of its objects that its labels name."""
 
     def __init__(self) -> None:
-        self._of: dict[tuple[str, str], Judge] = {}  # {name and namespace of the owner: its judge}
+        # {name and namespace of the owner: (its judge, its objects)}
+        self._of: dict[tuple[str, str], tuple[Judge, frozenset[Ref]]] = {}
 
-    def set(self, owner: Ref, judge: Judge | None) -> Callable[[Ref], bool]:
-        """From now on it judges what is that owner's; whose health was judged in another way."""
+    def set(
+        self, owner: Ref, judge: Judge | None, objects: Collection[Ref] = ()
+    ) -> Callable[[Ref], bool]:
+        """From now on it judges what is that owner's; whose health was judged in another way.
+
+        objects: all that the owner wants, or waits for.
+        """
         key = owner.name, owner.namespace
-        before = self._of.pop(key, None)
+        before, known = self._of.pop(key, (None, frozenset[Ref]()))
+        now = frozenset(objects) if judge is not None else frozenset[Ref]()
         if judge is not None:
-            self._of[key] = judge
-        if before == judge:
-            return lambda _: False
-        return lambda ref: any(each.judges(ref) for each in (before, judge) if each is not None)
+            self._of[key] = judge, now
+
+        def is_judged_anew(ref: Ref) -> bool:
+            if before == judge and (ref in known) == (ref in now):
+                return False
+            was = before is not None and ref in known and before.judges(ref)
+            return was or (judge is not None and ref in now and judge.judges(ref))
+
+        return is_judged_anew
 
     def is_judged(self, ref: Ref, owner: tuple[str, str]) -> bool:
         """Whether the owner, by name and namespace, says how that object is."""
-        judge = self._of.get(owner)
-        return judge is not None and judge.judges(ref)
+        judge, objects = self._of.get(owner, (None, frozenset[Ref]()))
+        return judge is not None and ref in objects and judge.judges(ref)
 
     def health(self, obj: Object) -> Health | None:
         """The verdict; None: the rules for all kinds hold."""
         if not self._of:
             return None
-        labels = obj["metadata"].get("labels") or {}
-        judge = self._of.get((labels.get(OWNER_LABELS[0], ""), labels.get(OWNER_LABELS[1], "")))
-        return judge.health(obj) if judge is not None and judge.judges(Ref.of(obj)) else None
+        labels, ref = obj["metadata"].get("labels") or {}, Ref.of(obj)
+        owner = labels.get(OWNER_LABELS[0], ""), labels.get(OWNER_LABELS[1], "")
+        return self._of[owner][0].health(obj) if self.is_judged(ref, owner) else None
 
     def __repr__(self) -> str:
         """How many owners have one."""

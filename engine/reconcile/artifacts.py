@@ -20,6 +20,7 @@ class Artifacts:
         self._locks: dict[Ref, anyio.Lock] = {}
         self._arrivals: dict[Ref, anyio.Event] = {}
         self._failures: dict[Ref, anyio.Event] = {}
+        self._tried: dict[Ref, anyio.Event] = {}
 
     def __repr__(self) -> str:
         return f"Artifacts(held={len(self._held)})"
@@ -28,10 +29,20 @@ class Artifacts:
         """Keeps what a source of ours has just fetched."""
         self._held[ref] = artifact
         self._arrivals.pop(ref, anyio.Event()).set()
+        self.tried(ref).set()
+
+    def failed(self, ref: Ref) -> None:
+        """Notes that a source of ours could not be fetched."""
+        self.failure(ref).set()
+        self.tried(ref).set()
 
     def failure(self, ref: Ref) -> anyio.Event:
         """Set once this engine has tried to fetch the source and could not."""
         return self._failures.setdefault(ref, anyio.Event())
+
+    def tried(self, ref: Ref) -> anyio.Event:
+        """Set once this engine has fetched the source, or has tried to and could not."""
+        return self._tried.setdefault(ref, anyio.Event())
 
     def get(self, ref: Ref) -> Artifact | None:
         """What is held for a source, None if nothing is."""
@@ -42,6 +53,7 @@ class Artifacts:
         self._held.pop(ref, None)
         self._locks.pop(ref, None)
         self._failures.pop(ref, None)
+        self._tried.pop(ref, None)
 
     async def arrival(self, ref: Ref) -> None:
         """Returns at the next `put` for that source."""

@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 from engine.api.applier import HealthCheckExpression
 from engine.api.kustomize import Kustomization
 from engine.errors import InvalidCELExpression
-from engine.objects.cel import CelError, CostError, Program, parsed
+from engine.objects.cel import CelError, Program, parsed
 from engine.objects.kstatus import Health, Status
 from engine.objects.ref import Object, Ref
 
 Kind = tuple[str, str]
 """Group and kind; the kind is "" where all of the group are meant."""
 
-_TRIES = 20  # of an expression that takes too long: two seconds of work that nobody shares
+_MOST_KINDS = 200
+_MOST_TEXT = 64 * 1024  # characters; to parse them takes some 0.3 s
+_DEAR = 2_000  # steps from which on an evaluation counts; a condition of ten takes 150
+_MOST_STEPS = 1_000_000  # of such evaluations: some seconds of work that nobody shares
 _FAILED = "Reconciliation failed terminally due to configuration error"
 
 
@@ -31,8 +34,8 @@ class HealthExpressions:
     """The expressions of `spec.healthCheckExprs`: {kind: (status, when it holds), in order}."""
 
     of_kinds: Mapping[Kind, tuple[tuple[Status, Program], ...]]
-    _costly: Counter[str] = field(default_factory=Counter, compare=False)
-    """How many times an expression took too long; it is not tried for ever."""
+    _spent: Counter[str] = field(default_factory=Counter, compare=False)
+    """Steps of dear evaluations of an expression; it is not tried for ever."""
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -61,17 +64,20 @@ class HealthExpressions:
     def _is_true(self, program: Program, obj: Object) -> bool:
         """Whether it holds.  Raises CelError; at once if it has taken too long too often."""
         text = program.text
-        if self._costly[text] >= _TRIES:
-            raise CelError(f"the CEL expression '{text[:200]}' took too long {_TRIES} times")
-        try:
-            return program.is_true(obj)
-        except CostError:
-            self._costly[text] += 1
-            raise
+        if self._spent[text] >= _MOST_STEPS:
+            raise CelError(
+                f"the CEL expression '{text[:200]}' took more than {_MOST_STEPS:,} steps in all"
+            )
+
+        def spent(steps: int) -> None:
+            self._spent[text] += steps if steps >= _DEAR else 0
+
+        return program.is_true(obj, spent)
 
 
 def health_expressions(ks: Kustomization) -> HealthExpressions:
     """The expressions, parsed.  Raises InvalidCELExpression, naming the first that is none."""
+    _check_size(ks)
     found: dict[Kind, tuple[tuple[Status, Program], ...]] = {}
     for index, check in enumerate(ks.spec.health_check_exprs):
         kind = check.api_version.rpartition("/")[0], check.kind
@@ -82,6 +88,30 @@ def health_expressions(ks: Kustomization) -> HealthExpressions:
             )
         found[kind] = tuple(_programs(check, index))
     return HealthExpressions(found)
+
+
+def _check_size(ks: Kustomization) -> None:
+    """Raises InvalidCELExpression for more than can be parsed while all others wait."""
+    checks = ks.spec.health_check_exprs
+    size = sum(len(each.current) + len(each.in_progress) + len(each.failed) for each in checks)
+    if len(checks) > _MOST_KINDS or size > _MOST_TEXT:
+        raise invalid(
+            f"healthCheckExprs has more than {_MOST_KINDS} kinds, or {_MOST_TEXT // 1024} KiB of "
+            "expressions: split the Kustomization"
+        )
+
+
+def checked(ks: Kustomization) -> list[Ref]:
+    """The objects that `spec.healthChecks` names."""
+    return [
+        Ref(
+            (check.api_version or "apps/v1").rpartition("/")[0],
+            check.kind,
+            check.namespace,
+            check.name,
+        )
+        for check in ks.spec.health_checks
+    ]
 
 
 def _programs(check: HealthCheckExpression, index: int) -> list[tuple[Status, Program]]:

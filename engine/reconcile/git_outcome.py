@@ -141,7 +141,7 @@ def _described(include: GitInclude) -> dict[str, Any]:
 def close(run: Run, reason: str, failure: Failure | None) -> None:
     """Says in its own condition which part failed."""
     if failure is not None:
-        run.engine.artifacts.failure(run.turn.key).set()
+        run.engine.artifacts.failed(run.turn.key)
     if failure is None or failure.reason in ("Failed", "FeatureGateDisabled"):
         return
     if isinstance(failure, (*_OF_SIGNATURES, CopyFailure)):

@@ -12,7 +12,7 @@ from engine.errors import HealthCheckCanceled
 from engine.objects.ref import Object, Ref
 from engine.reconcile.builds import Desired
 from engine.reconcile.correction import corrected
-from engine.reconcile.expressions import health_expressions
+from engine.reconcile.expressions import checked, health_expressions
 from engine.reconcile.looks import Drifted, Looks
 from engine.reconcile.outcome import requested_at
 from engine.reconcile.run import Run
@@ -31,11 +31,10 @@ def targets_of(ks: Kustomization, changes: ChangeSet) -> list[Target]:
             if done.outcome is not Outcome.SKIPPED
         ]
     else:
-        targets = [
-            Target(Ref(group, check.kind, check.namespace, check.name), version)
-            for check in ks.spec.health_checks
-            for group, _, version in [(check.api_version or "apps/v1").rpartition("/")]
+        versions = [
+            (check.api_version or "apps/v1").rpartition("/")[2] for check in ks.spec.health_checks
         ]
+        targets = [Target(ref, version) for ref, version in zip(checked(ks), versions, strict=True)]
     return [target for target in targets if target.ref != own]
 
 

@@ -39,7 +39,7 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
     await run.progress(phase("Fetching manifests", ks, source), from_here=True)
     with span("fetch", revision=source.revision):
         artifact = await current_artifact(source, ks, run)  # ArtifactFailed
-    check_path(artifact, ks)
+    check_path(artifact, ks, source, run)
     run.status["lastAttemptedRevision"] = source.revision
     await reach(ks, run)  # ReconciliationFailed
     if noted(ks, source, artifact, run):

@@ -99,6 +99,11 @@ class Neighbours:
             known = self._wishes[owner] = wish, version(own)
         return known[1] <= self._told
 
+    def is_outdated(self, owner: Ref) -> bool:
+        """Whether it was built from something else than what it and its source are now."""
+        own = self._mirror.get(owner)
+        return own is not None and self._is_behind(owner, own)
+
     def of(self, owner: Ref, ref: Ref) -> Iterator[Neighbour]:
         """Who may have a say before the owner deletes an object.
 

@@ -21,6 +21,8 @@ from engine.reconcile.run import Run
 _SECRETS = Resource("", "v1", "Secret", "secrets", namespaced=True)
 _TERMINAL = "Reconciliation failed terminally due to configuration error"
 _PATH = "webhookPath"
+_MOST_RESOURCES = 1000
+"""Entries of a Receiver: at each call each looks at all objects of its kind, of all tenants."""
 
 
 async def reconcile(receiver: Receiver, run: Run) -> Result:
@@ -88,6 +90,8 @@ def check(spec: ReceiverSpec) -> None:
         and spec.secret_ref is not None,
         "secretRef is required when type is not generic-oidc": not is_oidc
         and spec.secret_ref is None,
+        f"resources has more than {_MOST_RESOURCES} entries: name several objects by matchLabels "
+        "and '*'": len(spec.resources) > _MOST_RESOURCES,
     }
     for problem, is_so in problems.items():
         if is_so:

@@ -60,13 +60,14 @@ class Hooks:
     def find(self, path: str) -> Hook | Closed | None:
         """Who is called there.
 
-        Two Receivers have one path only if they share their token, and are the same to its owner:
-        the first one counts.
+        Two open ones have one path only if they share their token, and are the same to its owner:
+        the first one counts.  The path of one that is not open stands in its status, where its
+        tenant may write another's: it closes nothing that is open.
         """
         refs = self._by_path.get(path)
         if not refs:
             return None
-        ref = min(refs)
+        ref = min(refs, key=lambda each: (each not in self._hooks, each))
         return self._hooks.get(ref) or self._closed.get(ref) or Closed(ref, "it is not ready yet")
 
     def open(self, hook: Hook) -> None:

@@ -10,6 +10,7 @@ from engine.cluster.resource import resource_of
 from engine.errors import AccessDenied, ValidationFailed
 from engine.objects.ref import Object, Ref
 from engine.reconcile.run import Engine
+from engine.runtime.slices import turn
 
 _IMAGES = "image.toolkit.fluxcd.io/v1"
 _VERSIONS: Mapping[str, str] = {
@@ -82,6 +83,7 @@ async def _labelled(
     if not labels:
         raise ValidationFailed("matchLabels field not set when using wildcard '*' as name")
     if (resource.group, resource.kind) in engine.hooks.whole:
+        await turn()  # there may be thousands, and as many entries
         known = engine.mirror.of_kind(resource.group, resource.kind)
         return [obj for obj in known if _is_in(obj, namespace) and _has(obj, labels)]
     selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))

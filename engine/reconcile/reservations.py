@@ -8,6 +8,8 @@ Source: design section 5, "Deleting".
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import anyio
+
 from engine.cluster.mirror import Mirror
 from engine.objects.ref import Object, Ref
 from engine.plan.claims import Basis
@@ -21,6 +23,8 @@ HANDED_OVER, DECIDED = "an object is handed over", "who may want its objects has
 GRACE = 1.0  # seconds: a dependant may be deleted by the same command, a moment later
 
 _UNKNOWN = Reservation("not every Kustomization is known yet")
+# Its next run, which is queued by then, may want it back.
+_OUTDATED = Reservation("its owner is to be built of something newer")
 
 
 @dataclass(slots=True)
@@ -70,12 +74,13 @@ class Reservations:
         self._neighbours = Neighbours(mirror, grounds, triggers, concerns, rights)
         self._waits: dict[Ref, _Wait] = {}
         self._early: set[Ref] = set()  # who asked before the watch had told all
-        self._is_complete = False
+        self.known = anyio.Event()
+        """Set once every Kustomization is known: before that nobody can say what is wanted."""
 
     def complete(self) -> None:
-        """Every Kustomization is known: before that nobody could say what is wanted."""
-        if not self._is_complete:
-            self._is_complete = True
+        """Every Kustomization is known."""
+        if not self.known.is_set():
+            self.known.set()
             self._wake(self._waits)
 
     def heard(self, ks: Object) -> None:
@@ -104,6 +109,16 @@ class Reservations:
         if own is not None:  # wanted again: the next time it leaves Git is another time
             own.since = {ref: at for ref, at in own.since.items() if ref not in wants}
         self._wake(who for who, ref in self._waiting_for(owner) if ref not in wants)
+
+    def makes_nothing(self, ks: Object, revision: str) -> None:
+        """Its folder is not in that revision: nobody waits for what it would build of it.
+
+        What it wanted before stays its own, as the folder may be missing by mistake.  One that was
+        never built may be the new name of another: it is waited for.
+        """
+        claims = self._grounds.claims_of(Ref.of(ks))
+        if claims.basis(Ref.of(ks)) is not None:
+            self.claim(ks, revision, claims.wanted(Ref.of(ks)))
 
     def applied(self, owner: Ref) -> None:
         """A Kustomization has applied what it wants: labels have changed hands."""
@@ -225,11 +240,13 @@ class Reservations:
     def _reservation(
         self, owner: Ref, ref: Ref, *, is_over: bool, is_last: bool
     ) -> Reservation | None:
-        if not self._is_complete:
+        if not self.known.is_set():
             return _UNKNOWN
         if not self._neighbours.is_current(owner):
             self._early.add(owner)
             return _UNKNOWN
+        if not is_last and self._neighbours.is_outdated(owner):
+            return _OUTDATED
         met, horizon = self._neighbours.of(owner, ref), self._neighbours.horizon(owner)
         return reservation(met, is_over=is_over, is_last=is_last, horizon=horizon)
 

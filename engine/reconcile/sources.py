@@ -110,6 +110,7 @@ async def current_artifact(source: Source, ks: Kustomization, run: Run) -> Artif
     if held is not None and held.digest == source.artifact["digest"]:
         return held
     if source.ref.kind == "GitRepository" and run.engine.settings.sources == "git":
+        await _own_look(source, run)
         await _fetched_here(source, ks, run)
     try:
         with anyio.fail_after(ks.timeout):
@@ -119,6 +120,24 @@ async def current_artifact(source: Source, ks: Kustomization, run: Run) -> Artif
             f"failed to download artifact from '{source.artifact.get('url')}': no answer within "
             f"{format_duration(ks.timeout)}: is the controller that serves it running?"
         ) from None
+
+
+async def _own_look(source: Source, run: Run) -> None:
+    """Returns once this engine has looked at the source itself; holds no slot while it waits.
+
+    After a start the files are then read from Git, and not unpacked from the artifact, which takes
+    seconds for a large one.  Raises Outdated if the source holds another artifact by then.
+    """
+    artifacts, clock = run.engine.artifacts, run.engine.clock
+    tried = artifacts.tried(source.ref)
+    if tried.is_set() or (source.obj.get("spec") or {}).get("suspend"):
+        return
+    async with run.turn.yielded():
+        with run.turn.until_superseded():
+            await clock.wait(tried, clock.monotonic() + _FIRST_TRY)
+    held, digest = artifacts.get(source.ref), source.artifact["digest"]
+    if (held is not None and held.digest != digest) or run.turn.superseded.is_set():
+        raise Outdated(f"{source.ref} holds another artifact than {digest}")
 
 
 async def _fetched_here(source: Source, ks: Kustomization, run: Run) -> None:
@@ -142,8 +161,12 @@ async def _fetched_here(source: Source, ks: Kustomization, run: Run) -> None:
         raise ArtifactPending(text, retry_after=pause)
 
 
-def check_path(artifact: Artifact, ks: Kustomization) -> None:
-    """Raises ArtifactFailed if `spec.path` is not a folder of the artifact."""
+def check_path(artifact: Artifact, ks: Kustomization, source: Source, run: Run) -> None:
+    """Raises ArtifactFailed if `spec.path` is not a folder of the artifact.
+
+    Most often a commit removed the folder together with the Kustomization, which must not be
+    waited for before it is pruned: `Reservations.makes_nothing`.
+    """
     path = clean_path(ks.spec.path)
     entry = artifact.tree.entry(path)
     if (not path or entry is None) and not artifact.tree.names(""):
@@ -151,6 +174,7 @@ def check_path(artifact: Artifact, ks: Kustomization) -> None:
             f"the source is empty at revision {artifact.revision}: nothing is applied or pruned"
         )
     if entry is None:
+        run.engine.reservations.makes_nothing(run.given, source.revision)
         raise ArtifactFailed(
             f"kustomization path not found: '{ks.spec.path}' does not exist at revision "
             f"{artifact.revision}{_near(artifact, path)}"

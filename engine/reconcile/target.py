@@ -1,16 +1,21 @@
 """How a Kustomization applies: what is supported, its identity and its policy."""
 
+import re
 from functools import partial
 
 from engine.api.kustomize import Kustomization
 from engine.apply import Executor
+from engine.errors import ReconciliationFailed
 from engine.plan.brake import APPROVAL
 from engine.plan.ignore import ignored_fields
 from engine.plan.policy import Owner, Policy
 from engine.reconcile.builds import Desired
-from engine.reconcile.expressions import health_expressions
+from engine.reconcile.expressions import checked, health_expressions
 from engine.reconcile.places import places_of_fields
 from engine.reconcile.run import Run
+
+_ACCOUNT = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+_SHOWN = 60  # characters of a name in a message
 
 
 def check_supported(ks: Kustomization) -> None:
@@ -21,18 +26,25 @@ def check_supported(ks: Kustomization) -> None:
 def executor_of(ks: Kustomization, run: Run, desired: Desired) -> Executor:
     """What applies for this Kustomization, under the identity that it asks for.
 
-    Raises ReconciliationFailed for a rule of `spec.ignore` that cannot be understood.
+    Raises ReconciliationFailed for a rule of `spec.ignore` that cannot be understood, and for an
+    identity that there cannot be: it would travel in a header.
     """
     claims, owner = run.cluster.claims, run.turn.key
     live = run.cluster.live
     for ref in live.ignored.set(owner, ignored_fields(ks.spec.ignore, desired.objects)):
         live.doubt(ref)
-    is_judged_anew = live.judges.set(owner, health_expressions(ks) or None)
+    judged = {*desired.contents, *checked(ks)}
+    is_judged_anew = live.judges.set(owner, health_expressions(ks) or None, judged)
     for ref in filter(is_judged_anew, desired.contents):
         live.doubt(ref)
     settings, client = run.engine.settings, run.reader
     account = ks.spec.service_account_name or settings.default_service_account
     if account:
+        if not _ACCOUNT.fullmatch(account):
+            raise ReconciliationFailed(
+                f"spec.serviceAccountName: {account[:_SHOWN]!r} can be no name of a service "
+                f"account: create one in '{ks.metadata.namespace}', and name it"
+            )
         client = client.impersonating(f"system:serviceaccount:{ks.metadata.namespace}:{account}")
     return Executor(
         client=client,

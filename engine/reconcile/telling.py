@@ -137,7 +137,7 @@ def explained(done: Done, desired: Desired, manager: str, places: Mapping[str, s
 
 def _field(difference: Difference, before: Object, manager: str) -> str:
     writer = writer_of(before, difference, manager)
-    by = f" (written by {writer.manager} at {writer.at})" if writer else ""
+    by = f" (written by {writer})" if writer else ""
     if difference.live is None:
         return f"{difference.path} was removed, now {shown(difference.desired)}"
     if difference.desired is None:

@@ -85,7 +85,7 @@ def _described(done: Done, desired: Desired, manager: str) -> str:
 def standing(difference: Difference, live: Object, manager: str) -> str:
     """How a field is, who wrote it, and what Git says."""
     writer = writer_of(live, difference, manager)
-    by = f" (written by {writer.manager} at {writer.at})" if writer else ""
+    by = f" (written by {writer})" if writer else ""
     is_live, in_git = (
         "absent" if value is None else shown(value)
         for value in (difference.live, difference.desired)

@@ -45,11 +45,15 @@ class _Place:
 
 @dataclass(slots=True)
 class _Tenant:
-    """turn: number of its last turn, or of when it began to wait.  waiting: {priority: count}."""
+    """turn: number of its last turn, or of when it began to wait.  waiting: {priority: count}.
+
+    shown: {priority: (held, turn) of its entry among the heads}; its other ones are outdated.
+    """
 
     held: int = 0
     turn: int = 0
     waiting: Counter[int] = field(default_factory=Counter)
+    shown: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 class Lines(Generic[T]):
@@ -204,9 +208,10 @@ class Lines(Generic[T]):
         while heads:
             held, turn, tenant = heads[0]
             own = self._tenants.get(tenant)
-            if own is None or not own.waiting[priority]:
+            if own is None or not own.waiting[priority] or own.shown[priority] != (held, turn):
                 heapq.heappop(heads)
             elif (held, turn) != (own.held, own.turn):
+                own.shown[priority] = own.held, own.turn
                 heapq.heapreplace(heads, (own.held, own.turn, tenant))
             else:
                 return tenant
@@ -216,9 +221,10 @@ class Lines(Generic[T]):
     def _push_head(self, priority: int, tenant: Hashable) -> None:
         own, heads = self._tenants[tenant], self._heads.setdefault(priority, [])
         heapq.heappush(heads, (own.held, own.turn, tenant))
+        own.shown[priority] = own.held, own.turn
         if len(heads) > 2 * len(self._tenants) + _REPLACED:
             heads[:] = [
-                (each.held, each.turn, name)
+                (*each.shown[priority], name)
                 for name, each in self._tenants.items()
                 if each.waiting[priority]
             ]

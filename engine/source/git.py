@@ -165,7 +165,12 @@ async def _fetched(request: GitRequest, store: Store, tools: Tools, budget: Budg
             remote = Remote(transport, request.reference)
             seen = await remote.look(tools.looks, alike)
             store = await to_thread.run_sync(store.in_format, seen.server.object_format)
-            found = candidates(request.reference, seen.refs)
+            if request.reference.semver:  # a tenant has as many tags as he likes
+                found = await to_thread.run_sync(
+                    candidates, request.reference, seen.refs, limiter=tools.workers
+                )
+            else:
+                found = candidates(request.reference, seen.refs)
             try:
                 return await _downloaded(request, store, found, remote, tools, budget)
             except (DamagedError, CorruptPackError):

@@ -1,5 +1,7 @@
 """Make the artifact's tree out of a commit's: rules applied, links and submodules dropped.
 
+Of a repository that is fetched as a base, or as a submodule, links are kept.
+
 The result is a Git tree itself.  A folder in which nothing was dropped keeps Git's id; the
 others are written to the store.  On the way every name is checked and every file known to exist,
 so a tree that passed here can be read to its end.
@@ -39,8 +41,8 @@ def filtered(
 ) -> str:
     """The id of the tree without what is ignored.
 
-    check_cancelled: called for each folder; may raise.  Raises GitError if something of the tree
-    is missing, unsafe or too much.
+    check_cancelled: called for each folder that is looked into; may raise.  Raises GitError if
+    something of the tree is missing, unsafe or too much.
     """
     walk = _Walk(store, limits or Limits(), check_cancelled)
     try:
@@ -98,8 +100,7 @@ class _Walk:
             self._count(known[1], depth)
             return known
         before = self._entries
-        children = self._store.children(tree_id)
-        self._count(len(children), depth)
+        children = self._looked_into(tree_id, depth)
         own = children.get(FILE_NAME)
         found: list[tuple[tuple[str, ...], str]] = []
         if own is not None and own.is_file:
@@ -115,7 +116,7 @@ class _Walk:
     def folder(self, tree_id: str, path: tuple[str, ...], wanted: Rules) -> tuple[str, int]:
         """The id of a folder after filtering, and the number of entries below it."""
         memory = self._store.filtered
-        # No rules have a key with this blank in it.
+        # The key of rules is a digest: it has no blank.
         rules_key = f"{wanted.key} with links" if self._keeps_links else wanted.key
         key = (rules_key, "/".join(path), tree_id)
         known = memory.get(key)
@@ -123,8 +124,7 @@ class _Walk:
             self._count(known[1], len(path))
             return known
         entries = self._entries
-        children = self._store.children(tree_id)
-        self._count(len(children), len(path))
+        children = self._looked_into(tree_id, len(path))
         before, kept_before = self._before(key)
         kept = {}
         for name, child in children.items():
@@ -177,8 +177,14 @@ class _Walk:
         self._store.add([tree])
         return self._store.id_of(tree)
 
-    def _count(self, entries: int, depth: int) -> None:
+    def _looked_into(self, tree_id: str, depth: int) -> Mapping[str, Child]:
+        """The entries of a folder of which nothing is remembered."""
         self._check_cancelled()
+        children = self._store.children(tree_id)
+        self._count(len(children), depth)
+        return children
+
+    def _count(self, entries: int, depth: int) -> None:
         self._entries += entries
         if self._entries > self._limits.entries:
             raise GitError(f"the tree has more than the {self._limits.entries} entries allowed")

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from dulwich.object_store import BaseObjectStore
-from dulwich.objects import Commit, ObjectID, Tag, Tree
+from dulwich.objects import Commit, ObjectID, Tag, Tree, parse_tree
 
 from engine.source.failures import GitError
 
@@ -119,7 +119,9 @@ def _add_tree(
 
 
 def _entries(objects: BaseObjectStore, tree_id: ObjectID) -> dict[bytes, tuple[int, ObjectID]]:
-    tree = objects[tree_id]
-    if not isinstance(tree, Tree):
+    kind, content = objects.get_raw(tree_id)
+    if kind != Tree.type_num:
         raise GitError(f"upload-pack: {tree_id.decode()} is no tree")
-    return {name: (mode, child) for name, mode, child in tree.iteritems()}
+    # As stored: dulwich's Tree would sort the entries of each folder first.
+    entries = parse_tree(content, len(tree_id) // 2)
+    return {name: (mode, ObjectID(child)) for name, mode, child in entries}

@@ -44,6 +44,11 @@ class Reference:
         return "" if self.semver else f"refs/heads/{self.branch or _DEFAULT_BRANCH}"
 
     @property
+    def is_head(self) -> bool:
+        """Whether it is whatever the server's HEAD points to."""
+        return "HEAD" in (self.name, self.short)
+
+    @property
     def prefixes(self) -> list[str]:
         """Below which names the remote is to be listed; HEAD tells an empty repository."""
         if self.commit:

@@ -67,8 +67,8 @@ class Remote:
         refs = server.refs
         if server.version == 2:
             refs = await self._list(server, self._reference.prefixes)
-            if not refs:
-                refs = await self._list(server, ())
+            if refs.keys() <= {"HEAD"} and not self._reference.is_head:
+                refs = await self._list(server, ())  # what there is instead, for the message
         if not refs:
             raise GitError("git repository is empty", EmptyGitRepository)
         self._own = Seen(server, refs)

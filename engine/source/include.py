@@ -15,7 +15,7 @@ from engine.source.git_entry import Child, tree_object
 from engine.source.store import Store
 from engine.source.tree import Entry, Form, Tree
 
-_FOLDER, _FILE, _EXECUTABLE = 0o40000, 0o100644, 0o100755
+_FOLDER, _FILE, _EXECUTABLE, _LINK = 0o40000, 0o100644, 0o100755, 0o120000
 _BATCH_BYTES = 16 * 1024 * 1024  # of files and folders held in memory until they are written
 _ENTRY_BYTES = 300  # of a folder's entry in memory
 
@@ -135,6 +135,8 @@ class _Copy:
     def take(self, path: str, entry: Entry) -> Child:
         if entry.form is Form.FILE:
             return Child(_EXECUTABLE if entry.executable else _FILE, self._blob(path, entry.id))
+        if entry.form is Form.LINK:
+            return Child(_LINK, self._blob(path, entry.id))
         self._check_cancelled()
         children = {
             name: self.take(f"{path}/{name}" if path else name, child)

@@ -7,10 +7,8 @@ version if it is a strict one, with or without a `v` before it.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import total_ordering
+from functools import cache, total_ordering
 from typing import Any
-
-import re2
 
 _NUMBER = r"(0|[1-9][0-9]*)"
 _LABEL = r"[0-9A-Za-z-]+"
@@ -25,13 +23,12 @@ _PARTIAL = (
 )
 _PLAIN = re.sub(r"\((?!\?)", "(?:", _PARTIAL)
 _OPERATOR = r"=>|>=|=<|<=|!=|~>|=|>|<|~|\^|"
-# re2, as a range is a user's text: `re` would take years for one with many blanks in it.
-_ONE = re2.compile(rf"\s*({_OPERATOR})\s*{_PARTIAL}\s*")
-_GROUP = re2.compile(
-    rf"\s*(?:{_OPERATOR})\s*{_PLAIN}\s*(?:(?:\s+|,\s*)(?:{_OPERATOR})\s*{_PLAIN}\s*)*"
-)
-_FIND = re2.compile(rf"(?:{_OPERATOR})\s*{_PLAIN}")
-_HYPHEN = re2.compile(rf"\s*(?P<low>{_PLAIN})\s+-\s+(?P<high>{_PLAIN})\s*")
+_ONE = rf"\s*({_OPERATOR})\s*{_PARTIAL}\s*"
+_GROUP = rf"\s*(?:{_OPERATOR})\s*{_PLAIN}\s*(?:(?:\s+|,\s*)(?:{_OPERATOR})\s*{_PLAIN}\s*)*"
+_FIND = rf"(?:{_OPERATOR})\s*{_PLAIN}"
+_HYPHEN = rf"\s*(?P<low>{_PLAIN})\s+-\s+(?P<high>{_PLAIN})\s*"
+
+_LONGEST = 1024  # characters of a range
 
 
 @total_ordering
@@ -131,8 +128,10 @@ class Constraint:
 
     def __init__(self, text: str) -> None:
         """Raises ValueError if `text` is no range."""
+        if len(text) > _LONGEST:  # else it would hold everybody up for minutes
+            raise ValueError(f"improper constraint: it has more than {_LONGEST} characters")
         self.text = text
-        rewritten = _HYPHEN.sub(_hyphen, text)
+        rewritten = _linear(_HYPHEN).sub(_hyphen, text)
         self._groups = [_group(part, text) for part in rewritten.split("||")]
 
     def __repr__(self) -> str:
@@ -163,6 +162,14 @@ class Constraint:
         return found
 
 
+@cache
+def _linear(pattern: str) -> Any:
+    """The expression by re2, as a range is a user's text: `re` would take years for many blanks."""
+    import re2  # here: 3 MB that only a range needs
+
+    return re2.compile(pattern)
+
+
 def _hyphen(match: Any) -> str:
     """`1.2 - 1.4` as conditions."""
     return f">={match['low']}, <={match['high']} "
@@ -171,13 +178,13 @@ def _hyphen(match: Any) -> str:
 def _group(text: str, whole: str) -> list[Comparison]:
     if not text.strip():
         return [Comparison("", Version((0, 0, 0)), 0)]
-    if not _GROUP.fullmatch(text):
+    if not _linear(_GROUP).fullmatch(text):
         raise ValueError(f"improper constraint: {whole!r}: expected e.g. '>=1.2.0 <2.0.0', '1.x'")
-    return [_comparison(found, whole) for found in _FIND.findall(text)]
+    return [_comparison(found, whole) for found in _linear(_FIND).findall(text)]
 
 
 def _comparison(text: str, whole: str) -> Comparison:
-    match = _ONE.fullmatch(text)
+    match = _linear(_ONE).fullmatch(text)
     if match is None:
         raise ValueError(f"improper constraint: {whole!r}")
     operator, *parts = match.groups()[:4]

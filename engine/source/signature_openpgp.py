@@ -5,20 +5,16 @@ more, whenever the signature was made.
 Source: fluxcd/pkg git/signature/gpg_signature.go, ProtonMail go-crypto openpgp/read.go.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pysequoia import Cert, Sig, verify
 from pysequoia.packet import PacketPile, SignatureType, Tag
 
+from engine.objects.armor import blocks_of
 from engine.source.signed import Signed, Unverified
 
-_BLOCK = re.compile(
-    rb"-----BEGIN PGP (?:PUBLIC|PRIVATE) KEY BLOCK-----.*?"
-    rb"-----END PGP (?:PUBLIC|PRIVATE) KEY BLOCK-----",
-    re.DOTALL,
-)
+_BLOCKS = (b"PGP PUBLIC KEY BLOCK", b"PGP PRIVATE KEY BLOCK")
 _KEYS = (Tag.PublicKey, Tag.PublicSubkey, Tag.SecretKey, Tag.SecretSubkey)
 
 
@@ -53,7 +49,7 @@ def _certificates(rings: Sequence[bytes]) -> tuple[list[Cert], list[str]]:
     found: list[Cert] = []
     problems: list[str] = []
     for ring in rings:
-        for block in _BLOCK.findall(ring) or [ring]:
+        for block in [text for name, text in blocks_of(ring) if name in _BLOCKS] or [ring]:
             try:
                 found += Cert.split_bytes(block)
             except Exception as error:  # as above

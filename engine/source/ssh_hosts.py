@@ -52,6 +52,11 @@ class Trusted:
 
 def trusted(known_hosts: bytes, host: str, port: int) -> Trusted:
     """What `known_hosts` says of a server.  Raises GitError if a line of it cannot be read."""
+    if len(known_hosts) > _MOST_BYTES:
+        raise _error(
+            f"there are more than {_MOST_BYTES // 1024} KiB of known hosts, each of which is read "
+            "for every login: keep those that are used"
+        )
     entries = asyncssh.SSHKnownHosts()
     for number, line in enumerate(known_hosts.decode("utf-8", "replace").splitlines(), start=1):
         try:
@@ -78,6 +83,7 @@ def _canonical(line: str) -> str:
     return f"{marker}{','.join(hosts)}{rest}"
 
 
+_MOST_BYTES = 128 * 1024  # some 1,200 hosts; reading them holds everybody up for 50 ms
 _LINE = re.compile(r"((?:@\S+\s+)?)(\S*)(.*)")
 _USUAL_PORT = re.compile(r"^(!?)\[(.*)\]:22$")
 

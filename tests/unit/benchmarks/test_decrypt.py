@@ -11,6 +11,7 @@ from benchmarks.workload import Workload
 from engine.source.store import Store
 
 
+@pytest.mark.slow
 async def test_unchanged_files_cost_neither_a_key_nor_a_build(tmp_path: Path) -> None:
     outcome = await fleet(Store(tmp_path), Sealed(3, 2))
 

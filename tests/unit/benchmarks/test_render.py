@@ -34,6 +34,7 @@ def test_the_same_numbers_give_the_same_fleet() -> None:
     assert Overlays(3, seed=1).files() != Overlays(3, seed=2).files()
 
 
+@pytest.mark.slow
 async def test_after_a_change_only_what_it_reaches_is_built(tmp_path: Path) -> None:
     outcome = await fleet(Store(tmp_path), Overlays(BASES + 1, 2))
 

@@ -7,6 +7,7 @@ from benchmarks.meter import Seen
 from benchmarks.scenarios.chain import hand_overs
 from benchmarks.scenarios.drift import drift_storm
 from benchmarks.scenarios.edits import Corrections, Target, targets
+from benchmarks.scenarios.fleet import Watchers
 from benchmarks.scenarios.outcome import Sizes
 from benchmarks.workload import Workload
 from benchmarks.world import fan_out
@@ -61,6 +62,25 @@ async def test_a_correction_that_came_before_the_answer_to_the_edit_counts() -> 
     seen.note(live(8, TARGET.wanted))
 
     assert await seen.corrected({TARGET: 7}) == {TARGET: 5.0}
+
+
+async def test_nothing_is_timed_before_all_watchers_have_heard_what_exists() -> None:
+    watchers, timed = Watchers(2), anyio.Event()
+
+    async with anyio.create_task_group() as tasks:
+
+        async def time() -> None:
+            await watchers.ready()
+            timed.set()
+
+        tasks.start_soon(time)
+        watchers.heard()
+        await anyio.wait_all_tasks_blocked()
+        assert not timed.is_set()
+
+        watchers.heard()
+        await timed.wait()
+        watchers.heard()  # a watch that broke has heard all of it again
 
 
 def test_objects_of_the_last_kustomization_are_not_edited() -> None:

@@ -5,6 +5,7 @@ from benchmarks.workload import Workload
 from engine.render import Request, render
 from engine.source.tree import MemoryTree
 
+pytestmark = pytest.mark.slow
 FLEET = Workload(20, 10)
 PARTS = ["live view", "watches", "claims", "builds", "Kustomizations"]
 

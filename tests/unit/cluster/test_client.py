@@ -435,6 +435,16 @@ async def test_views_act_as_others_and_share_everything() -> None:
     assert "as system:serviceaccount:ns:sa" in repr(view)
 
 
+async def test_a_marked_endpoint_marks_what_is_asked_as_others_and_nothing_else() -> None:
+    async with scene(mark="flux-system/lockstep") as s:
+        s.api.on("GET", ONE, json(OBJ))
+        await s.client.impersonating("system:serviceaccount:ns:sa").get(CONFIG_MAPS, "ns", "one")
+        await s.client.get(CONFIG_MAPS, "ns", "one")
+
+    name = "Impersonate-Extra-gitops.lockstep%2Fengine"
+    assert [x.headers.get(name) for x in s.api.seen] == ["flux-system/lockstep", None]
+
+
 async def test_each_try_is_a_span_below_the_stage_that_asks() -> None:
     missing = "/api/v1/namespaces/ns/configmaps/missing"
     with traced() as traces:

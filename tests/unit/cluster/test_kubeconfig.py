@@ -215,6 +215,23 @@ def test_what_is_no_kubeconfig_is_not_quoted(text: str) -> None:
     assert str(error.value).startswith("kubeconfig 'apps/remote': not ")
 
 
+BOMBS = {
+    "nesting": "a: " + "[" * 30_000,
+    "merges": "a0: &a0 {k: v}\n"
+    + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}\n" for n in range(1, 12)),
+    "aliases": "a0: &a0 [x]\n"
+    + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)),
+    "length": "a: [" + "x," * 500_000 + "]",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_cve_2022_24878_a_kubeconfig_that_is_a_bomb_is_refused(name: str) -> None:
+    """The first crashed the process, and with it every tenant's engine."""
+    with pytest.raises(InvalidKubeconfig, match="not YAML of at most 64 KiB, 100 levels deep"):
+        from_tenant(BOMBS[name].encode(), "apps/remote", Licence())
+
+
 def test_a_key_with_a_passphrase_is_refused_before_anybody_tries_one() -> None:
     """Nor is a person asked: OpenSSL would, and take as long as the key says."""
     key = serialization.load_pem_private_key(pem(PRIVATE_KEY=KEY).encode(), None)

@@ -354,6 +354,7 @@ async def test_versions_that_are_no_numbers_tell_nothing() -> None:
         assert it.live.get(WEB) is None
 
 
+@pytest.mark.slow
 async def test_an_object_is_held_in_less_than_a_kilobyte() -> None:
     count = 2_000
     async with scene() as it:

@@ -2,6 +2,7 @@ import pytest
 
 from engine.objects.ref import Object
 from engine.plan.drift import Difference, Writer, differences, is_owned_alike, writer_of
+from engine.plan.policy import Owner, labelled
 from tests.support.build import config, made
 
 
@@ -110,6 +111,17 @@ def test_a_field_that_nobody_owns_has_no_writer() -> None:
     (difference,) = differences(live, config("a", data={"x": "1", "y": "1"}))
 
     assert writer_of(live, difference, "us") is None
+
+
+def test_who_took_an_object_over_is_the_writer_of_its_labels() -> None:
+    ours, theirs = (labelled(config("a"), Owner(name, "flux-system")) for name in ("apps", "team"))
+    entry = {"manager": "us", "operation": "Apply", "time": "2026-01-02T03:04:05Z"}
+    live = {**theirs, "metadata": {**theirs["metadata"], "managedFields": [entry]}}
+    (difference,) = differences(live, ours)
+
+    writer = writer_of(live, difference, "us")
+
+    assert writer == Writer("Kustomization/flux-system/team", "2026-01-02T03:04:05Z")
 
 
 def test_items_of_a_list_are_compared_by_name() -> None:

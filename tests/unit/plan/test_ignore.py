@@ -182,3 +182,18 @@ def test_whatever_the_pointers_say_it_stays_the_same_object_of_its_owner() -> No
         "labels": {label: "app"},
         "resourceVersion": "7",
     }
+
+
+def test_more_rules_than_can_be_looked_through_in_a_turn_are_refused() -> None:
+    objects = [config(f"a{number}") for number in range(1000)]
+
+    with pytest.raises(ReconciliationFailed, match="too many for 1000 objects"):
+        ignored_fields([rule("/data/a")] * 300, objects)
+    assert len(ignored_fields([rule("/data/a")] * 100, objects)) == 1000
+
+
+def test_targets_of_a_megabyte_are_refused() -> None:
+    long = rule("/data/a", label_selector=",".join(f"a{number}=b" for number in range(20_000)))
+
+    with pytest.raises(ReconciliationFailed, match="more than 64 KiB of text in all"):
+        ignored_fields([long], [config("a")])

@@ -25,6 +25,7 @@ from engine.source.tree import MemoryTree
 from tests.support.builds import Unreadable, bulk, endless, plain
 from tests.support.processes import builders_of, command_of, is_running, seconds_of, until
 
+pytestmark = pytest.mark.slow  # each starts processes
 BOUNDS = Bounds(most=1, seconds=9.0, memory_bytes=512 * 2**20, cache_bytes=2**20)
 ROOT = Path(__file__).parents[3]
 REQUEST = Request(path="app")

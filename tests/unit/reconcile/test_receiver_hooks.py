@@ -51,6 +51,18 @@ def test_of_two_with_one_path_the_first_counts_and_then_the_other() -> None:
     assert hooks.find("/hook/a") == hook(PUSH)
 
 
+def test_who_writes_anothers_path_into_a_status_does_not_close_it() -> None:
+    hooks = Hooks()
+    hooks.open(hook(PUSH))
+    hooks.heard(heard("/hook/a", OTHER))
+
+    assert hooks.find("/hook/a") == hook(PUSH)
+    hooks.close(Closed(OTHER, "why"), "/hook/a")
+    assert hooks.find("/hook/a") == hook(PUSH)
+    hooks.forget(PUSH)
+    assert hooks.find("/hook/a") == Closed(OTHER, "why")
+
+
 def test_a_token_that_was_read_again_does_not_undo_a_run() -> None:
     hooks, old, new = Hooks(), hook(), hook(path="/hook/b")
     hooks.open(old)

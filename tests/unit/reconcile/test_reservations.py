@@ -51,6 +51,47 @@ def test_who_decides_against_an_object_wakes_who_waits_to_delete_it() -> None:
     assert world.live == {shared("y"): B}
 
 
+def test_who_has_no_folder_any_more_is_not_waited_for() -> None:
+    world = begun(X, frozenset([shared("y")]))
+    world.commit({A: NOTHING, B: NOTHING})
+    world.missing.add(B)
+    world.run(A)
+    assert world.live[THE_OBJECT] == A
+    world.queued.clear()
+
+    world.run(B)
+    assert world.queued == [A]
+    world.run(A)
+
+    assert world.live == {shared("y"): B}
+
+
+def test_who_has_no_folder_keeps_what_it_wanted_before() -> None:
+    world = begun(X, X)
+    world.commit({A: NOTHING})
+    world.missing.add(B)
+    world.run(B)
+
+    world.run(A)
+
+    assert world.live == {THE_OBJECT: A} or world.live == {THE_OBJECT: B}
+    assert world.deleted == []
+
+
+def test_who_was_never_built_is_waited_for_though_it_has_no_folder() -> None:
+    world = SharedObjects()
+    world.create(A, X)
+    world.settle()
+    world.commit({A: NOTHING})
+    world.create(B, NOTHING)
+    world.missing.add(B)
+    world.run(B)
+
+    world.run(A)
+
+    assert world.live == {THE_OBJECT: A}
+
+
 def test_who_wants_it_too_is_asked_to_take_it() -> None:
     world = begun(X, X)
     world.commit({B: NOTHING})
@@ -337,3 +378,44 @@ def test_those_that_depend_on_each_other_do_not_wait() -> None:
         world.delete(one)
 
     assert world.reservations.dependants(A, 600) == (frozenset(), 0)
+
+
+def test_what_comes_back_while_it_is_about_to_be_deleted_stays() -> None:
+    """The law found it: an object that is moved away and back while both owners run."""
+    world = begun(X, NOTHING)
+    world.commit({A: NOTHING})
+    run = world.begin(A)
+    assert next(run) == "built"
+
+    world.commit({A: X})
+    list(run)
+
+    assert (world.live, world.deleted) == ({THE_OBJECT: A}, [])
+    world.settle()
+    assert world.inventory(A).keys() == X
+
+
+def test_a_commit_that_does_not_concern_it_keeps_nobody_from_deleting() -> None:
+    world = begun(X, NOTHING)
+    world.commit({A: NOTHING})
+    run = world.begin(A)
+    assert next(run) == "built"
+
+    world.commit({})
+    list(run)
+
+    assert world.deleted == [(THE_OBJECT, frozenset())]
+
+
+def test_what_is_put_off_because_of_a_newer_revision_is_deleted_once_that_is_built() -> None:
+    world = begun(frozenset([shared("x"), shared("y")]), NOTHING)
+    world.commit({A: frozenset([shared("y")])})
+    run = world.begin(A)
+    assert next(run) == "built"
+
+    world.commit({A: NOTHING})
+    list(run)
+    assert world.deleted == []
+
+    world.settle()
+    assert world.live == {}

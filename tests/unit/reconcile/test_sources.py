@@ -1,10 +1,17 @@
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
 import anyio
 import anyio.abc
 import pytest
 
 from engine.api.paths import clean_path
+from engine.objects.ref import Object
+from engine.reconcile.artifacts import Artifacts
 from engine.runtime import Requeue
 from engine.settings import Settings
+from engine.source.artifact import Artifact
 from tests.support.build import config
 from tests.support.clock import ManualClock, settle
 from tests.support.reconciling import APP, SOURCE, Workshop
@@ -120,6 +127,58 @@ async def test_a_source_that_nobody_fetches_here_is_not_waited_for(is_ours: bool
     await shop.run()
 
     assert shop.said() == "False ArtifactFailed: Source artifact not found, retrying in 30s"
+
+
+def restarted() -> tuple[Workshop, Artifact]:
+    """A Kustomization whose source was fetched by a former engine, and the artifact of then."""
+    shop = Workshop(clock=ManualClock())
+    shop.source("main@sha1:1", a=config("a"))
+    artifact = shop.engine.artifacts.get(SOURCE)
+    assert artifact is not None
+    shop.engine.artifacts.forget(SOURCE)
+    shop.kustomization()
+    return shop, artifact
+
+
+async def test_after_a_start_no_artifact_is_unpacked_while_the_engine_looks_at_the_source() -> None:
+    """It holds the files in Git, and a thousand Kustomizations would wait for the unpacking."""
+    shop, artifact = restarted()
+    async with anyio.create_task_group() as tasks:
+        await held(shop, tasks)
+        assert shop.turn is not None
+        assert shop.turn.is_yielded
+        shop.engine.artifacts.put(SOURCE, artifact)
+
+    assert shop.said() == "True ReconciliationSucceeded: Applied revision: main@sha1:1"
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+async def test_where_the_source_cannot_be_looked_at_the_stored_artifact_is_used(
+    is_refused: bool,
+) -> None:
+    shop, artifact = restarted()
+    unpacked: list[Object] = []
+
+    async def kept(described: Object) -> Object:
+        return described
+
+    async def unpack(described: Object) -> Artifact:
+        unpacked.append(described)
+        return artifact
+
+    depot = cast("Any", SimpleNamespace(bases=shop.bases, kept=kept))
+    artifacts = Artifacts(unpack)
+    shop.engine = replace(shop.engine, depot=depot, artifacts=artifacts)
+    async with anyio.create_task_group() as tasks:
+        await held(shop, tasks)
+        assert unpacked == []
+        if is_refused:
+            artifacts.failed(SOURCE)
+        else:  # it hangs
+            await cast("ManualClock", shop.clock).advance(11)
+
+    assert len(unpacked) == 1
+    assert shop.said() == "True ReconciliationSucceeded: Applied revision: main@sha1:1"
 
 
 async def test_the_event_of_its_artifact_wakes_the_kustomization() -> None:

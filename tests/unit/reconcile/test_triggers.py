@@ -184,6 +184,7 @@ class Crowd:
 
     def __init__(self, *concerned: str) -> None:
         self.queue: Queue[Ref] = Queue()
+        self.news = anyio.Event()
         self.triggers = Triggers(
             Mirror(), lambda users, _: frozenset(u for u in users if u.name in concerned)
         )
@@ -197,6 +198,15 @@ class Crowd:
 
     def put(self, pushed: Pushed) -> None:
         self.queue.push(pushed.key, 0.0, pushed.priority, pushed.reason)
+        self.news.set()
+
+    async def queued(self) -> None:
+        """Returns once one more was queued."""
+        self.news = anyio.Event()
+        await self.news.wait()
+
+    def ref(self, name: str) -> Ref:
+        return Ref(KUSTOMIZE_GROUP, "Kustomization", "ns", name)
 
     def popped(self) -> str:
         item = self.queue.pop(0.0)
@@ -209,7 +219,7 @@ class Crowd:
         return self.queue.statistics().queued
 
 
-async def test_what_a_revision_concerns_begins_before_the_others_are_queued() -> None:
+async def test_what_a_revision_concerns_has_run_before_the_others_are_queued() -> None:
     crowd = Crowd("app-200")
     async with anyio.create_task_group() as telling:
         telling.start_soon(crowd.triggers.tell_others)
@@ -217,16 +227,44 @@ async def test_what_a_revision_concerns_begins_before_the_others_are_queued() ->
 
         crowd.triggers.changed(source(1001, "r2"))
         assert crowd.popped() == "app-200"
-        assert crowd.waiting() == 0
-        await anyio.lowlevel.checkpoint()
-        assert 0 < crowd.waiting() < 299
-        await settle()
+        with crowd.triggers.running(crowd.ref("app-200")):
+            await settle()
+            assert crowd.waiting() == 0
+        await anyio.wait_all_tasks_blocked()
         assert crowd.waiting() == 299
         telling.cancel_scope.cancel()
 
 
-async def test_a_revision_that_comes_while_the_others_are_told_is_told_to_all() -> None:
+async def test_the_others_are_queued_a_few_at_a_time() -> None:
+    crowd = Crowd()
+    async with anyio.create_task_group() as telling:
+        telling.start_soon(crowd.triggers.tell_others)
+        await settle()
+
+        crowd.triggers.changed(source(1001, "r2"))
+        await anyio.lowlevel.checkpoint()
+        assert 0 < crowd.waiting() < 300
+        await settle()
+        assert crowd.waiting() == 300
+        telling.cancel_scope.cancel()
+
+
+async def test_what_a_revision_concerns_does_not_hold_the_others_up_for_long() -> None:
+    """It may wait for health, or for a build that hangs."""
     crowd = Crowd("app-200")
+    async with anyio.create_task_group() as telling:
+        telling.start_soon(crowd.triggers.tell_others)
+        await settle()
+
+        with crowd.triggers.running(crowd.ref("app-200")):
+            crowd.triggers.changed(source(1001, "r2"))
+            while crowd.waiting() < 300:
+                await crowd.queued()
+        telling.cancel_scope.cancel()
+
+
+async def test_a_revision_that_comes_while_the_others_are_told_is_told_to_all() -> None:
+    crowd = Crowd()
     async with anyio.create_task_group() as telling:
         telling.start_soon(crowd.triggers.tell_others)
         await settle()

@@ -64,7 +64,11 @@ SERVERS = {
 
 
 @pytest.fixture(
-    params=[name if name.startswith("ours") else pytest.param(name, marks=real) for name in SERVERS]
+    params=[
+        # Git's own server is a process for each request.
+        name if name.startswith("ours") else pytest.param(name, marks=(real, pytest.mark.slow))
+        for name in SERVERS
+    ]
 )
 async def remote(
     request: pytest.FixtureRequest, tmp_path: Path, tools: Tools

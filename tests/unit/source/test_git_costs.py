@@ -20,6 +20,7 @@ from engine.source.tree import MemoryTree
 from engine.source.verify import Trust
 from tests.support.forge import Forge, forges
 
+pytestmark = pytest.mark.slow
 FILES = {f"apps/{number % 20}/{number}.yaml": os.urandom(500) for number in range(400)}
 
 

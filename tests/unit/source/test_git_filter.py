@@ -7,11 +7,12 @@ from dulwich.objects import Tree
 
 from engine.source.failures import GitError
 from engine.source.git_entry import Child, tree_object
-from engine.source.git_filter import filtered
+from engine.source.git_filter import filtered, whole
 from engine.source.git_pack import Limits
 from engine.source.git_tree import GitTree
 from engine.source.git_write import StoredFile, write_tree
 from engine.source.store import Store
+from engine.source.tree import Form
 
 LINK, SUBMODULE = 0o120000, 0o160000
 
@@ -63,6 +64,19 @@ def test_links_and_submodules_are_dropped(store: Store) -> None:
     tree = raw_tree(store, a=Child(0o100644, blob), b=Child(LINK, blob), c=Child(SUBMODULE, blob))
 
     assert list(GitTree(store, filtered(store, tree)).names("")) == ["a"]
+
+
+def test_a_base_has_its_links_and_an_artifact_of_the_same_tree_has_not(store: Store) -> None:
+    blob = store.add_blob(b"b.yaml")
+    tree = raw_tree(store, a=Child(LINK, blob), b=Child(0o100644, blob), c=Child(SUBMODULE, blob))
+    base, artifact = GitTree(store, whole(store, tree)), GitTree(store, filtered(store, tree))
+
+    assert {name: entry.form for name, entry in base.names("").items()} == {
+        "a": Form.LINK,
+        "b": Form.FILE,
+    }
+    assert base.read("a") == b"b.yaml"
+    assert list(artifact.names("")) == ["b"]
 
 
 def test_old_modes_mean_the_same_as_the_usual_ones(store: Store) -> None:
@@ -118,6 +132,7 @@ def test_ignore_files_at_every_level_count(store: Store) -> None:
 def test_cve_2023_49569_and_2026_45571_a_name_that_would_leave_a_checkout_is_refused(
     store: Store, name: str
 ) -> None:
+    """And PYSEC-2015-34, a tree that writes into .git."""
     blob = store.add_blob(b"1")
     inner = named_tree(store, {name: Child(0o100644, blob)})
     tree = raw_tree(store, sub=Child(0o40000, inner))
@@ -217,6 +232,18 @@ def test_only_what_changed_in_a_folder_is_judged_again(tmp_path: Path) -> None:
 
     assert store.asked == [store.add_blob(b"2")]
     assert after == tree_of(store, y_yaml=b"2", **same) != before
+
+
+def test_of_folders_that_did_not_change_none_is_looked_into(store: Store) -> None:
+    same = {f"d{number}__x_yaml": b"1" for number in range(50)}
+    filtered(store, tree_of(store, y__x_yaml=b"1", **same))
+    looked_into: list[None] = []
+
+    tree = tree_of(store, y__x_yaml=b"2", **same)
+    filtered(store, tree, check_cancelled=lambda: looked_into.append(None))
+
+    # The root and the one that changed: for ignore files, and for what is kept.
+    assert len(looked_into) == 2 * 2
 
 
 def test_what_was_filtered_before_may_be_lost(store: Store) -> None:

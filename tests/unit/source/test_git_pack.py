@@ -151,6 +151,7 @@ HARMFUL: dict[str, tuple[bytes, str]] = {
 def test_cve_2026_25934_a_pack_that_is_broken_is_refused_and_leaves_nothing(
     tmp_path: Path, data: bytes, problem: str
 ) -> None:
+    """And PYSEC-2015-35, a delta that reaches outside of its base."""
     with pytest.raises(GitError, match=problem):
         take_in(tmp_path, data)
 

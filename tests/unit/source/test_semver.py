@@ -97,3 +97,12 @@ def test_a_tag_with_an_endless_number_is_no_version() -> None:
     endless = "1.0.0-" + "9" * 5000
 
     assert Constraint(">=1.0.0-0").newest(["1.0.0-1", endless, "1.0.0-2"]) == ["1.0.0-2"]
+
+
+@pytest.mark.parametrize("text", ["1.x," * 50_000 + "1.x", "1.x || " * 30_000 + "1.x"])
+def test_a_range_of_a_megabyte_is_refused_and_not_quoted(text: str) -> None:
+    """It held the engine for a minute."""
+    with pytest.raises(
+        ValueError, match=r"^improper constraint: it has more than 1024 characters$"
+    ):
+        Constraint(text)

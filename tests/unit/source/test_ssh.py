@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import asyncssh
@@ -32,8 +33,14 @@ from tests.support.ssh_git import (
 )
 from tests.unit.source.conftest import Fetcher
 
+# OpenSSH's own server is a process for each connection.
+EACH = [
+    pytest.param(name, marks=pytest.mark.slow) if name.startswith("openssh") else name
+    for name in SERVERS
+]
 
-@pytest.fixture(params=list(SERVERS))
+
+@pytest.fixture(params=EACH)
 async def server(request: pytest.FixtureRequest, served: Path) -> AsyncIterator[SshGit]:
     async with SERVERS[request.param](served) as found:
         yield found
@@ -121,6 +128,7 @@ async def test_a_path_with_metacharacters_is_a_path(server: SshGit, fetcher: Fet
     assert not await (await anyio.Path("~", witness).expanduser()).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp521", "ssh-rsa"]
 )
@@ -143,9 +151,13 @@ async def test_blanks_around_a_key_do_no_harm(served: Path, fetcher: Fetcher) ->
     assert found.tree.read("a.yaml") == b"1"
 
 
-@pytest.mark.parametrize("form", ["pkcs8-pem", "openssh"])
-async def test_a_passphrase_opens_the_key(form: str, served: Path, fetcher: Fetcher) -> None:
-    identity = CLIENT.export_private_key(form, passphrase="s3cret")  # type: ignore[arg-type] # a str
+@pytest.mark.parametrize(
+    "form", [{"format_name": "pkcs8-pem"}, {"format_name": "openssh", "rounds": 50}], ids=str
+)
+async def test_a_passphrase_opens_the_key(
+    form: dict[str, Any], served: Path, fetcher: Fetcher
+) -> None:
+    identity = CLIENT.export_private_key(**form, passphrase="s3cret")
     async with serve_asyncssh(served) as server:
         login = replace(server.credentials(), identity=identity, password="s3cret")
         found = await fetcher(server, login)

@@ -172,3 +172,8 @@ def test_a_line_that_cannot_be_read_is_numbered_and_not_quoted(text: str) -> Non
         trusted(f"# ours\n{text}\n".encode(), "github.com", 22)
 
     assert text not in str(caught.value)
+
+
+def test_a_megabyte_of_known_hosts_is_not_read() -> None:
+    with pytest.raises(GitError, match="more than 128 KiB of known hosts"):
+        trusted(known_hosts(HOST, "github.com") * 5_000, "github.com", 22)

@@ -69,7 +69,7 @@ async def fetched(tmp_path: Path, tools: Tools, url: str, limits: Limits | None 
     return await fetch(request, Stores(tmp_path / "stores").of(url), tools)
 
 
-async def test_credentials_stay_home_when_a_server_redirects(
+async def test_cve_2026_41506_credentials_stay_home_when_a_server_redirects(
     tmp_path: Path, tools: Tools, recorder: Recorder
 ) -> None:
     async with serve_application(redirecting(recorder.url)) as url:
