@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from engine.apply.prediction import Prediction, Prospect
 from engine.objects.ref import Object, Ref
 from engine.plan.drift import differences
-from engine.plan.policy import Owner, labelled
+from engine.plan.policy import Owner, is_kept, labelled
+from engine.reconcile.deletion import is_wanted
 from engine.rehearsal.rehearsal import Part
+
+_UNKNOWN: Final = "what it was is not known: the older side cannot be built"
 
 Key: TypeAlias = tuple[str, Ref]
 """(cluster, Kustomization)"""
@@ -55,6 +58,8 @@ def _predictions(
     if after is not None and after.rendered is None:
         return  # what it would be is not known
     if before is not None and before.rendered is None:
+        for ref, obj in sorted(new.items(), key=lambda item: item[0]):
+            yield Prediction(ref, Prospect.CONFIGURED, (), _UNKNOWN, after=obj)
         return
     for ref in sorted({*old, *new}):
         if ref not in old:
@@ -64,16 +69,21 @@ def _predictions(
             prospect = Prospect.CONFIGURED if found else Prospect.UNCHANGED
             yield Prediction(ref, prospect, found, "", old[ref], new[ref])
         else:
-            yield _gone(ref, old[ref], before, owners)
+            heir = owners.get((before.place, ref)) if before is not None else None
+            why = f"{heir} takes it over" if heir else _why_kept(old[ref], before, after)
+            prospect = Prospect.KEPT if why else Prospect.DELETED
+            yield Prediction(ref, prospect, (), why, old[ref])
 
 
-def _gone(ref: Ref, obj: Object, before: Part | None, owners: Mapping[Any, Ref]) -> Prediction:
-    heir = owners.get((before.place, ref)) if before is not None else None
-    if heir is not None:
-        return Prediction(ref, Prospect.KEPT, (), f"{heir} takes it over", obj)
-    if before is not None and before.ks is not None and not before.ks.spec.prune:
-        return Prediction(ref, Prospect.KEPT, (), "prune is off", obj)
-    return Prediction(ref, Prospect.DELETED, (), "", obj)
+def _why_kept(obj: Object, before: Part | None, after: Part | None) -> str:
+    """Why what left Git is not deleted, "" if it is: its Kustomization as it is then decides."""
+    if is_kept(obj):
+        return "it is protected"
+    if after is not None and after.ks is not None:
+        return "" if after.ks.spec.prune else "prune is off"
+    if before is not None and before.ks is not None and not is_wanted(before.ks):
+        return "its Kustomization leaves what it made"
+    return ""
 
 
 def _objects(part: Part | None) -> dict[Ref, Object]:

@@ -2,19 +2,22 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from engine.custody.flaws import Flaw, Severity
+from engine.objects.redact import masker
 from engine.objects.ref import Ref
 from engine.reconcile.cycles import members_of
 from engine.rehearsal.rehearsal import Part, Rehearsal, objects_of
 from engine.rehearsal.sources import source_of
 from engine.render.decrypt import is_refused
 
-_PLACE: Final = re.compile(r"(?:^|[\s('\"])((?:[\w.@+-]+/)*[\w.@+-]+\.(?:ya?ml|json)):(\d+)")
-
-
+_FILE: Final = r"((?:[\w.@+-]+/)*[\w.@+-]+\.(?:ya?ml|json)):(\d+)"
+_PLACE: Final = re.compile(rf"(?:^|[\s('\"]){_FILE}")
+_LINK: Final = re.compile(rf"(?:^|: ){_FILE}(?=: )")
+"""Of the chain from the outermost kustomization.yaml to the file with the mistake."""
 _BOOTSTRAPPED: Final = "flux-system"  # the source that `flux bootstrap` and its like make
 
 
@@ -22,7 +25,9 @@ def flaws_of(rehearsal: Rehearsal) -> list[Flaw]:
     """Every flaw, the worst first, then by place."""
     found = [*_broken(rehearsal), *_encrypted(rehearsal), *_twice(rehearsal)]
     found += [*_dependencies(rehearsal), *_sources(rehearsal), *_unseen(rehearsal)]
-    return sorted(set(found), key=lambda each: (-each.severity, each.file, each.line, each.what))
+    hidden = masker(rehearsal.secrets)
+    told = {replace(each, what=hidden(each.what)) for each in found}
+    return sorted(told, key=lambda each: (-each.severity, each.file, each.line, each.what))
 
 
 def _error(rule: str, origin: str, what: str, fix: str = "") -> Flaw:
@@ -36,18 +41,25 @@ def _split(origin: str) -> tuple[str, int]:
 
 
 def _broken(rehearsal: Rehearsal) -> Iterator[Flaw]:
-    for text in rehearsal.malformed:
-        yield _placed("malformed", text, text, "")
+    told: set[str] = set()
     for part in rehearsal.parts:
         rule = "build" if part.ks is not None else "schema"
         for line in part.problem.splitlines():
-            yield _placed(rule, line, f"{part.ref}: {line}", part.origin)
+            flaw = _error(rule, _place_in(line) or part.origin, f"{part.ref}: {line}")
+            told.add(flaw.place)
+            yield flaw
+    for text in rehearsal.malformed:
+        place = _place_in(text)
+        if place not in told:  # a build that reads the file has said it already
+            yield _error("malformed", place, text.removeprefix(f"{place}: "))
 
 
-def _placed(rule: str, text: str, what: str, origin: str) -> Flaw:
-    """A flaw at the place that its text names, else at the origin."""
+def _place_in(text: str) -> str:
+    """The `file:line` that a text is about, "" if it names none."""
+    chain = _LINK.findall(text)
     named = _PLACE.search(text)
-    return _error(rule, f"{named[1]}:{named[2]}" if named else origin, what)
+    file, line = chain[-1] if chain else named.groups() if named else ("", "")
+    return f"{file}:{line}" if file else ""
 
 
 def _encrypted(rehearsal: Rehearsal) -> Iterator[Flaw]:

@@ -17,7 +17,7 @@ from engine.objects.manifests import Document, ManifestError, dump, parse
 from engine.objects.ref import Object, Ref
 from engine.rehearsal.clusters import clusters_of
 from engine.rehearsal.sources import Checkout, source_of, tree_of
-from engine.rehearsal.values import Values, values_of, variables_of
+from engine.rehearsal.values import Values, secrets_in, values_of, variables_of
 from engine.render import Rendered, Request
 from engine.source.tree import Form, Tree
 
@@ -52,6 +52,7 @@ class Part:
     rendered: None if it was not built, for the `problem`, or as its files are not here (`absent`).
     asked: of what, and how, it was built.
     unknown: ConfigMaps and Secrets of variables that the repository does not hold.
+    secrets: values of its variables that nothing that is printed may hold.
     """
 
     obj: Object
@@ -63,6 +64,7 @@ class Part:
     problem: str = ""
     absent: str = ""
     unknown: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def ref(self) -> Ref:
@@ -86,6 +88,11 @@ class Rehearsal:
     parts: tuple[Part, ...]
     sources: frozenset[tuple[str, Ref]]
     malformed: tuple[str, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What nothing that is told of it may quote."""
+        return tuple(dict.fromkeys(text for part in self.parts for text in part.secrets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +121,9 @@ def rehearse(stage: Stage) -> Rehearsal:
     memory: dict[Any, Part] = {}
     parts: list[Part] = []
     made: list[tuple[str, Object]] = []
+    is_whole = True
     for _ in range(_ROUNDS):
-        parts = _round(roots, stage, values, sources, memory)
+        parts, is_whole = _round(roots, stage, values, sources, memory)
         made = [
             (part.cluster, each.obj)
             for part in parts
@@ -130,6 +138,8 @@ def rehearse(stage: Stage) -> Rehearsal:
         }
         if known == (values, sources):
             break
+    if not is_whole:
+        malformed.append(f"there are more than {_MOST} Kustomizations: the others are not built")
     there = frozenset(sources) | frozenset(
         (cluster, ref) for cluster, obj in (*everywhere, *made) for ref in _generated(obj)
     )
@@ -139,8 +149,10 @@ def rehearse(stage: Stage) -> Rehearsal:
 def _generated(obj: Object) -> Iterator[Ref]:
     """The artifacts that source-watcher makes for an ArtifactGenerator."""
     if obj.get("kind") == "ArtifactGenerator" and _is_of(obj, _GENERATORS):
-        for each in (obj.get("spec") or {}).get("artifacts") or ():
-            name, namespace = str(each.get("name", "")), obj["metadata"].get("namespace", "")
+        spec, namespace = obj.get("spec"), obj["metadata"].get("namespace") or ""
+        artifacts = spec.get("artifacts") if isinstance(spec, Mapping) else None
+        for each in artifacts if isinstance(artifacts, list) else ():
+            name = str(each.get("name", "")) if isinstance(each, Mapping) else ""
             yield Ref(SOURCE_GROUP, "ExternalArtifact", namespace, name)
 
 
@@ -150,8 +162,8 @@ def _round(
     values: Values,
     sources: Mapping[tuple[str, Ref], Object],
     memory: dict[Any, Part],
-) -> list[Part]:
-    """Everything rendered once, in the order of the manifests."""
+) -> tuple[list[Part], bool]:
+    """(everything rendered once, in the order of the manifests; whether that is all)."""
     waiting = deque(roots)
     found: dict[str, tuple[Part, bool]] = {}
     while waiting and len(found) < _MOST:
@@ -165,7 +177,7 @@ def _round(
         waiting += _inner(part)
     shaped = {part.origin for part, is_made in found.values() if is_made}
     kept = [part for part, is_made in found.values() if is_made or part.origin not in shaped]
-    return sorted(kept, key=lambda part: (part.cluster, part.ref, part.origin))
+    return sorted(kept, key=lambda part: (part.cluster, part.ref, part.origin)), not waiting
 
 
 def _part(
@@ -186,7 +198,8 @@ def _part(
         return replace(part, absent=absent)
     variables, unknown = variables_of(ks, found.cluster, values, stage.variables)
     request = Request.of(ks, variables, strict=not unknown)
-    part = replace(part, asked=(tree, request), unknown=unknown)
+    secrets = secrets_in(ks, found.cluster, values)
+    part = replace(part, asked=(tree, request), unknown=unknown, secrets=secrets)
     key = tree.id, repr(request), repr(sorted((variables or {}).items()))
     if key not in memory:
         try:
@@ -223,6 +236,7 @@ def _documents(tree: Tree, folder: str) -> tuple[list[Document], list[str]]:
                 malformed.append(str(error))
             continue
         documents += [each for each in found if _is_object(each.obj)]
+        malformed += filter(None, map(_unnamed, found))
     return documents, malformed
 
 
@@ -239,8 +253,24 @@ def _files(tree: Tree, folder: str) -> Iterator[str]:
 
 
 def _is_object(obj: Any) -> bool:
+    """Whether its identity is text; of what is not, its build says so."""
     metadata = obj.get("metadata") if isinstance(obj, Mapping) else None
-    return isinstance(metadata, Mapping) and bool(metadata.get("name")) and bool(obj.get("kind"))
+    if not isinstance(metadata, Mapping):
+        return False
+    named = obj.get("kind"), metadata.get("name"), metadata.get("namespace") or ""
+    return all(isinstance(each, str) for each in named) and all(named[:2])
+
+
+def _unnamed(document: Document) -> str:
+    """Why a Kustomization is passed over, "" if it is not; a patch may lack what names one."""
+    obj = document.obj
+    metadata = obj.get("metadata") if isinstance(obj, Mapping) else None
+    if not isinstance(metadata, Mapping) or not _is_of(obj, KUSTOMIZE_GROUP):
+        return ""
+    for name in ("name", "namespace"):
+        if metadata.get(name) is not None and not isinstance(metadata[name], str):
+            return f"{document.file}:{document.line}: metadata.{name} must be text: quote it"
+    return ""
 
 
 def _is_of(obj: Object, group: str) -> bool:

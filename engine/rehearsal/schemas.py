@@ -21,6 +21,7 @@ from engine.apiserver.kinds.schemas import Schemas
 from engine.apiserver.validation.checking import check_object
 from engine.custody.flaws import Flaw, Severity
 from engine.objects.manifests import ManifestError, parse
+from engine.objects.redact import masker
 from engine.objects.ref import Object, Ref, version_of
 from engine.rehearsal.rehearsal import Part, Rehearsal
 from engine.source.tree import Tree
@@ -40,6 +41,7 @@ def schema_flaws(rehearsal: Rehearsal) -> Iterator[Flaw]:
     kinds |= _defined(rehearsal)
     schemas = Schemas(builtin.definitions)
     seen: set[tuple[str, Ref]] = set()
+    hidden = masker(rehearsal.secrets)
     for part, obj, origin in _objects(rehearsal):
         ref = Ref.of(obj)
         if (origin, ref) in seen or "sops" in obj:
@@ -54,7 +56,7 @@ def schema_flaws(rehearsal: Rehearsal) -> Iterator[Flaw]:
         else:
             faults = _faults_of_ours(obj)
         for what, path in faults:
-            flaw = _flaw(f"{ref}: {what}", path, origin, part)
+            flaw = _flaw(hidden(f"{ref}: {what}"), path, origin, part)
             # Installers are known to allow more kinds in the definitions of notifications.
             is_loose = ref.group == NOTIFICATION_GROUP
             yield replace(flaw, severity=Severity.WARNING) if is_loose else flaw
@@ -67,7 +69,7 @@ def _defined(rehearsal: Rehearsal) -> Kinds:
         if obj.get("kind") == "CustomResourceDefinition":
             try:
                 found = resources_of(obj)
-            except (KeyError, StopIteration, TypeError):
+            except (AttributeError, KeyError, StopIteration, TypeError):
                 continue  # its own schema says what it lacks
             kinds |= {(each.group, each.version, each.kind): each for each in found}
     return kinds

@@ -52,7 +52,8 @@ def tree_of(
     if source is None:
         is_here = checkout.tree.entry(clean_path(ks.spec.path)) is not None
         return (checkout.tree, "") if is_here else (None, f"{key} is not known here; {hint}")
-    url = str((source.get("spec") or {}).get("url", ""))
+    spec = source.get("spec")
+    url = str(spec.get("url", "")) if isinstance(spec, Mapping) else ""
     if not checkout.remotes or _same(url) in map(_same, checkout.remotes):
         return checkout.tree, ""
     return None, f"{key} is another repository ({_shown(url)}); {hint}"

@@ -1,9 +1,8 @@
 """Variables of a Kustomization, from ConfigMaps and Secrets that the repository itself holds."""
 
 import base64
-import binascii
 from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from engine.api.kustomize import Kustomization
 from engine.objects.ref import Object, Ref
@@ -44,22 +43,46 @@ def variables_of(
         merged |= found or {}
     merged |= given
     merged |= post_build.substitute
-    return {name: value.replace("\n", "") for name, value in merged.items()}, tuple(unknown)
+    return {name: _one_line(value) for name, value in merged.items()}, tuple(unknown)
+
+
+def secrets_in(ks: Kustomization, cluster: str, values: Values) -> tuple[str, ...]:
+    """What the Secrets give that its variables come from, as written and as put into a text."""
+    post_build = ks.spec.post_build
+    found = (
+        value
+        for each in (post_build.substitute_from if post_build is not None else ())
+        if each.kind == "Secret"
+        for value in values.get(
+            (cluster, Ref("", each.kind, ks.metadata.namespace, each.name)), {}
+        ).values()
+        if value != _SEALED
+    )
+    return tuple(dict.fromkeys(form for value in found for form in (value, _one_line(value))))
+
+
+def _one_line(value: str) -> str:
+    return value.replace("\n", "")
 
 
 def _values(obj: Object) -> dict[str, str]:
-    data = obj.get("data") if isinstance(obj.get("data"), Mapping) else {}
+    data, plain = _mapping(obj, "data"), _mapping(obj, "stringData")
     if obj["kind"] == "ConfigMap":
-        return {key: str(value) for key, value in (data or {}).items()}
+        return {key: str(value) for key, value in data.items()}
     if "sops" in obj:
-        plain = obj.get("stringData") or {}
-        return dict.fromkeys([*(data or {}), *plain], _SEALED)
-    values = {key: _decoded(str(value)) for key, value in (data or {}).items()}
-    return values | {key: str(value) for key, value in (obj.get("stringData") or {}).items()}
+        return dict.fromkeys([*data, *plain], _SEALED)
+    values = {key: _decoded(str(value)) for key, value in data.items()}
+    return values | {key: str(value) for key, value in plain.items()}
+
+
+def _mapping(obj: Object, name: str) -> Mapping[str, Any]:
+    """A part of the object; what is wrong with one that is no mapping, its schema says."""
+    part = obj.get(name)
+    return part if isinstance(part, Mapping) else {}
 
 
 def _decoded(value: str) -> str:
     try:
         return base64.b64decode(value).decode("utf-8", "replace")
-    except binascii.Error:
+    except ValueError:  # also of what is no ASCII
         return _SEALED

@@ -9,7 +9,7 @@ from engine.snapshot import about, count_of, seen_at
 _RECENT = 24 * 3600.0  # seconds
 _SHOWN = 5  # fields of a finding
 _LINE = re.compile(r"drift of (?P<object>\S+?):? (?P<what>corrected|left as it is)?")
-_WRITER = re.compile(r"written by (?P<writer>[^)]*?) at ")
+_WRITER = re.compile(r"written by (?P<writer>[^)]*?)(?: at [^ )]*)?\)")
 
 
 async def diagnose(snapshot: Snapshot, context: Context) -> Iterable[Finding]:

@@ -48,12 +48,13 @@ def _is_elsewhere(owner: Object | None, snapshot: Snapshot, ref: Ref) -> bool:
 
 
 def _finding(owner: Ref, refs: list[Ref], is_there: bool) -> Finding:
-    state = "is not in its inventory" if is_there else "belongs to a Kustomization that is gone"
-    noun = "object" if len(refs) == 1 else "objects"
+    is_one = len(refs) == 1
+    has = "1 object carries" if is_one else f"{len(refs)} objects carry"
+    state = f"but {'is' if is_one else 'are'} not in its inventory" if is_there else "which is gone"
     more = f" and {len(refs) - _SHOWN} more" if len(refs) > _SHOWN else ""
     lines = [*map(str, refs[:_SHOWN]), *([more.strip()] if more else [])]
     first = refs[0]
     place = f" -n {first.namespace}" if first.namespace else ""
     fix = f"put it back into Git, or: kubectl delete {first.kind.lower()} {first.name}{place}"
-    what = f"{len(refs)} {noun} of {owner}: what {state}"
+    what = f"{has} the labels of {owner}, {state}"
     return Finding(Severity.WARNING, what, fix, owner, tuple(lines), _MATTERS)

@@ -20,7 +20,7 @@ from tests.support import soak
 
 SECONDS = {"unit": 10.0, "property": 10.0, "golden": 10.0, "cluster": 60.0, "e2e": 300.0}
 DEFAULT = 60.0  # seconds, for a test in no such folder
-SOAK_FACTOR = 100  # a soak tries many more examples
+SOAK_FACTOR = 100  # a soak tries many more examples, again and again
 BLOCKED = 2.0  # seconds in which the event loop did not turn and the machine was not to blame
 BEAT = 0.05  # seconds between two looks at the event loop
 SCHEDSTAT = Path("/proc/thread-self/schedstat")
@@ -44,7 +44,7 @@ def limit_of(item: pytest.Item) -> float:
         return float(marker.args[0])
     parts = item.path.relative_to(item.config.rootpath).parts
     seconds = SECONDS.get(parts[1], DEFAULT) if len(parts) > 1 else DEFAULT
-    return seconds * SOAK_FACTOR if soak.SECONDS else seconds
+    return seconds * (SOAK_FACTOR if soak.SECONDS else max(1.0, soak.EFFORT))
 
 
 def limited(

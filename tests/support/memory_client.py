@@ -6,7 +6,7 @@ test wants refused is said with `refuse`; `tests/cluster` has the real thing.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from copy import copy, deepcopy
+from copy import copy
 from itertools import count
 from typing import Any, cast
 
@@ -27,7 +27,7 @@ from engine.cluster.errors import Cause, NotFound
 from engine.objects.patch import json_patch, merge_patch
 from engine.objects.ref import Object, Ref
 from engine.runtime import Priority
-from tests.support.memory_wire import Line, Place, Wire, selects
+from tests.support.memory_wire import Line, Place, Wire, selects, twin
 
 
 class MemoryClient:
@@ -59,7 +59,7 @@ class MemoryClient:
 
     def put(self, obj: Object) -> dict[str, Any]:
         """Stores an object as somebody else's write."""
-        return self._stored(deepcopy(dict(obj)))
+        return self._stored(twin(dict(obj)))
 
     def refuse(self, call: str, *errors: Exception | None) -> None:
         """The next requests like `dry-run ConfigMap/ns/a` fail with these; None: it is allowed."""
@@ -122,13 +122,13 @@ class MemoryClient:
         del metadata_only  # the rest does not mislead who asks for less
         ref = _ref(resource, namespace, name)
         self._call("get", ref)
-        return deepcopy(self.objects.get(ref))
+        return twin(self.objects.get(ref))
 
     async def list(self, resource: Resource, namespace: str = "", **query: Any) -> Listing:
         self._called(f"list {resource.kind}")
         selector = query.get("label_selector", "")
         items = [
-            deepcopy(obj)
+            twin(obj)
             for ref, obj in self.objects.items()
             if (ref.group, ref.kind) == (resource.group, resource.kind) and selects(selector, obj)
         ]
@@ -156,7 +156,7 @@ class MemoryClient:
         self._call("probe" if write.get("dry_run") else "create", ref)
         if ref in self.objects:
             raise AlreadyExists(409, "AlreadyExists", f"{ref} already exists")
-        body = deepcopy(dict(obj))
+        body = twin(dict(obj))
         return body if write.get("dry_run") else self._stored(body)
 
     def _reviewed(self, review: Object) -> dict[str, Any]:
@@ -190,7 +190,7 @@ class MemoryClient:
         ]
         result["metadata"]["managedFields"] = [fields, *others]
         if live is not None and result == live:
-            return deepcopy(live)
+            return twin(live)
         if dry_run:
             return dict(result)
         answer: dict[str, Any] = self._stored(result)
@@ -274,7 +274,7 @@ class MemoryClient:
         ref = Ref.of(obj)
         self.wire.note(int(number), self.objects.get(ref), obj, is_there=True)
         self.objects[ref] = obj
-        return deepcopy(obj)
+        return twin(obj)
 
 
 def kind(api_version: str, name: str, plural: str, *, namespaced: bool = True) -> Resource:

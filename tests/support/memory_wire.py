@@ -1,9 +1,8 @@
 """The watches of a cluster in memory, and what may happen to them."""
 
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import anyio
 import orjson
@@ -11,6 +10,19 @@ import orjson
 from engine.cluster import Resource
 from engine.objects.labels import selector_test
 from engine.objects.ref import Object, Ref
+
+T = TypeVar("T")
+
+
+def twin(value: T) -> T:
+    """A copy of JSON that shares no map and no list; `deepcopy` takes five times as long."""
+    return cast("T", _twin(value))
+
+
+def _twin(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _twin(item) for key, item in value.items()}
+    return [_twin(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass
@@ -42,7 +54,7 @@ class Wire:
         self, version: int, old: Object | None, new: Object, *, is_there: bool = False
     ) -> None:
         self.version = version
-        self.changes.append(_Change(version, deepcopy(old), deepcopy(new), is_there))
+        self.changes.append(_Change(version, twin(old), twin(new), is_there))
         self.stir()
 
     def hold(self, *kinds: str) -> None:

@@ -1,7 +1,8 @@
 """Run tests in several pytest processes side by side: `python -m tests.support.parts N ARGS`.
 
 Each has control planes of its own.  Lines are told as they come, with the number of the process
-before them; the status is that of the first process that failed.
+before them; the status is that of the first process that failed.  A process that found no test to
+run has not, as long as another one did.
 """
 
 import os
@@ -17,6 +18,7 @@ from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
 MORTAL = Path(__file__).with_name("mortal.py")
+NOTHING_RUN = 5  # pytest.ExitCode.NO_TESTS_COLLECTED, without pytest
 
 
 async def run(count: int, arguments: Sequence[str]) -> int:
@@ -34,7 +36,9 @@ async def run(count: int, arguments: Sequence[str]) -> int:
                 for number, process in enumerate(processes):
                     parts.start_soon(follow, number, process, statuses)
             tasks.cancel_scope.cancel()
-    return next(filter(None, statuses), 0)
+    if all(status == NOTHING_RUN for status in statuses):
+        return NOTHING_RUN
+    return next((status for status in statuses if status not in (0, NOTHING_RUN)), 0)
 
 
 async def started(command: Sequence[str]) -> Process:

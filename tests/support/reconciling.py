@@ -86,7 +86,7 @@ class Workshop:
             mirror, clusters, triggers, lambda _u, _s: True, self.clock, rights
         )
         reservations.complete()
-        builds = Builds()
+        builds, metrics = Builds(), Metrics()
         self.engine = Engine(
             client=client,
             mirror=mirror,
@@ -100,7 +100,7 @@ class Workshop:
             random=Random(0),
             recorder=Recorder(self._write, None, lambda: rfc3339(self.clock.wall()), "host"),
             reports=Reports(self.clock),
-            metrics=Metrics(),
+            metrics=metrics,
             artifacts=Artifacts(self._download),
             builds=builds,
             readers=Readers(lambda ref, tree: not builds.is_concerned(ref, tree)),
@@ -113,7 +113,7 @@ class Workshop:
             data_keys=DataKeys(self.clock, self.settings.data_key_max_age),
             plugins=self.plugins,
             http=self.http,
-            tokens=Tokens(self.clock, Metrics(), 100, 3600.0),
+            tokens=Tokens(self.clock, metrics, 100, 3600.0),
         )
 
     def source(self, revision: str, /, **files: Object) -> None:

@@ -47,6 +47,7 @@ class SharedObjects:
     """git: what each wants.  live: {object: whose labels it carries}.
 
     deleted: each deletion, with who wanted the object at that moment.  broken: cannot be built.
+    missing: has no folder in Git.
     late: what the watch has not told yet, None where it tells at once.
     """
 
@@ -55,6 +56,7 @@ class SharedObjects:
     deleted: list[tuple[Ref, frozenset[Ref]]] = field(default_factory=list)
     queued: list[Ref] = field(default_factory=list)
     broken: set[Ref] = field(default_factory=set)
+    missing: set[Ref] = field(default_factory=set)
     late: list[Object] | None = None
     clock: ManualClock = field(default_factory=ManualClock)
     limit: float = 600.0
@@ -99,6 +101,7 @@ class SharedObjects:
     def commit(self, wants: dict[Ref, frozenset[Ref]]) -> None:
         """The source holds a new revision, in which these want something else."""
         self.git |= wants
+        self.missing -= {owner for owner, refs in wants.items() if refs}
         for source in self.sources() or [SOURCE]:
             self.fetch(source)
 
@@ -136,6 +139,7 @@ class SharedObjects:
         """Its own spec changes, its path perhaps; if it is not being deleted."""
         if not self._is_deleted(owner):
             self.git[owner] = wants
+            self.missing -= {owner} if wants else set()
             self._tell(owner, self._objects[owner]["spec"], self._objects[owner]["status"])
 
     def suspend(self, owner: Ref, is_suspended: bool) -> None:
@@ -203,6 +207,9 @@ class SharedObjects:
             return self._fail(owner, "ArtifactFailed")
         revision = source["status"]["artifact"]["revision"]
         self._update(owner, lastAttemptedRevision=revision)
+        if owner in self.missing:
+            self.reservations.makes_nothing(self._objects[owner], revision)
+            return self._fail(owner, "ArtifactFailed")
         if owner in self.broken:
             return self._fail(owner, "BuildFailed")
         wanted = self._built[owner] = self.git[owner]

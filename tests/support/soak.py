@@ -16,12 +16,19 @@ import pytest
 SECONDS = 60 * float(os.environ.get("LOCKSTEP_SOAK") or 0)
 "How long a soak may take; 0: this is none."
 LAWS, CRASHES = 0.8, 0.3  # of all laws; of the kills at random on one API server
+EFFORT = float(os.environ.get("LOCKSTEP_LAWS") or (2.5 if SECONDS else 1))
+"How many times their usual number of examples laws are tried with: 0.25 in `make quick`."
 
 
 def share_of_laws(items: Sequence[pytest.Item]) -> float:
     """Seconds for each law of a run; 0 if this is no soak."""
     laws = sum(is_law(item) for item in items)
     return SECONDS * LAWS / laws if laws else 0.0
+
+
+def examples(usual: int) -> int:
+    """How many examples a law gets that is usually tried with so many."""
+    return max(1, round(usual * EFFORT))
 
 
 def is_law(item: pytest.Item) -> bool:

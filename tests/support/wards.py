@@ -5,9 +5,9 @@ from typing import Any
 
 from engine.api import KINDS
 from engine.api.meta import KUSTOMIZE_GROUP, SOURCE_GROUP
-from engine.cluster import Resource
+from engine.cluster import NotFound, Resource
 from engine.cluster.limiter import Limiter
-from engine.cluster.resource import resource_of
+from engine.cluster.resource import PODS, resource_of
 from engine.cluster.sender import Statistics
 from engine.objects.ref import Object, Ref
 from engine.plugin import Diagnosis, Finding, Snapshot
@@ -21,6 +21,7 @@ LATELY = "2027-01-15T07:59:00Z"
 KINDS_SERVED = (
     *(resource_of(each) for each in KINDS.values()),
     Resource("", "v1", "Event", "events", namespaced=True),
+    PODS,
 )
 
 
@@ -30,9 +31,15 @@ class Ward(MemoryClient):
     def __init__(self, *objects: Object, refused: Mapping[int, int] | None = None) -> None:
         super().__init__(*objects, kinds=KINDS_SERVED)
         self._refused = refused or {}
+        self.texts: dict[str, str] = {}  # {path: what is served there}
 
     async def all(self) -> tuple[Resource, ...]:
         return tuple(self.kinds.values())
+
+    async def text(self, path: str) -> str:
+        if path not in self.texts:
+            raise NotFound(404, "NotFound", path)
+        return self.texts[path]
 
     def statistics(self) -> Statistics:
         limiter = Limiter(SystemClock()).statistics()
