@@ -52,7 +52,7 @@ at 2026-01-01T00:00:00Z), now "1" (app/a.yaml:4)
 spec.ignore
 
 orphans
-  ! 1 object of Kustomization/NS/gone: what belongs to a Kustomization that is gone
+  ! 1 object carries the labels of Kustomization/NS/gone, which is gone
       ConfigMap/NS/left
       why: nobody updates or deletes them: they run what Git has long forgotten
       fix: put it back into Git, or: kubectl delete configmap left -n NS

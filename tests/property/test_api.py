@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from engine.api import KINDS, Kind, Undecodable, decode, encode
 from engine.api.duration import format_duration, parse_duration
 from engine.api.schema import Schema, schema_of
+from tests.support.soak import examples
 
 each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 in_few_examples = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 INSTANTS = st.sampled_from(["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.678+09:00"])

@@ -10,6 +10,7 @@ from engine.render.kustomize import KustomizeError, Lacking, Options, Reach, bui
 from engine.render.kustomize.built_bases import BuiltBases
 from engine.source.tree import MemoryTree
 from tests.support.fleets import fleet
+from tests.support.soak import examples
 
 Outcome = tuple[list[str], Inputs | None]
 
@@ -26,7 +27,7 @@ def folders(files: Mapping[str, bytes]) -> list[str]:
     return sorted({path.rpartition("/")[0] for path in files if "/" in path})
 
 
-@settings(max_examples=15)  # each is some forty builds
+@settings(max_examples=examples(15))  # each is some forty builds
 @given(st.integers(0, 2**32), st.booleans())
 def test_a_fleet_is_built_alike_with_and_without_kept_bases(seed: int, root_only: bool) -> None:
     files = dict(fleet(seed).files)

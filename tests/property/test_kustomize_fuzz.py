@@ -15,6 +15,7 @@ from engine.render.kustomize.transform.merge import merge
 from engine.render.kustomize.transform.paths import find, look_up, split_smart
 from tests.fuzz.mutations import mutated
 from tests.fuzz.targets import TARGETS
+from tests.support.soak import examples
 
 WORDS = st.sampled_from(
     (
@@ -38,7 +39,7 @@ PATHS = st.lists(
 
 @pytest.mark.parametrize("target", TARGETS)
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_nearly_right_input_never_breaks_a_build(target: str, seed: int) -> None:
     TARGETS[target](mutated(Random(seed)))
 

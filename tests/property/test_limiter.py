@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from engine.cluster.concurrency import LONGEST_PAUSE, Bounds, Concurrency
+from tests.support.soak import examples
 
 
 class ConcurrencyLaws(RuleBasedStateMachine):
@@ -63,4 +64,6 @@ class ConcurrencyLaws(RuleBasedStateMachine):
 
 
 TestConcurrencyLaws = ConcurrencyLaws.TestCase
-TestConcurrencyLaws.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+TestConcurrencyLaws.settings = settings(
+    max_examples=examples(60), stateful_step_count=50, deadline=None
+)

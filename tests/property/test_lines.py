@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from engine.runtime.lines import BEYOND, PATIENCE, Lines
 from engine.runtime.priority import Priority
+from tests.support.soak import examples
 
 PRIORITIES = st.sampled_from(list(Priority))
 TENANTS = st.sampled_from("abcd")
@@ -102,7 +103,7 @@ class LinesLaws(RuleBasedStateMachine):
 
 
 TestLinesLaws = LinesLaws.TestCase
-TestLinesLaws.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLinesLaws.settings = settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
 
 
 @given(st.lists(st.tuples(PRIORITIES, TENANTS), max_size=30), st.integers(1, 4))

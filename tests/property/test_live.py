@@ -19,6 +19,7 @@ from engine.reconcile.triggers import DRIFT
 from tests.support.build import made
 from tests.support.clock import ManualClock
 from tests.support.reconciling import APP, Workshop
+from tests.support.soak import examples
 
 KINDS = {"a": "ConfigMap", "b": "ConfigMap", "s": "Secret"}
 LABEL = "kustomize.toolkit.fluxcd.io/name"
@@ -227,7 +228,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @example(  # corrected by a new content, and deleted again before our answer came
     first={"b": "1"},
     story=[

@@ -66,6 +66,7 @@ def outcome(tree: Tree, path: str) -> object:
     return rendered.objects, rendered.digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(REQUESTS))
 def test_each_single_change_that_changes_the_result_changes_what_was_read(path: str) -> None:
     first = BUILT[path]

@@ -20,8 +20,9 @@ from engine.source.ignore import Segment, rules
 from engine.source.semver import Constraint, Version
 from engine.source.store import Store
 from engine.source.tree import Form, MemoryTree, Tree
+from tests.support.soak import examples
 
-ON_DISK = settings(max_examples=40)  # each example makes a store
+ON_DISK = settings(max_examples=examples(40))  # each example makes a store
 
 NAMES = st.sampled_from(["a", "b", "c.yaml", "d.md", "e.png", "f-g", "h i", "é", "a.b"])
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
@@ -122,7 +123,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=15)  # each writes several archives of some hundred files
+@settings(max_examples=examples(15))  # each writes several archives of some hundred files
 @given(FILES, CHANGES, st.randoms(use_true_random=False))
 def test_an_archive_is_the_same_whatever_was_copied_into_it(
     some: dict[str, bytes], changes: list[dict[str, bytes | None]], chance: Random
@@ -167,7 +168,7 @@ def unpacked(raw: bytes) -> dict[str, bytes]:
         return {name: reader.read() for name, reader in readers.items() if reader}
 
 
-@settings(max_examples=10)  # each writes several trees
+@settings(max_examples=examples(10))  # each writes several trees
 @given(FILES, st.lists(FILES, max_size=3), LINES)
 def test_filtering_gives_the_same_whatever_was_filtered_before(
     first: dict[str, bytes], others: list[dict[str, bytes]], spec_ignore: str

@@ -12,6 +12,7 @@ from engine.objects.ref import Object, Ref
 from engine.reconcile.outcome import is_ready
 from engine.reconcile.triggers import Triggers
 from tests.support.pushes import Pushed, pushing
+from tests.support.soak import examples
 
 NAMES = ("base", "app")  # app depends on base
 REFS = {name: Ref(KUSTOMIZE_GROUP, "Kustomization", "ns", name) for name in NAMES}
@@ -136,5 +137,7 @@ class Wakes(RuleBasedStateMachine):
                 assert obj["status"]["lastAttemptedRevision"] == revision, f"{name} is outdated"
 
 
-Wakes.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Wakes.TestCase.settings = settings(
+    max_examples=examples(150), stateful_step_count=40, deadline=None
+)
 test_no_wake_up_is_lost = Wakes.TestCase

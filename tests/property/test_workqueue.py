@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from engine.runtime.workqueue import Queue
+from tests.support.soak import examples
 
 KEYS = st.sampled_from("abcde")
 
@@ -78,4 +79,4 @@ class QueueLaws(RuleBasedStateMachine):
 
 
 TestQueueLaws = QueueLaws.TestCase
-TestQueueLaws.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestQueueLaws.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)

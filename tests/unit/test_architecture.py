@@ -126,11 +126,26 @@ def test_a_lock_pins_what_pyproject_asks_for_by_hash_and_names_no_index(
     assert text.count("--hash=sha256:") >= len(pinned)
 
 
-def test_the_start_loads_no_cryptography() -> None:
-    """It is loaded for the first ssh URL, signature or encrypted file: 40 MB that few need."""
-    heavy = ("asyncssh", "cryptography", "pyrage", "pysequoia")
+def test_the_start_loads_nothing_heavy_that_few_need() -> None:
+    """Cryptography (40 MB) comes with the first ssh URL, signature or encrypted file.
+
+    re2 (3 MB in each process) comes with the first expression, what exports traces only if there is
+    somewhere to export them to, and what draws tables never.
+    """
+    heavy = (
+        "asyncssh",
+        "cryptography",
+        "pyrage",
+        "pysequoia",
+        "re2",
+        "opentelemetry.sdk",
+        "rich",
+        "engine.apiserver",
+        "engine.demo",
+    )
     code = (
-        "import sys, engine.app, engine.reconcile.builder; from engine.plugin import load; load();"
+        "import sys, engine.cli.run, engine.app, engine.reconcile.builder;"
+        "from engine.plugin import load; load();"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -90,3 +90,13 @@ def test_the_text_of_a_duration_is_one_that_its_object_may_hold(
 ) -> None:
     assert duration.text == text
     assert type(duration).parse(text) == duration
+
+
+@pytest.mark.parametrize("text", ["9" * 500_000 + "h", "1h" * 500_000])
+def test_a_duration_of_a_megabyte_is_refused_and_not_quoted(text: str) -> None:
+    """It took seconds to minutes to read, in which no other object had a turn."""
+    for parse in (parse_duration, Interval.parse):
+        with pytest.raises(
+            ValueError, match=r"^a duration has at most 200 characters, not [0-9]+$"
+        ):
+            parse(text)

@@ -1,9 +1,11 @@
 """What a plan would do, on a cluster in memory; `tests/cluster/test_diff.py` has the real thing."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.apply.prediction import Oracle, Prospect, predict
-from engine.cluster.errors import NotFound
+from engine.cluster.errors import Cause, Forbidden, Invalid, NotFound
+from engine.objects.ref import Ref
 from engine.plan import Plan
 from tests.support.build import config, made, owned
 from tests.support.executing import MANAGER, plan_for
@@ -65,9 +67,12 @@ async def test_what_comes_with_its_namespace_or_definition_is_not_checked_yet() 
         "metadata": {"name": "w", "namespace": "ns"},
     }
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ns"}}
-    plan = plan_for(client, config("a"), namespace, definition, widget)
+    client.put({**widget, "metadata": {"name": "old", "namespace": "ns"}})  # in an older version
+    old = made("Widget", "old", api_version="x.io/v1")
+    plan = plan_for(client, config("a"), namespace, definition, widget, old)
     found = await foretold(client, plan)
 
+    assert "Widget/ns/old configured (not checked yet: its definition comes with it)" in found
     assert "ConfigMap/ns/a created (not checked yet: Namespace/ns comes with it)" in found
     assert "Widget/ns/w created (not checked yet: its definition comes with it)" in found
 
@@ -87,3 +92,55 @@ async def test_what_cannot_be_changed_in_place_is_recreated_if_that_is_allowed()
     assert (forced.prospect, refused.prospect) == (Prospect.RECREATED, Prospect.REFUSED)
     assert [each.path for each in forced.differences] == [".spec.x"]
     assert client.writes() == []
+
+
+async def test_a_quota_that_has_no_room_for_both_does_not_stop_a_replacement() -> None:
+    live = owned(made("Pod", "a", spec={"x": 1}))
+    refusal = invalid("spec.x: Invalid value: field is immutable")
+    full, forbidden = (
+        Forbidden(403, "Forbidden", text) for text in ("exceeded quota: pods=1", "no right")
+    )
+    client = MemoryClient(live)
+    client.refuse("dry-run Pod/ns/a", refusal, refusal)
+    client.refuse("probe Pod/ns/a-probe", full, forbidden)
+    plan = plan_for(client, made("Pod", "a", spec={"x": 2}), force=True)
+
+    assert (await foretold(client, plan))[0].startswith("Pod/ns/a recreated (in which fields is")
+    assert "no right" in (await foretold(client, plan))[0]
+
+
+async def test_who_owns_a_field_that_is_ignored_is_no_change() -> None:
+    data = {"f:data": {"f:x": {}, "f:y": {}}}
+    live = owned(config("a", data={"x": "1", "y": "1"}))
+    labels = {f"f:{key}": dict[str, Any]() for key in live["metadata"]["labels"]}
+    ours = {"f:metadata": {"f:labels": labels, "f:resourceVersion": {}}}  # as the client has it
+    live["metadata"]["managedFields"] = [
+        {"manager": MANAGER, "operation": "Apply", "fieldsV1": {**data, **ours}},
+        {"manager": "scaler", "operation": "Apply", "fieldsV1": data},
+    ]
+    client = MemoryClient(live)
+    plan = plan_for(client, config("a", data={"x": "2", "y": "1"}))
+    ignored = {Ref.of(live): [("data", "x")]}
+
+    assert await foretold(client, plan, ignored=ignored) == ["ConfigMap/ns/a unchanged"]
+    assert await foretold(client, plan) == ["ConfigMap/ns/a configured"]
+
+
+async def test_what_is_refused_names_the_line_of_its_field() -> None:
+    client = MemoryClient(owned(config("a", x="1")))
+    wanted = config("a", x="2")
+    ref = Ref.of(wanted)
+    error = Invalid(422, "Invalid", "x: wrong", (Cause("x", "FieldValueInvalid", ""),))
+    client.refuse(f"dry-run {ref}", error)
+
+    async def places(fields: Mapping[Ref, Sequence[str]]) -> Mapping[Ref, Mapping[str, str]]:
+        return {each: dict.fromkeys(paths, "patch.yaml:7") for each, paths in fields.items()}
+
+    found = await foretold(
+        client, plan_for(client, wanted), origins={ref: "a.yaml:1"}, places=places
+    )
+
+    assert found == [
+        "ConfigMap/ns/a refused (ConfigMap/ns/a dry-run failed (Invalid): x: wrong "
+        "(patch.yaml:7: x))"
+    ]
