@@ -123,6 +123,8 @@ class Context:
     tokens: Tokens
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The process's: where clouds put the pod's own identity."""
+    whose: str = "the engine's own identity"
+    """Who is asked as where no Secret and no service account is, for messages."""
     asker: Ref | None = None
     """The object for which it is done, for metrics."""
     identities: "Mapping[str, Identity]" = field(default_factory=dict, repr=False)
@@ -221,8 +223,8 @@ class Decryptor:
     open: "Callable[[MasterKey, KeyRing, Context], Awaitable[bytes]]"
     """The data key.  Raises KeyUnavailable."""
     seal: "Callable[[bytes, str, KeyRing, Context], Awaitable[MasterKey]]"
-    """The data key encrypted for a recipient (age1..., fingerprint, ARN, resource id, URL).
-    Raises KeyUnavailable."""
+    """The data key encrypted for a recipient (age1..., fingerprint, ARN, resource id, URL; an ARN
+    with `|<key>:<value>,...` for an encryption context).  Raises KeyUnavailable."""
     held: Callable[[KeyRing], frozenset[str]]
     """The recipients that the ring's own keys open: for messages and cache keys."""
     ends: Callable[[KeyRing], Mapping[str, float]] = field(default=lambda ring: {})

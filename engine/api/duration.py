@@ -19,6 +19,7 @@ _UNITS = {
 _TERM = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)", re.ASCII)
 _SHAPE = re.compile(rf"[-+]?(?:{_TERM.pattern})+", re.ASCII)
 _LIMIT = 2**63  # a Go duration is an int64 of nanoseconds
+_LONGEST = 200  # characters; to read a megabyte of digits takes minutes, in which nobody has a turn
 
 
 class Duration(float):
@@ -40,6 +41,7 @@ class Duration(float):
     @classmethod
     def parse(cls, text: str) -> Self:
         """The duration that `text` stands for.  Raises ValueError if it is none, or not allowed."""
+        _check_length(text)
         if cls.pattern is not None and not re.search(cls.pattern, text, re.ASCII):
             raise ValueError(f"{text!r} does not match {cls.pattern}")
         return cls(parse_duration(text))
@@ -61,12 +63,18 @@ class Timeout(Duration):
     units = frozenset({"ms", "s", "m"})
 
 
+def _check_length(text: str) -> None:
+    if len(text) > _LONGEST:
+        raise ValueError(f"a duration has at most {_LONGEST} characters, not {len(text)}")
+
+
 def parse_duration(text: str) -> float:
     """Seconds of a Go duration such as "1h30m", "-1.5s" or "0".
 
     Raises ValueError if it is none, or longer than Go can hold (292 years).
     Source: Go time.ParseDuration.
     """
+    _check_length(text)
     if text.lstrip("+-") == "0" and len(text) <= 2:
         return 0.0
     if not _SHAPE.fullmatch(text):

@@ -34,7 +34,9 @@ class Genuine:
 
     event: which kind of event it tells of, "" if it does not say; None: its type knows none, so
     that `spec.events` does not count.  payload: the JSON that expressions see as `req`.
+    is_by_path: nothing but the path proves it, so that a path of an older token proves nothing.
     """
 
     event: str | None = None
     payload: bytes = field(default=b"", repr=False)
+    is_by_path: bool = False

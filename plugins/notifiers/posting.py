@@ -4,6 +4,7 @@ Source: notification-controller internal/notifier client.go; hashicorp/go-retrya
 tried again).  Its retries are the dispatcher's, so that a Retry-After holds for all of a service.
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +17,7 @@ from engine.plugin import Context, Destination, Undeliverable, Undelivered
 from plugins.clouds.answers import words
 
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # the tab is allowed
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -40,6 +42,11 @@ async def ask(
 ) -> Answer:
     """The answer, a success; sent: body (JSON) and headers.  Raises Undelivered."""
     body, headers = sent
+    if any(_CONTROL.search(text) for text in (*headers, *headers.values())):
+        raise Undeliverable(
+            "a token or header of the Provider's Secret holds a line break or another control "
+            "character, which no request can send: store it without"
+        )
     kind = {"Content-Type": "application/json"} if body else {}
     route = destination.route
     try:

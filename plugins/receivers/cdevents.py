@@ -48,7 +48,7 @@ def verify(hit: Hit) -> Genuine:
     subject = _part(event, "subject")
     _text(subject, "subject", "id")
     _part(subject, "content")
-    return Genuine(hit.header("Ce-Type"), hit.body)
+    return Genuine(hit.header("Ce-Type"), hit.body, is_by_path=True)
 
 
 def _check_context(context: Mapping[str, Any]) -> None:

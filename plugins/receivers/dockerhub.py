@@ -12,4 +12,4 @@ _FIELDS = {"push_data": {"tag": str}, "repository": {"repo_url": str}}
 def verify(hit: Hit) -> Genuine:
     """Raises Refused unless it looks like one."""
     check_fields(object_of(hit.body), _FIELDS)
-    return Genuine(payload=hit.body)
+    return Genuine(payload=hit.body, is_by_path=True)
