@@ -12,7 +12,7 @@ from engine.cli.target import asynchronous
     "alert",
     cls=FluxCommand,
     epilog=examples(
-        "lockstep create alert drift --provider-ref slack --event-severity error "
+        "lockstep create alert failures --provider-ref slack --event-severity error "
         "--event-source 'Kustomization/*' --export",
         "lockstep create alert apps --provider-ref slack "
         "--event-source Kustomization/apps,GitRepository/fleet",

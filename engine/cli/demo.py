@@ -37,4 +37,7 @@ def command(*, keep: bool, verbose: bool, empty: Path | None) -> None:
         context.exit(anyio.run(demo, Demo(keep, verbose)))
     if keep or verbose:
         raise click.UsageError("--empty tells no story: leave --keep and --verbose out")
-    context.exit(anyio.run(playground, empty))
+    try:
+        context.exit(anyio.run(playground, empty))
+    except OSError as error:
+        raise click.ClickException(str(error)) from error

@@ -86,9 +86,9 @@ def decode_tenants(content: bytes, file: str) -> dict[str, Any]:
     try:
         config = load_short(content)
     except ManifestError as error:  # its problem may quote a token, the place not
-        place = f"line {error.line}, column {error.column}" if error.column else "or more than that"
+        place = f": line {error.line}, column {error.column}" if error.column else ""
         raise InvalidKubeconfig(
-            f"kubeconfig {file!r}: not YAML of at most 64 KiB, 100 levels deep: {place}"
+            f"kubeconfig {file!r}: not YAML of at most 64 KiB, 100 levels deep{place}"
         ) from None
     if not isinstance(config, dict):
         raise InvalidKubeconfig(f"kubeconfig {file!r}: not a mapping")

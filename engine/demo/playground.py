@@ -29,6 +29,8 @@ export LOCKSTEP_STORAGE_ADDR=127.0.0.1:0
 export LOCKSTEP_EVENTS_LISTEN_ADDR=127.0.0.1:0
 export LOCKSTEP_RECEIVER_ADDR=127.0.0.1:0
 """
+_FILES = "kubeconfig", "env"
+_OURS = "# Written anew by each `lockstep demo --empty`.\n"
 _READY = """\
 A Kubernetes API is served at {api}, and the repository {folder}/fleet.git
 at {url}, until Ctrl-C.  No engine runs yet.  In every other terminal:
@@ -55,8 +57,14 @@ async def playground(folder: Path) -> int:
 
 
 def _prepared(folder: Path) -> Path:
-    """The folder, absolute, with the repository."""
+    """The folder, absolute, with the repository.
+
+    Raises FileExistsError if it holds a file of somebody else that we would write over.
+    """
     whole = folder.resolve()
+    for path in (whole / name for name in _FILES):
+        if path.exists() and not path.read_text(errors="replace").startswith(_OURS):
+            raise FileExistsError(f"{path} was written by somebody else: name an empty folder")
     if not (whole / _REPOSITORY).exists():
         create_repository(whole / _REPOSITORY)
     return whole
@@ -64,5 +72,7 @@ def _prepared(folder: Path) -> Path:
 
 def _furnish(folder: Path, url: str, kubeconfig: str) -> None:
     """Writes what other terminals need.   url: of the repository."""
-    (folder / "kubeconfig").write_text(kubeconfig)
-    (folder / "env").write_text(_ENVIRONMENT.format(folder=quote(str(folder)), url=url))
+    texts = kubeconfig, _ENVIRONMENT.format(folder=quote(str(folder)), url=url)
+    for name, text in zip(_FILES, texts, strict=True):
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(_OURS + text)

@@ -47,7 +47,7 @@ async def reserve_of(
             continue
         for user in sorted(engine.reservations.strangers(owner, ref)):
             await engine.access.may_change(executor.client.impersonating(user), ref, resource)
-    return engine.reservations.judge(owner, limit, is_last=is_last)
+    return engine.reservations.judge(owner, limit, stale, is_last=is_last)
 
 
 def stale_of(inventory: Mapping[Ref, str], desired: Iterable[Ref]) -> dict[Ref, str]:

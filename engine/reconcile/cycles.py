@@ -1,7 +1,7 @@
 """Kustomizations that wait for each other in a circle: none of them can ever become ready."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from engine.objects.ref import Ref
 
@@ -24,12 +24,14 @@ def members_of(
     """The same way as Refs, `start` at both ends; [] if there is none, or none is found soon."""
     looked = 0
     came_from = dict.fromkeys(sorted(first), start)
+    if start in came_from:
+        return [start, start]
     left = deque(came_from)
     while left:
         ref = left.popleft()
-        if ref == start:
-            return _way(start, came_from)
         further = sorted(waits_for(ref))
+        if start in further:
+            return _way(ref, start, came_from)
         looked += len(further)
         if looked > _MOST:
             return []
@@ -40,9 +42,10 @@ def members_of(
     return []
 
 
-def _way(start: Ref, came_from: dict[Ref, Ref]) -> list[Ref]:
-    way, ref = [start], came_from[start]
+def _way(last: Ref, start: Ref, came_from: Mapping[Ref, Ref]) -> list[Ref]:
+    """From start to start; last: before its end."""
+    way, ref = [start], last
     while ref != start:
         way.append(ref)
         ref = came_from[ref]
-    return [start, *reversed(way[1:]), start]
+    return [start, *reversed(way)]

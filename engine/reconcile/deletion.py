@@ -26,7 +26,7 @@ from engine.reconcile.reaching import reach
 from engine.reconcile.run import Run
 from engine.reconcile.secrets import has_service_account
 from engine.reconcile.sources import Outdated
-from engine.reconcile.target import executor_of, policy_of
+from engine.reconcile.target import policy_of, remover_of
 from engine.reconcile.view import live_view
 from engine.telemetry import logger
 
@@ -56,7 +56,7 @@ async def finalize(ks: Kustomization, run: Run) -> None:
     if not run.engine.reservations.is_current(run.turn.key):
         raise Outdated("what was changed just before the deletion has not been told yet")
     nothing = Desired()
-    executor, policy = executor_of(ks, run, nothing), replace(policy_of(ks, run), prune=True)
+    executor, policy = remover_of(ks, run, nothing), replace(policy_of(ks, run), prune=True)
     live = await live_view(nothing, inventory, executor, run)
     reserve = await reserve_of(inventory, ks.timeout, executor, run, is_last=True)
     plan = make_plan([], live, inventory, policy, reserve)

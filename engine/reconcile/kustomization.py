@@ -51,7 +51,7 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
     run.digest = desired.digest
 
     await run.progress(phase("Detecting drift", ks, source))
-    executor = executor_of(ks, run, desired)
+    executor = executor_of(ks, run, desired)  # ReconciliationFailed
     with span("plan"):
         await claim(desired, source.revision, executor, run)
         plan, reserve = await planned(desired, ks, executor, run)  # ReconciliationFailed

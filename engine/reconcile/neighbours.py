@@ -66,6 +66,7 @@ class Neighbours:
         ] = {}  # {owner: of its last build}; its source may be gone
         self._told = -1  # highest version that the watch told; below 0: nothing is watched
         self._wishes: dict[Ref, tuple[object, int]] = {}  # {owner: (wish, version when first seen)}
+        self._missing: dict[Ref, Basis] = {}  # {who: of what its folder was not there}
         self._builds = 0
         self._around: tuple[object, list[_Other]] = None, []  # whom all objects of an owner concern
 
@@ -74,9 +75,28 @@ class Neighbours:
         self._repositories[owner] = repository_of(self._mirror.get(source_named(ks)))
         self._builds += 1
 
+    def lost_folder(self, owner: Ref, basis: Basis) -> bool:
+        """Its folder is not there; whether that is news."""
+        is_news = self._missing.get(owner) != basis
+        self._missing[owner] = basis
+        self._builds += is_news
+        return is_news
+
+    def makes_nothing(self, owner: Ref) -> bool:
+        """Whether it was built before, and what it is now has no folder to build."""
+        obj, found = self._mirror.get(owner), self._missing.get(owner)
+        is_so = obj is not None and found is not None and found == self._basis(obj)
+        return is_so and self._grounds.claims_of(owner).basis(owner) is not None
+
+    @property
+    def state(self) -> object:
+        """Another one as soon as an answer may be another one."""
+        return self._mirror.changes, self._builds
+
     def forget(self, owner: Ref) -> None:
         """A Kustomization exists no more."""
         self._held.pop(owner, None)
+        self._missing.pop(owner, None)
         self._repositories.pop(owner, None)
         self._wishes.pop(owner, None)
 

@@ -155,7 +155,9 @@ async def _verified(hook: Hook, headers: Mapping[str, str], body: bytes, engine:
     else:
         genuine = await to_thread.run_sync(verified, hook, headers, body, engine)
     if genuine.is_by_path and hook.path != path_of(hook.token, hook.ref.name, hook.ref.namespace):
-        raise Refused("its path is that of a token which was changed since")
+        raise Refused(
+            "its path is that of a token which was changed since: call status.webhookPath"
+        )
     return genuine
 
 

@@ -5,26 +5,29 @@ from what it and its source are now; who waits is queued again as soon as that i
 Source: design section 5, "Deleting".
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
 
 import anyio
 
+from engine.api.meta import KUSTOMIZE_GROUP
 from engine.cluster.mirror import Mirror
 from engine.objects.ref import Object, Ref
 from engine.plan.claims import Basis
-from engine.plan.reservation import Reservation, Reserve, reservation
+from engine.plan.reservation import Neighbour, Reservation, Reserve, reservation
 from engine.reconcile.access import Rights
 from engine.reconcile.neighbours import Grounds, Neighbours, generation_of
 from engine.reconcile.triggers import Triggers
 from engine.runtime import Clock
 
 HANDED_OVER, DECIDED = "an object is handed over", "who may want its objects has decided"
+_KUSTOMIZATION = (KUSTOMIZE_GROUP, "Kustomization")
+_MOST = 100  # Kustomizations that are looked at together; the others follow when these are gone
 GRACE = 1.0  # seconds: a dependant may be deleted by the same command, a moment later
 
 _UNKNOWN = Reservation("not every Kustomization is known yet")
 # Its next run, which is queued by then, may want it back.
-_OUTDATED = Reservation("its owner is to be built of something newer")
+_OUTDATED = Reservation("its owner is to be built of something newer", is_bounded=True)
 
 
 @dataclass(slots=True)
@@ -110,15 +113,11 @@ class Reservations:
             own.since = {ref: at for ref, at in own.since.items() if ref not in wants}
         self._wake(who for who, ref in self._waiting_for(owner) if ref not in wants)
 
-    def makes_nothing(self, ks: Object, revision: str) -> None:
-        """Its folder is not in that revision: nobody waits for what it would build of it.
-
-        What it wanted before stays its own, as the folder may be missing by mistake.  One that was
-        never built may be the new name of another: it is waited for.
-        """
-        claims = self._grounds.claims_of(Ref.of(ks))
-        if claims.basis(Ref.of(ks)) is not None:
-            self.claim(ks, revision, claims.wanted(Ref.of(ks)))
+    def lost_folder(self, ks: Object, revision: str) -> None:
+        """Its folder is not in that revision, so that it cannot be built: see `_going`."""
+        owner = Ref.of(ks)
+        if self._neighbours.lost_folder(owner, Basis(generation_of(ks), revision)):
+            self._wake(who for who, _ in self._waiting_for(owner))
 
     def applied(self, owner: Ref) -> None:
         """A Kustomization has applied what it wants: labels have changed hands."""
@@ -136,18 +135,27 @@ class Reservations:
         """Whose right to change an object is to be asked for before `judge`: other identities."""
         return self._neighbours.strangers(owner, ref)
 
-    def judge(self, owner: Ref, limit: float, *, is_last: bool = False) -> Reserve:
+    def judge(
+        self, owner: Ref, limit: float, stale: Iterable[Ref] = (), *, is_last: bool = False
+    ) -> Reserve:
         """What others say of an object that `owner` would delete.
 
-        limit: seconds that it waits for who may want it.   is_last: it is being deleted itself.
+        limit: seconds that it waits for who may want it.   stale: all that it would delete.
+        is_last: it is being deleted itself.
         """
         old = self._waits.pop(owner, None) or _Wait()
         wait = _Wait(dependants_since=old.dependants_since, limit=limit, told=old.told)
+        doomed = sorted(ref for ref in stale if (ref.group, ref.kind) == _KUSTOMIZATION)[:_MOST]
+        going: tuple[object, frozenset[Ref]] = None, frozenset()
 
         def reserve(ref: Ref) -> Reservation | None:
+            nonlocal going
+            if doomed and going[0] != self._neighbours.state:
+                going = self._neighbours.state, self._going(owner, doomed)
             now = self._clock.monotonic()
             since = old.since.get(ref, now)
-            found = self._reservation(owner, ref, is_over=now - since >= limit, is_last=is_last)
+            is_over = now - since >= limit
+            found = self._reservation(owner, ref, going[1], is_over=is_over, is_last=is_last)
             if found is None or found.is_final:
                 wait.since.pop(ref, None)
                 wait.reserved.pop(ref, None)
@@ -238,17 +246,43 @@ class Reservations:
         return self._neighbours.is_deleted(user)
 
     def _reservation(
-        self, owner: Ref, ref: Ref, *, is_over: bool, is_last: bool
+        self, owner: Ref, ref: Ref, going: Collection[Ref], *, is_over: bool, is_last: bool
     ) -> Reservation | None:
         if not self.known.is_set():
             return _UNKNOWN
         if not self._neighbours.is_current(owner):
             self._early.add(owner)
             return _UNKNOWN
-        if not is_last and self._neighbours.is_outdated(owner):
+        if not is_last and not is_over and self._neighbours.is_outdated(owner):
             return _OUTDATED
-        met, horizon = self._neighbours.of(owner, ref), self._neighbours.horizon(owner)
+        met, horizon = self._met(owner, ref, going), self._neighbours.horizon(owner)
         return reservation(met, is_over=is_over, is_last=is_last, horizon=horizon)
+
+    def _met(self, owner: Ref, ref: Ref, going: Collection[Ref]) -> list[Neighbour]:
+        """Who has a say of an object; of those that go with it no build is waited for."""
+        return [
+            replace(each, is_behind=False) if each.ref in going else each
+            for each in self._neighbours.of(owner, ref)
+        ]
+
+    def _going(self, owner: Ref, doomed: Iterable[Ref]) -> frozenset[Ref]:
+        """The Kustomizations that the owner deletes whatever they would build.
+
+        Most often a commit removes a Kustomization together with its folder.  It is never built
+        again then, so nothing may wait for that; unless somebody else keeps it, perhaps with
+        another folder.
+        """
+        going = frozenset(filter(self._neighbours.makes_nothing, doomed))
+        while going:
+            kept = {
+                ref
+                for ref in going
+                if reservation(self._met(owner, ref, going), is_over=False, is_last=False)
+            }
+            if not kept:
+                break
+            going -= kept
+        return going
 
     def _waiting_for(self, other: Ref) -> list[tuple[Ref, Ref]]:
         """Who waits for `other`, and because of which object."""

@@ -165,7 +165,7 @@ def check_path(artifact: Artifact, ks: Kustomization, source: Source, run: Run) 
     """Raises ArtifactFailed if `spec.path` is not a folder of the artifact.
 
     Most often a commit removed the folder together with the Kustomization, which must not be
-    waited for before it is pruned: `Reservations.makes_nothing`.
+    waited for before it is pruned: so that is noted.
     """
     path = clean_path(ks.spec.path)
     entry = artifact.tree.entry(path)
@@ -174,7 +174,7 @@ def check_path(artifact: Artifact, ks: Kustomization, source: Source, run: Run) 
             f"the source is empty at revision {artifact.revision}: nothing is applied or pruned"
         )
     if entry is None:
-        run.engine.reservations.makes_nothing(run.given, source.revision)
+        run.engine.reservations.lost_folder(run.given, source.revision)
         raise ArtifactFailed(
             f"kustomization path not found: '{ks.spec.path}' does not exist at revision "
             f"{artifact.revision}{_near(artifact, path)}"

@@ -23,26 +23,42 @@ def check_supported(ks: Kustomization) -> None:
     health_expressions(ks)
 
 
-def executor_of(ks: Kustomization, run: Run, desired: Desired) -> Executor:
-    """What applies for this Kustomization, under the identity that it asks for.
+def _tune_view(ks: Kustomization, run: Run, desired: Desired) -> None:
+    """Has the live view look as `spec.ignore` and the expressions of health say.
 
-    Raises ReconciliationFailed for a rule of `spec.ignore` that cannot be understood, and for an
-    identity that there cannot be: it would travel in a header.
+    Raises ReconciliationFailed for a rule of `spec.ignore` that cannot be
+    understood, InvalidCELExpression.
     """
-    claims, owner = run.cluster.claims, run.turn.key
-    live = run.cluster.live
+    owner, live = run.turn.key, run.cluster.live
     for ref in live.ignored.set(owner, ignored_fields(ks.spec.ignore, desired.objects)):
         live.doubt(ref)
     judged = {*desired.contents, *checked(ks)}
     is_judged_anew = live.judges.set(owner, health_expressions(ks) or None, judged)
     for ref in filter(is_judged_anew, desired.contents):
         live.doubt(ref)
+
+
+def executor_of(ks: Kustomization, run: Run, desired: Desired) -> Executor:
+    """What applies for this Kustomization, with all that it says of its objects.
+
+    Raises ReconciliationFailed, InvalidCELExpression for what cannot be understood.
+    """
+    _tune_view(ks, run, desired)
+    return remover_of(ks, run, desired)
+
+
+def remover_of(ks: Kustomization, run: Run, desired: Desired) -> Executor:
+    """The same, for who deletes only: rules of health and of ignored fields cannot stop that.
+
+    Raises ReconciliationFailed for an identity that there cannot be: it would travel in a header.
+    """
+    claims, owner = run.cluster.claims, run.turn.key
     settings, client = run.engine.settings, run.reader
     account = ks.spec.service_account_name or settings.default_service_account
     if account:
         if not _ACCOUNT.fullmatch(account):
             raise ReconciliationFailed(
-                f"spec.serviceAccountName: {account[:_SHOWN]!r} can be no name of a service "
+                f"{_named_by(ks)}: {account[:_SHOWN]!r} can be no name of a service "
                 f"account: create one in '{ks.metadata.namespace}', and name it"
             )
         client = client.impersonating(f"system:serviceaccount:{ks.metadata.namespace}:{account}")
@@ -54,10 +70,17 @@ def executor_of(ks: Kustomization, run: Run, desired: Desired) -> Executor:
         in_flight=settings.concurrent_ssa,
         group_timeout=settings.stage_timeout,
         origins=desired.origins,
-        live=live,
+        live=run.cluster.live,
         settle=lambda ref, signature: claims.settle(owner, ref, desired.contents[ref], signature),
         migrates=settings.migrate_api_version,
         places=partial(places_of_fields, run=run),
+    )
+
+
+def _named_by(ks: Kustomization) -> str:
+    """Where the account is named."""
+    return (
+        "spec.serviceAccountName" if ks.spec.service_account_name else "--default-service-account"
     )
 
 

@@ -36,6 +36,7 @@ _MAX_CHARACTERS: Final = 16 * 1024
 """Of one sealed data key; what gpg writes has about a thousand."""
 _REFUSED: Final = 3  # the child's status with which it says why
 _CHILD: Final = Path(__file__).with_name("pgp_child.py")
+_AT_A_TIME: Final = anyio.Semaphore(2)  # children, each with up to 96 MiB; they are rare
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +113,15 @@ async def _by_child(key: MasterKey, secret: Sequence[Certificate]) -> bytes:
         "keys": [[base64.b64encode(bytes(packet)).decode() for packet in way] for way in ways],
         "message": base64.b64encode(_message(key)).decode(),
     }
-    done = await anyio.run_process(
-        [sys.executable, "-P", str(_CHILD)],
-        input=json.dumps(asked).encode(),
-        check=False,
-        # Modules are looked for where this process finds them; no token of ours goes along.
-        env={"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
-        start_new_session=True,  # Ctrl-C goes to a whole group
-    )
+    async with _AT_A_TIME:
+        done = await anyio.run_process(
+            [sys.executable, "-P", str(_CHILD)],
+            input=json.dumps(asked).encode(),
+            check=False,
+            # Modules are looked for where this process finds them; no token of ours goes along.
+            env={"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+            start_new_session=True,  # Ctrl-C goes to a whole group
+        )
     if done.returncode == 0:
         return done.stdout
     reasons = done.stdout.decode(errors="replace").splitlines()

@@ -12,7 +12,7 @@ import json
 import resource
 import sys
 
-_MEMORY = 192 * 2**20  # bytes; Python and pysequoia take some 40 MiB of them
+_MEMORY = 96 * 2**20  # bytes; Python and pysequoia take some 40 MiB of them
 _SECONDS = 10  # of CPU
 _REFUSED = 3
 _LONGEST = 64 * 1024  # bytes of a content; a data key has 32

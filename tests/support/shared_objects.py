@@ -208,7 +208,7 @@ class SharedObjects:
         revision = source["status"]["artifact"]["revision"]
         self._update(owner, lastAttemptedRevision=revision)
         if owner in self.missing:
-            self.reservations.makes_nothing(self._objects[owner], revision)
+            self.reservations.lost_folder(self._objects[owner], revision)
             return self._fail(owner, "ArtifactFailed")
         if owner in self.broken:
             return self._fail(owner, "BuildFailed")
@@ -258,8 +258,10 @@ class SharedObjects:
             for ref, by in self.live.items()
         }
         desired = [labelled(config(ref.name), labels) for ref in wanted]
-        reserve = self.reservations.judge(owner, self.limit, is_last=self._is_deleted(owner))
         inventory = self.inventory(owner)
+        stale = inventory.keys() - wanted
+        is_last = self._is_deleted(owner)
+        reserve = self.reservations.judge(owner, self.limit, stale, is_last=is_last)
         return make_plan(desired, View(live), inventory, Policy(labels), reserve), reserve
 
     def _prune(self, plan: Plan, owner: Ref, reserve: Reserve) -> dict[Ref, str]:

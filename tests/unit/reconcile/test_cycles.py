@@ -44,3 +44,11 @@ def test_a_large_fleet_is_searched_whole() -> None:
     }
 
     assert found(graph, "k0").startswith("team/k0 -> ")
+
+
+def test_where_all_wait_for_all_everybody_finds_the_way_back() -> None:
+    names = [f"n{number:03}" for number in range(150)]
+    graph = {name: [each for each in names if each != name] for name in names}
+
+    assert found(graph, "n149") == "team/n149 -> team/n000 -> team/n149"
+    assert found({"a": ["a"]}, "a") == "team/a -> team/a"

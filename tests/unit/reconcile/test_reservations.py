@@ -8,7 +8,7 @@ from engine.objects.ref import Ref
 from engine.reconcile.reservations import Statistics
 from tests.support.shared_objects import SharedObjects, kustomization, repository, shared
 
-A, B = kustomization("a"), kustomization("b")
+A, B, PARENT = kustomization("a"), kustomization("b"), kustomization("parent")
 X, NOTHING = frozenset([shared("x")]), frozenset[Ref]()
 [THE_OBJECT] = X
 
@@ -51,19 +51,26 @@ def test_who_decides_against_an_object_wakes_who_waits_to_delete_it() -> None:
     assert world.live == {shared("y"): B}
 
 
-def test_who_has_no_folder_any_more_is_not_waited_for() -> None:
+def test_who_has_lost_its_folder_is_waited_for_until_it_has_its_new_path() -> None:
+    """One commit renames the folder, moves an object into it, and changes `spec.path`."""
     world = begun(X, frozenset([shared("y")]))
-    world.commit({A: NOTHING, B: NOTHING})
-    world.missing.add(B)
-    world.run(A)
-    assert world.live[THE_OBJECT] == A
-    world.queued.clear()
-
+    world.create(PARENT, frozenset([shared("p")]), path="./clusters")
+    world.settle()
+    world.commit({A: NOTHING, B: frozenset([shared("y"), *X]), PARENT: frozenset([shared("q")])})
+    world.missing.add(B)  # as it still has the old path
     world.run(B)
-    assert world.queued == [A]
+    parent = world.begin(PARENT)
+    assert next(parent) == "built"
+
     world.run(A)
 
-    assert world.live == {shared("y"): B}
+    assert world.live[THE_OBJECT] == A
+    list(parent)
+    world.missing.remove(B)
+    world.change(B, world.git[B])
+    world.settle()
+    assert world.live[THE_OBJECT] == B
+    assert world.deleted == [(shared("p"), NOTHING)]
 
 
 def test_who_has_no_folder_keeps_what_it_wanted_before() -> None:
