@@ -94,12 +94,12 @@ class Guarded:
         assert status < 300 or DENIED in message, (status, message)
         return status >= 300
 
-    async def create(self, obj: Object, **metadata: Any) -> None:
+    async def create(self, obj: Object, **metadata: Any) -> Object:
         """Makes an object as the Kustomization `app` has applied it."""
         client = self.fleet.client
         resource = await client.resource(obj["apiVersion"], obj["kind"])
         given = {**obj, "metadata": {**obj["metadata"], "labels": self.labels, **metadata}}
-        await client.create(resource, given, self.namespace)
+        return await client.create(resource, given, self.namespace)
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -125,17 +125,19 @@ async def guarded(
         "subjects": [{"kind": "Group", "apiGroup": RBAC, "name": name} for name in groups],
     }
     await tenants.create(binding, own)
-    async with released(fleet, *ARGUMENTS) as release, fleet.server.session() as session:
-        guarded = Guarded(release, tenants.at(own), tenants, session, tmp_path)
-        await until_allowed(fleet.client, guarded.tenant, "delete", "configmaps", own)
-        await _until_in_force(guarded)
-        yield guarded
+    async with fleet.server.session() as session:
+        async with released(fleet, *ARGUMENTS) as release:
+            guarded = Guarded(release, tenants.at(own), tenants, session, tmp_path)
+            await until_allowed(fleet.client, guarded.tenant, "delete", "configmaps", own)
+            await _until(guarded, in_force=True)
+            yield guarded
+        await _until(guarded, in_force=False)  # it would hinder the engine of the next test
 
 
-async def _until_in_force(guarded: Guarded) -> None:
-    """Returns once the API server goes by the policy: no event tells of it."""
+async def _until(guarded: Guarded, *, in_force: bool) -> None:
+    """Returns once the API server goes by the policy, or does no more: no event tells of it."""
     probe = {**config_map("probe"), "metadata": {"name": "probe", "labels": guarded.labels}}
-    while not await guarded.is_denied(guarded.tenant, "POST", "configmaps", probe):
+    while await guarded.is_denied(guarded.tenant, "POST", "configmaps", probe) != in_force:
         await guarded.asked("admin", "DELETE", "configmaps/probe", None, **ADMIN)
         await anyio.sleep(POLL)
 
@@ -208,8 +210,9 @@ async def test_nobody_but_the_engine_can_bear_its_mark(guarded: Guarded) -> None
 
 async def test_whoever_has_to_write_into_owned_objects_still_can(guarded: Guarded) -> None:
     workload = deployment("web", pods("web"))
-    await guarded.create(workload)
-    owner = {"apiVersion": "v1", "kind": "Secret", "name": "s", "uid": "1", "controller": True}
+    uid = (await guarded.create(workload))["metadata"]["uid"]  # else what it owns is collected
+    kind = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    owner = {**kind, "uid": uid, "controller": True}
     for name in ("a", "b", "c"):
         await guarded.create(config_map(name, x="1"))
     apps = f"/apis/apps/v1/namespaces/{guarded.namespace}/deployments/web"
