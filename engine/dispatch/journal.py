@@ -28,10 +28,14 @@ class Journal:
         try:
             path.touch(mode=0o600)  # messages are for those who may read the objects
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        except (sqlite3.Error, OSError) as error:
+            raise JournalBroken(f"{path}: {error}") from error
+        try:
             self._connection.execute("pragma journal_mode=wal")
             self._connection.execute("pragma synchronous=normal")
             self._connection.execute(_TABLE)
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
+            self.close()
             raise JournalBroken(f"{path}: {error}") from error
 
     @classmethod
@@ -39,7 +43,11 @@ class Journal:
         """The journal; a file that cannot be read is set aside.  Raises JournalBroken."""
         try:
             journal = cls(path)
-            journal.rows()
+            try:
+                journal.rows()
+            except JournalBroken:
+                journal.close()
+                raise
         except JournalBroken as error:
             if not path.exists():
                 raise

@@ -1,4 +1,5 @@
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,22 @@ from engine.objects.ref import Ref
 from tests.support.dispatching import event
 
 ALERT = Ref("notification.toolkit.fluxcd.io", "Alert", "ns", "a")
+
+
+_KEPT: list[Journal] = []
+
+
+def kept(journal: Journal) -> Journal:
+    """The journal, as open as a process leaves it that is killed; closed after the test."""
+    _KEPT.append(journal)
+    return journal
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    while _KEPT:
+        _KEPT.pop().close()
 
 
 def line(name: str) -> Ref:
@@ -34,7 +51,8 @@ class Dropped(list[str]):
 
 
 def opened(path: Path, most: int = 2**20, dropped: Dropped | None = None) -> Queue:
-    return Queue(Journal.opened(path / "q.db"), most, Dropped() if dropped is None else dropped)
+    journal = kept(Journal.opened(path / "q.db"))
+    return Queue(journal, most, Dropped() if dropped is None else dropped)
 
 
 async def test_what_waits_survives_in_order_until_it_is_done(tmp_path: Path) -> None:
@@ -93,12 +111,13 @@ class Failing(Journal):
 
 async def test_a_full_disk_costs_nothing_but_survival(tmp_path: Path) -> None:
     journal = Failing(tmp_path / "q.db")
+    kept(journal)
     queue = Queue(journal, 2**20, Dropped())
     await queue.put([delivery("1"), delivery("2")])
     first = queue.first(line("chat"))
     assert first is not None
     await queue.done(first)
-    assert Journal(tmp_path / "q.db").rows() == []
+    assert kept(Journal(tmp_path / "q.db")).rows() == []
 
     journal.is_full = False
     await queue.put([delivery("3")])
@@ -128,7 +147,7 @@ async def test_what_cannot_be_understood_is_left_out(tmp_path: Path) -> None:
     await queue.put([delivery("2")])
 
     assert messages(queue) == ["1", "2"]
-    assert len(Journal(tmp_path / "q.db").rows()) == 2
+    assert len(kept(Journal(tmp_path / "q.db")).rows()) == 2
 
 
 def test_a_folder_that_may_not_be_written_says_so(tmp_path: Path) -> None:
