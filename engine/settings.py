@@ -4,18 +4,11 @@ Units: durations are float seconds (written `30s`, `1m30s` on the command line),
 `_bytes`.  Names and defaults are Flux's where Flux has the same setting.
 """
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 PREFIX = "LOCKSTEP_"
-_OTHERS = ("LOCKSTEP_DEBUG",)  # variables that are no settings
-# What Kubernetes sets in every pod beside a Service whose name begins with `lockstep`.
-_OF_SERVICES = re.compile(
-    r"(_[A-Z0-9_]+)?_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_[A-Z]+(_[A-Z]+)?)?)"
-)
 
 
 STRICT: Mapping[str, bool | str] = {
@@ -402,18 +395,3 @@ class Settings:
     def jitter(self) -> float:
         """The spread of intervals as a ratio, 0..1."""
         return self.interval_jitter_percentage / 100
-
-
-def unknown_variables(names: Iterable[str]) -> dict[str, str]:
-    """The variables that are named like settings and are none, each with the nearest that is one.
-
-    names: of the environment.  {variable: nearest setting's, "" if none is near}, sorted.
-    """
-    known = [PREFIX + each.name.upper() for each in fields(Settings)]
-    return {
-        name: next(iter(get_close_matches(name.upper(), known, n=1, cutoff=0.8)), "")
-        for name in sorted(names)
-        if name.startswith(PREFIX)
-        and name not in (*known, *_OTHERS)
-        and not _OF_SERVICES.fullmatch(name.removeprefix(PREFIX[:-1]))
-    }

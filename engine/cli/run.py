@@ -14,10 +14,11 @@ from engine import app
 from engine.cli.flags import SECTIONS, plain_flags, settings_of, with_settings
 from engine.cli.help import SectionedCommand, examples
 from engine.cli.problems import INTERRUPTED, Problem
+from engine.cli.variables import unknown_variables
 from engine.cluster.connect import locate
 from engine.cluster.endpoint import Endpoint
 from engine.plugin import NO_PLUGINS, Plugin, load
-from engine.settings import Settings, unknown_variables
+from engine.settings import Settings
 from engine.telemetry import flush_traces, logger, set_up_logging, set_up_tracing
 
 # Objects made and not freed between two collections; with Python's 700, up to 6 % of the CPU of a

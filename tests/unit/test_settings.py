@@ -2,7 +2,8 @@ import pytest
 
 from engine.cluster.terms import UnfitTerms
 from engine.entrance import request_timeout
-from engine.settings import STRICT, Settings, unknown_variables
+from engine.cli.variables import unknown_variables
+from engine.settings import STRICT, Settings
 
 
 @pytest.mark.parametrize(
