@@ -1,8 +1,8 @@
 import pytest
 
+from engine.cli.variables import unknown_variables
 from engine.cluster.terms import UnfitTerms
 from engine.entrance import request_timeout
-from engine.cli.variables import unknown_variables
 from engine.settings import STRICT, Settings
 
 
