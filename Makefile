@@ -71,7 +71,7 @@ walk: setup tools ## tests with the real flux CLI; FLUX_BIN names it
 
 MINUTES ?= 60
 soak: setup tools ## laws tried again and again, and engines killed at every await, for an hour
-	LOCKSTEP_SOAK=$(MINUTES) $(PYTEST) -q tests/cluster/test_crash.py tests/property $(ARGS)
+	LOCKSTEP_SOAK=$(MINUTES) $(PYTEST) -q tests/cluster/test_crash.py tests/cluster/test_leaks.py tests/property $(ARGS)
 
 differential: setup tools ## 5,000 random fleets built by the engine and by kustomize 5.8.1
 	$(BIN)/python -m tests.support.differential --fleets 5000 $(ARGS)

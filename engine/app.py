@@ -274,7 +274,7 @@ async def _reconcile(
     controllers = _controllers(engine)
     state.engine, state.controllers = engine, controllers
     for (group, kind), controller in controllers.items():
-        engine.triggers.serve(group, kind, controller.push)
+        engine.triggers.serve(group, kind, controller.push, controller.remove)
     async with anyio.create_task_group() as watching:
         _start_watching(engine, state, watching)
         async with anyio.create_task_group() as telling:
@@ -307,7 +307,7 @@ def _start_watching(engine: Engine, state: State, tasks: TaskGroup) -> None:
     if not engine.settings.disable_config_watchers:
         for resource in CONFIGS:
             tasks.start_soon(follow_configs, resource, engine)
-    tasks.start_soon(engine.triggers.tell_others)
+    tasks.start_soon(engine.triggers.others.serve, engine.clock)
     tasks.start_soon(expect, engine)
     for key, each in KINDS.items():
         is_ours = key in state.controllers

@@ -59,6 +59,10 @@ class ArtifactFailed(Failure):
     """The source's artifact is missing or could not be fetched or verified."""
 
 
+class FolderLost(ArtifactFailed, reason="ArtifactFailed"):
+    """`spec.path` is not in the revision that the source holds."""
+
+
 class ArtifactPending(ArtifactFailed, reason="ArtifactFailed"):
     """The source, or its artifact, does not exist yet: a wait, not an error."""
 

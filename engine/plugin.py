@@ -22,7 +22,7 @@ from engine.errors import FeatureGateDisabled
 from engine.hooks import Genuine, Hit
 from engine.notice import Notification
 from engine.objects.ref import Ref
-from engine.runtime import Clock
+from engine.runtime import Clock, Priority
 from engine.settings import Settings
 from engine.snapshot import Snapshot
 
@@ -61,6 +61,7 @@ __all__ = [
     "merge",
     "notifier_at",
     "receiver_at",
+    "share_of",
 ]
 
 GROUP = "lockstep.plugins"
@@ -126,7 +127,9 @@ class Context:
     whose: str = "the engine's own identity"
     """Who is asked as where no Secret and no service account is, for messages."""
     asker: Ref | None = None
-    """The object for which it is done, for metrics."""
+    """The object for which it is done: for metrics, and for whose share it is."""
+    priority: Priority = Priority.INTERVAL
+    """How urgent what it is done for is."""
     identities: "Mapping[str, Identity]" = field(default_factory=dict, repr=False)
     _recent: dict[Hashable, tuple[float, Any]] = field(
         init=False, default_factory=dict, repr=False, compare=False
@@ -199,6 +202,16 @@ class Context:
             )
         annotations = found["metadata"].get("annotations") or {}
         return ServiceAccount(account.namespace, account.name, annotations)
+
+
+def share_of(context: Context | None) -> tuple[Priority, str]:
+    """How urgent it is, and whose share it takes: what fair limiters want.
+
+    None: of a command, which has no context where it asks nobody.
+    """
+    if context is None or context.asker is None:
+        return Priority.INTERVAL, ""
+    return context.priority, context.asker.namespace
 
 
 Check: TypeAlias = Callable[[Context], Awaitable[Iterable[Finding]]]

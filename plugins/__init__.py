@@ -1,7 +1,15 @@
 """The built-in extensions, each listed here once; they come in as those of third parties do."""
 
 from engine.plugin import Decryptor, Plugin, diagnosis_at, identity_at, notifier_at, receiver_at
-from plugins.checks import decryption, definitions, kubernetes, leases, permissions, unreconciled
+from plugins.checks import (
+    decryption,
+    definitions,
+    kubernetes,
+    leases,
+    notifications,
+    permissions,
+    unreconciled,
+)
 
 PLUGIN = Plugin(
     "builtin",
@@ -11,6 +19,7 @@ PLUGIN = Plugin(
         "permissions": permissions.check,
         "leases": leases.check,
         "unreconciled": unreconciled.check,
+        "notifications": notifications.check,
         "decryption": decryption.check,
     },
     diagnoses={

@@ -12,7 +12,7 @@ from engine.api.duration import Interval, Timeout
 from engine.api.meta import LocalReference, Model, ObjectMeta, ObjectName, ReconcileStatus, Rule
 
 LongText: TypeAlias = Annotated[str, Meta(max_length=2048)]
-WatchedKind: TypeAlias = Literal[
+_KINDS = [
     "Bucket",
     "GitRepository",
     "Kustomization",
@@ -26,6 +26,8 @@ WatchedKind: TypeAlias = Literal[
     "ArtifactGenerator",
     "ExternalArtifact",
 ]
+# The definition says what there is: the Flux Operator adds its own kinds to it.
+WatchedKind: TypeAlias = Annotated[str, Meta(extra_json_schema={"enum": _KINDS})]
 ProviderType: TypeAlias = Literal[
     "slack",
     "discord",

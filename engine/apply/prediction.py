@@ -5,16 +5,19 @@ left) is worked out here instead, and shown to the API server in a second dry-ru
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 
+from engine.apply.adopted import adopted_after
+from engine.apply.definitions import Kind, definition_of, redefined
 from engine.apply.executor import FindPlaces, each, no_places
 from engine.apply.failures import is_immutable, is_of_old_version, no_namespace
 from engine.apply.refusals import refusals
 from engine.cluster import ApiError, Client, Forbidden, NotFound, Resource, UnknownKind
 from engine.errors import ReconciliationFailed
-from engine.objects.patch import diff_merge_patch, json_patch
+from engine.objects.patch import json_patch
 from engine.objects.ref import Object, Ref
 from engine.plan import Action, Change, Plan
 from engine.plan.adoption import adoption
@@ -22,12 +25,15 @@ from engine.plan.drift import Difference, differences, is_owned_alike
 from engine.plan.ignore import Pointer, spared, yielded
 from engine.plan.observation import owned_fields
 from engine.plan.policy import is_forced, is_merged
-from engine.plan.relinquish import relinquished
+from engine.plan.tolerance import ANNOTATION
 
 _PROBE = "-probe"
-_SERVER_WRITTEN = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
 _COMES_WITH_IT = "not checked yet: {} comes with it"
+_CHANGES_WITH_IT = "as its definition is now: that changes with it"
 _NO_ROOM = "in which fields is not known: a quota has no room to try it beside the old one"
+_LEFT = f"its drift is left as it is, because of the annotation {ANNOTATION}"
+_NO_DRY_RUN = "does not support dry run"
+"""Of a webhook that cannot be asked: what it would say is not known."""
 _OLD_VERSION = "in which fields is not known: some were written in a version not served any more"
 
 
@@ -88,43 +94,84 @@ class Oracle:
 
 async def predict(plan: Plan, oracle: Oracle) -> list[Prediction]:
     """A Prediction for each Change of the plan, in its order.  Raises nothing for one object."""
-    foretell = partial(_applied, plan=plan, oracle=oracle)
-    found = await each(plan.applies, foretell, oracle.in_flight)
-    pairs = list(zip(plan.applies, found, strict=True))
-    why = await refusals(pairs, "dry-run", oracle)
-    applied = [
+    changing = await redefined(plan, oracle.client, oracle.manager)
+    applying = partial(_applied, plan=plan, oracle=oracle, changing=changing)
+    pruning = partial(_pruned, oracle=oracle)
+    applied = await each(plan.applies, applying, oracle.in_flight)
+    pruned = await each(plan.prunes, pruning, oracle.in_flight)
+    return [
+        *await _told(plan.applies, applied, "dry-run", oracle),
+        *await _told(plan.prunes, pruned, "delete", oracle),
+    ]
+
+
+async def _told(
+    changes: Sequence[Change], found: Sequence[Prediction | Exception], verb: str, oracle: Oracle
+) -> list[Prediction]:
+    """What was found, of what was refused with why."""
+    pairs = list(zip(changes, found, strict=True))
+    why = await refusals(pairs, verb, oracle)
+    return [
         each
         if isinstance(each, Prediction)
         else Prediction(change.ref, Prospect.REFUSED, why=why[change.ref], before=change.live)
         for change, each in pairs
     ]
-    return [*applied, *map(_pruned, plan.prunes)]
 
 
-def _pruned(change: Change) -> Prediction:
-    is_deleted = change.action is Action.DELETE
-    prospect = Prospect.DELETED if is_deleted else Prospect.KEPT
-    return Prediction(change.ref, prospect, (), change.why, change.live)
+async def _pruned(change: Change, oracle: Oracle) -> Prediction:
+    """Raises ApiError for what may not be deleted."""
+    ref, live = change.ref, change.live
+    if change.action is not Action.DELETE:
+        return Prediction(ref, Prospect.KEPT, (), change.why, live)
+    with suppress(UnknownKind):  # its definition is gone, and with it every object of the kind
+        resource = await oracle.client.discovery.existing(ref.group, change.version, ref.kind)
+        uid = live["metadata"]["uid"] if live is not None else ""
+        try:
+            await oracle.client.try_delete(resource, ref.namespace, ref.name, uid)
+        except ApiError as error:
+            if _NO_DRY_RUN not in error.message:
+                raise
+    return Prediction(ref, Prospect.DELETED, (), change.why, live)
 
 
-async def _applied(change: Change, plan: Plan, oracle: Oracle) -> Prediction:
-    """Raises ApiError, UnknownKind, ReconciliationFailed for what is refused."""
-    ref, desired, live = change.ref, change.desired or {}, change.live
+async def _applied(
+    change: Change, plan: Plan, oracle: Oracle, changing: frozenset[Kind]
+) -> Prediction:
+    """changing: kinds whose definitions change: what is valid is not known before they have.
+
+    Raises ApiError, UnknownKind, ReconciliationFailed for what is refused.
+    """
+    ref, live = change.ref, change.live
     if change.action in (Action.SKIP, Action.UNCHANGED):
         unchanged = change.action is Action.UNCHANGED
         prospect = Prospect.UNCHANGED if unchanged else Prospect.SKIPPED
         return Prediction(ref, prospect, (), change.why, live, live)
+    hopeful = Prospect.CREATED if live is None else Prospect.CONFIGURED
     try:
         resource = await oracle.client.discovery.resource(ref.group, change.version, ref.kind)
     except UnknownKind:
-        if not _is_defined(ref, plan):
+        if definition_of(ref, plan) is None:
             raise
-        prospect = Prospect.CREATED if live is None else Prospect.CONFIGURED  # of another version
-        return Prediction(ref, prospect, why=_COMES_WITH_IT.format("its definition"), before=live)
+        return Prediction(ref, hopeful, why=_COMES_WITH_IT.format("its definition"), before=live)
     if resource.namespaced and not ref.namespace:
         raise ReconciliationFailed(no_namespace(ref, oracle.origins.get(ref, "")))
+    if (ref.group, ref.kind) not in changing:
+        return await _asked(change, resource, plan, oracle)
+    try:
+        found = await _asked(change, resource, plan, oracle)
+    except ApiError:
+        found = Prediction(ref, hopeful, before=live)
+    return replace(found, why=_CHANGES_WITH_IT)
+
+
+async def _asked(change: Change, resource: Resource, plan: Plan, oracle: Oracle) -> Prediction:
+    """What the API server says of an object of a kind that it knows.  Raises ApiError."""
+    ref, desired, live = change.ref, change.desired or {}, change.live
     if live is None:
         return await _created(change, resource, plan, oracle)
+    if change.action is Action.WARN:
+        return await _left(change, resource, live, oracle)
     try:
         after = await _sent(desired, resource, live, oracle)
     except ApiError as error:
@@ -139,6 +186,19 @@ async def _applied(change: Change, plan: Plan, oracle: Oracle) -> Prediction:
     return await _compared(change, resource, live, after, oracle)
 
 
+async def _left(change: Change, resource: Resource, live: Object, oracle: Oracle) -> Prediction:
+    """Of an object whose drift is only told: whether it has drifted."""
+    try:
+        after = await _sent(change.desired or {}, resource, live, oracle)
+    except ApiError as error:
+        if not is_immutable(error):
+            raise
+        return Prediction(change.ref, Prospect.SKIPPED, (), _LEFT, live, live)
+    is_as_wanted = not any(differences(live, after)) and _is_owned_alike(live, after, oracle)
+    prospect, why = (Prospect.UNCHANGED, "") if is_as_wanted else (Prospect.SKIPPED, _LEFT)
+    return Prediction(change.ref, prospect, (), why, live, live)
+
+
 async def _compared(
     change: Change, resource: Resource, live: Object, after: Object, oracle: Oracle
 ) -> Prediction:
@@ -147,7 +207,7 @@ async def _compared(
         operations = adoption(live, oracle.manager, oracle.overridden)
         if operations:
             adopted = json_patch(live, operations)
-            after = await _after_adoption(resource, live, adopted, after, oracle)
+            after = await adopted_after(resource, live, adopted, after, oracle)
     found = tuple(differences(live, after))
     if not found and _is_owned_alike(adopted, after, oracle):
         return Prediction(change.ref, Prospect.UNCHANGED, (), "", live, after)
@@ -197,35 +257,6 @@ async def _sent(desired: Object, resource: Resource, live: Object | None, oracle
     )
 
 
-async def _after_adoption(
-    resource: Resource, live: Object, adopted: Object, after: Object, oracle: Oracle
-) -> Object:
-    """`after` without what only older tools wrote; the API server puts defaults back in."""
-    marks = adopted["metadata"]
-    metadata = dict(after["metadata"])
-    for name in ("annotations", "labels"):  # legacy marks go, too
-        old, left = live["metadata"].get(name) or {}, marks.get(name) or {}
-        gone = old.keys() - left.keys()
-        kept = {key: value for key, value in (metadata.get(name) or {}).items() if key not in gone}
-        metadata[name] = kept
-    wanted = relinquished({**after, "metadata": metadata}, adopted, oracle.manager)
-    patch = diff_merge_patch(_values(live), _values(wanted))
-    if patch == diff_merge_patch(_values(live), _values(after)):
-        return after
-    name = live["metadata"]["name"]
-    namespace = live["metadata"].get("namespace", "")
-    answer = await oracle.client.merge_patch(
-        resource, namespace, name, patch, field_manager=oracle.manager, dry_run=True
-    )
-    owners = after["metadata"].get("managedFields")
-    return {**answer, "metadata": {**answer["metadata"], "managedFields": owners}}
-
-
-def _values(obj: Object) -> Object:
-    metadata = {key: v for key, v in obj["metadata"].items() if key not in _SERVER_WRITTEN}
-    return {**{key: v for key, v in obj.items() if key != "status"}, "metadata": metadata}
-
-
 async def _made_anew(
     desired: Object, resource: Resource, oracle: Oracle, refusal: ApiError
 ) -> Object | None:
@@ -247,14 +278,3 @@ async def _made_anew(
     except ApiError as error:
         raise refusal from error
     return {**made, "metadata": {**made["metadata"], "name": metadata["name"]}}
-
-
-def _is_defined(ref: Ref, plan: Plan) -> bool:
-    """Whether the plan brings the definition of the kind."""
-    for change in plan.applies:
-        if change.ref.kind == "CustomResourceDefinition" and change.desired is not None:
-            spec = change.desired.get("spec") or {}
-            names = spec.get("names") or {}
-            if (spec.get("group"), names.get("kind")) == (ref.group, ref.kind):
-                return True
-    return False

@@ -12,13 +12,12 @@ _REVIEWS = Resource(
 )
 
 
-async def acting_for(ks: Kustomization, client: Client) -> tuple[Client, str]:
+async def acting_for(ks: Kustomization, client: Client, default: str = "") -> tuple[Client, str]:
     """A client that acts as its service account; else the client, and why it does not ("": none).
 
-    An engine that gives all Kustomizations a service account (--default-service-account) is not
-    known here.
+    default: service account of those that name none, "" for none.
     """
-    account, namespace = ks.spec.service_account_name, ks.metadata.namespace
+    account, namespace = ks.spec.service_account_name or default, ks.metadata.namespace
     if not account:
         return client, ""
     user = f"system:serviceaccount:{namespace}:{account}"

@@ -23,6 +23,7 @@ from engine.cli.building import (
 from engine.cli.explain import explanation
 from engine.cli.fetching import TIMEOUT, warn_of_moving
 from engine.cli.flags import DURATION
+from engine.cli.go_flags import variables_in
 from engine.cli.help import examples
 from engine.cli.own_keys import opening_of, warn_of_encrypted
 from engine.cli.places import below, work_tree
@@ -201,12 +202,7 @@ def command(
 
 def _variables(settings: Sequence[str], ks: Kustomization | None) -> dict[str, str]:
     """Those of `--set`, and the Kustomization's own, which win as they do in the engine."""
-    variables = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise click.UsageError(f"--set '{setting}': write NAME=VALUE")
-        variables[name] = value
+    variables = variables_in(settings)
     post_build = ks.spec.post_build if ks is not None else None
     if post_build is None:
         return variables

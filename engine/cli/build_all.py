@@ -1,35 +1,26 @@
 """`lockstep build --all`: render a whole repository, and say all that is wrong with it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import click
 import orjson
 
-from engine.cli import steps
-from engine.cli.building import Limits, completed_build, stream_of
-from engine.cli.fetching import TIMEOUT
-from engine.cli.go_flags import FluxCommand, folders_of_sources
+from engine.cli.building import stream_of
+from engine.cli.go_flags import FluxCommand
 from engine.cli.help import examples
 from engine.cli.places import Place, folder_at, work_tree
 from engine.cli.problems import Problem
+from engine.cli.rehearsing import NAME_ANOTHER, rehearsed, with_repository
 from engine.custody.flaws import Flaw, Severity
 from engine.custody.plain import plain_secrets
 from engine.custody.survey import survey
-from engine.errors import BuildFailed
 from engine.plan.policy import Owner
-from engine.rehearsal import Part, Rehearsal, Stage, flaws_of, rehearse
+from engine.rehearsal import Part, Rehearsal, flaws_of
 from engine.rehearsal.schemas import schema_flaws
 from engine.rehearsal.shared import cluster_values
-from engine.rehearsal.sources import Checkout, remotes_in
-from engine.render import Rendered, Request, render
-from engine.settings import Settings
-from engine.source.folder import FolderTree
-from engine.source.tree import Tree
 
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _MARKS: Final = {Severity.OK: "✔", Severity.WARNING: "!", Severity.ERROR: "✗"}
 _COLOURS: Final = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.ERROR: "red"}
 
@@ -43,20 +34,7 @@ _COLOURS: Final = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.ER
         "lockstep build --all . -o github   # annotations of a pull request",
     ),
 )
-@click.argument("folder", type=_FOLDER)
-@click.option(
-    "--local-sources",
-    multiple=True,
-    metavar="KIND/NAMESPACE/NAME=FOLDER,...",
-    help="Folders that stand for sources which are not this repository.",
-)
-@click.option(
-    "--set",
-    "settings",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="A variable that the repository does not hold (repeatable).",
-)
+@with_repository
 @click.option("--show-objects", is_flag=True, help="Print all objects; values of Secrets masked.")
 @click.option(
     "-o",
@@ -74,7 +52,7 @@ def command(ctx: click.Context, /, folder: Path, **how: Any) -> None:
     Kustomizations that others make are rendered, too.  GitRepositories of this repository are the
     files here; variables come from its ConfigMaps and Secrets.  The exit status is 1 if anything
     is wrong: what cannot be built, objects that two Kustomizations make, dependencies that are
-    missing or go in a circle, missing sources.
+    missing or go in a circle, missing sources; or if there is no Kustomization at all.
     """
     place = folder_at(folder)
     found = rehearsed(place, work_tree(folder), how)
@@ -84,7 +62,7 @@ def command(ctx: click.Context, /, folder: Path, **how: Any) -> None:
     else:
         click.echo(_FORMS[how["form"]](found, flaws), nl=False)
     if not found.parts:
-        steps.warning(f"there is no Kustomization below '{folder}'")
+        raise Problem(f"there is no Kustomization below '{folder}'; {NAME_ANOTHER}")
     ctx.exit(int(any(each.severity is Severity.ERROR for each in flaws)))
 
 
@@ -100,36 +78,6 @@ def _flaws(found: Rehearsal, place: Place) -> list[Flaw]:
     """All that the rendering shows, the worst first."""
     flaws = [*flaws_of(found), *schema_flaws(found), *cluster_values(found, place.tree)]
     return sorted(flaws, key=lambda each: -each.severity)
-
-
-def rehearsed(place: Place, root: Path, how: Mapping[str, Any]) -> Rehearsal:
-    """Everything below a place rendered.   how: `local_sources` and `settings` of the options."""
-    config = root / ".git" / "config"
-    remotes = remotes_in(config.read_text("utf-8", "replace")) if config.is_file() else ()
-    others: dict[str, Tree] = {
-        key: FolderTree(path) for key, path in folders_of_sources(how["local_sources"]).items()
-    }
-    inner = "" if place.path == "." else place.path
-    checkout = Checkout(place.tree, remotes, others)
-    return rehearse(Stage(checkout, inner, _built, _variables(how["settings"])))
-
-
-def _built(tree: Tree, request: Request) -> Rendered:
-    limits = Limits(Settings().build_timeout, TIMEOUT, None)
-    try:
-        return completed_build(partial(render, tree, request), limits)
-    except Problem as problem:  # it takes too long
-        raise BuildFailed(problem.format_message()) from problem
-
-
-def _variables(settings: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise click.UsageError(f"--set '{setting}': write NAME=VALUE")
-        found[name] = value
-    return found
 
 
 def _objects(part: Part) -> str:

@@ -3,21 +3,20 @@
 Source: flux2 cmd/flux/build_kustomization.go (flags, what is printed).
 """
 
-from contextlib import AsyncExitStack
-from dataclasses import replace
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
 import click
 
-from engine.api.kustomize import Kustomization
 from engine.cli import steps
-from engine.cli.building import is_flux_kustomization, owner_of, stream_of
+from engine.cli.building import owner_of, stream_of
 from engine.cli.fetching import warn_of_moving
-from engine.cli.go_flags import FluxCommand, folders_of_sources, listed
+from engine.cli.go_flags import FluxCommand, listed
 from engine.cli.help import examples
+from engine.cli.nesting import inner_builds, with_building
 from engine.cli.own_keys import warn_of_encrypted
-from engine.cli.places import Place, folder_at
+from engine.cli.places import folder_at
 from engine.cli.problems import Problem
 from engine.cli.rendering import (
     How,
@@ -28,14 +27,12 @@ from engine.cli.rendering import (
     made,
     reading,
     reading_nothing,
-    source_key,
 )
 from engine.cli.target import Target, asynchronous, with_target, with_timeout, within
 from engine.objects.ref import Object  # noqa: TC001 - not worth a block of its own
-from engine.reconcile.variables import Read
+from engine.reconcile.variables import Read  # noqa: TC001 - as above
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(
@@ -50,22 +47,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.argument("name")
 @click.option("--path", required=True, type=_FOLDER, help="Folder that stands for spec.path.")
-@click.option("--kustomization-file", type=_FILE, help="Kustomization, if not the cluster's.")
+@with_building
 @click.option("--dry-run", is_flag=True, help="Ask no cluster; needs --kustomization-file.")
-@click.option(
-    "--strict-substitute",
-    is_flag=True,
-    help="An undefined variable without default fails the build.",
-)
-@click.option("--recursive", "-r", is_flag=True, help="Render the Kustomizations in it, too.")
-@click.option(
-    "--local-sources",
-    multiple=True,
-    metavar="KIND/NAMESPACE/NAME=FOLDER,...",
-    help="Folders that stand for sources, for --recursive.",
-)
-@click.option("--ignore-paths", multiple=True, help="Files to leave out, as in a .gitignore.")
-@click.option("--in-memory-build", is_flag=True, help="As always here: no file is written.")
 @click.option("--show-secrets", is_flag=True, help="Print values of Secrets, too.")
 @with_timeout("5m")
 @with_target
@@ -78,6 +61,9 @@ def command(target: Target, name: str, **how: Any) -> None:
         raise click.UsageError("--dry-run needs --kustomization-file")
     results = asynchronous(_all)(target, name, how)
     for each in results:
+        if each is not results[0] and each.ks.spec.kube_config is not None:
+            title = f"{each.ks.metadata.namespace}/{each.ks.metadata.name}"
+            steps.warning(f"Kustomization {title} is for another cluster")
         warn_of_moving(each.rendered.inputs)
         warn_of_encrypted(each.rendered, each.ks)
         text = stream_of(each.rendered, owner_of(each.ks), how["show_secrets"], each.secrets)
@@ -87,7 +73,6 @@ def command(target: Target, name: str, **how: Any) -> None:
 async def _all(target: Target, name: str, how: dict[str, Any]) -> list[Made]:
     """What is rendered: the Kustomization, and those in it if that is asked for."""
     place = folder_at(how["path"], None, listed(how["ignore_paths"]))
-    sources = folders_of_sources(how["local_sources"])
     file = how["kustomization_file"]
     with within(how["seconds"]):
         async with AsyncExitStack() as stack:
@@ -107,46 +92,6 @@ async def _all(target: Target, name: str, how: dict[str, Any]) -> list[Made]:
             first = await made(ks, place, read, How(how["strict_substitute"]))
             found = [first]
             if how["recursive"]:
-                found += await _inner(first, sources, read, how)
+                async with aclosing(inner_builds(first, how)) as builds:
+                    found += [one async for one in builds]
             return found
-
-
-async def _inner(
-    outer: Made, sources: dict[str, Path], read: Read, how: dict[str, Any]
-) -> list[Made]:
-    """What the Kustomizations in a build make, those in them too; each once."""
-    seen = {_key(outer.ks)}
-    found: list[Made] = []
-    waiting = [outer]
-    for each in waiting:
-        for inner in nested(each):
-            if _key(inner) in seen:
-                continue
-            seen.add(_key(inner))
-            place = place_of(inner, sources, listed(how["ignore_paths"]))
-            one = await made(inner, place, read, How(how["strict_substitute"]))
-            found.append(one)
-            waiting.append(one)
-    return found
-
-
-def nested(outer: Made) -> list[Kustomization]:
-    """The Kustomizations among the objects of a build."""
-    objects = (each.obj for each in outer.rendered.objects)
-    return [decoded(obj) for obj in objects if is_flux_kustomization(obj)]
-
-
-def place_of(ks: Kustomization, sources: dict[str, Path], ignored: tuple[str, ...]) -> Place:
-    """The files of a Kustomization in the folder that stands for its source.  Raises Problem."""
-    folder = sources.get(source_key(ks))
-    title = f"Kustomization {ks.metadata.namespace}/{ks.metadata.name}"
-    if folder is None:
-        raise Problem(f"{title}: name a folder with --local-sources {source_key(ks)}=FOLDER")
-    place = folder_at(folder, folder, ignored)
-    if ks.spec.kube_config is not None:
-        steps.warning(f"{title} is for another cluster")
-    return replace(place, path=ks.spec.path)
-
-
-def _key(ks: Kustomization) -> tuple[str, str]:
-    return ks.metadata.namespace, ks.metadata.name

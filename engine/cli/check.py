@@ -1,14 +1,16 @@
 """`lockstep check`: every check of every plugin, as the caller's own identity."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
+from typing import Any
 
 import anyio
 import click
 import orjson
 
 from engine.cli import steps, table
+from engine.cli.flags import settings_of, with_some_settings
 from engine.cli.go_flags import FluxCommand
 from engine.cli.help import examples
 from engine.cli.plugins import plugin_context
@@ -41,31 +43,39 @@ class Told:
         "lockstep check",
         "lockstep check --pre",
         "lockstep check --context staging -o json",
+        "lockstep check --tenancy strict",
         "lockstep check --list",
     ),
 )
 @click.option("--list", "list_only", is_flag=True, help="List the checks and who gives them.")
 @click.option("--pre", "pre_only", is_flag=True, help="Only what an installation needs.")
 @click.option("-o", "--output", type=click.Choice(["json"]), help="Another form.")
+@with_some_settings(
+    "tenancy", "default_service_account", "watch_all_namespaces", "events_addr", "receiver_addr"
+)
 @with_timeout("30s")
 @with_target
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     target: Target,
     list_only: bool,
     pre_only: bool,
     output: str | None,
     seconds: float,
+    **values: Any,
 ) -> None:
     """Look at the installation and say what is wrong with it.
 
-    The exit status is 1 if anything is: a warning (!) is not, an error (✗) is.
+    The settings are those that the engine runs with, or will.  The exit status is 1 if anything is
+    wrong: a warning (!) is not, an error (✗) is.
     """
     if list_only:
         table.write(["CHECK", "PLUGIN", "DISTRIBUTION"], listed())
         return
-    found = asynchronous(look)(target, seconds, PREREQUISITES if pre_only else None)
+    only = PREREQUISITES if pre_only else None
+    found = asynchronous(look)(target, seconds, settings_of(values), only)
     _write(found, as_json=output == "json")
     worst = max((each.finding.severity for each in found), default=Severity.OK)
     if pre_only and worst is not Severity.ERROR:
@@ -84,13 +94,18 @@ def listed() -> list[list[str]]:
     return sorted(rows, key=lambda row: list(keys).index(row[0]))
 
 
-async def look(target: Target, seconds: float, only: Collection[str] | None = None) -> list[Told]:
+async def look(
+    target: Target, seconds: float, settings: Settings, only: Collection[str] | None = None
+) -> list[Told]:
     """What all checks find, in their order; a check that fails is itself an error.
 
-    only: keys of those that are wanted; None: all.
+    settings: of the engine.   only: keys of those that are wanted; None: all.
     """
-    settings = Settings(
-        kubeconfig=target.kubeconfig, context=target.context, runtime_namespace=target.namespace
+    settings = replace(
+        settings,
+        kubeconfig=target.kubeconfig,
+        context=target.context,
+        runtime_namespace=target.namespace,
     )
     plugins = load()
     async with target.client() as client, plugin_context(client, settings, plugins) as context:

@@ -3,7 +3,7 @@
 Nothing is written.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +12,10 @@ from engine.apply.executor import each
 from engine.apply.prediction import Oracle, Prediction, Prospect, predict
 from engine.cli.acting import acting_for
 from engine.cli.building import owner_of
-from engine.cli.rendering import KUSTOMIZATIONS, Made, check_unencrypted
+from engine.cli.left_alone import left_alone
+from engine.cli.other_owners import Others, is_of_another, others_of
+from engine.cli.rendering import Made, check_unencrypted
+from engine.cli.taking_along import accompanied, consequences
 from engine.cluster import Client, Forbidden, UnknownKind
 from engine.errors import PruneFailed
 from engine.objects.redact import MASK, masked_values, masker
@@ -23,12 +26,14 @@ from engine.plan.drift import Difference
 from engine.plan.ignore import ignored_fields
 from engine.plan.inventory import parse_inventory
 from engine.plan.policy import OWNER_LABELS, Owner, Policy
-from engine.plan.reservation import Reservation, Reserve, listed
+from engine.reconcile.builds import Desired
+from engine.reconcile.claiming import stale_of
 from engine.reconcile.desired import scoped
 from engine.render.decrypt import is_refused
 from engine.render.explanation import Places
 from engine.settings import Settings
 
+DEFAULTS = Settings()
 FEW = 3
 """Objects of one kind that are asked for one by one; more are listed by their owner's label."""
 
@@ -78,46 +83,70 @@ class Compared:
         return masked_values(value, masker(self.secrets))
 
 
-async def compared(made: Made, live_ks: Object | None, client: Client) -> Compared:
+async def compared(
+    made: Made,
+    live_ks: Object | None,
+    client: Client,
+    home: Client | None = None,
+    settings: Settings = DEFAULTS,
+) -> Compared:
     """What applying a build would change now.
 
-    live_ks: the Kustomization as the cluster has it, for its inventory.   Raises BuildFailed.
+    live_ks: the Kustomization as the cluster has it, for its inventory.   client: of the cluster
+    that its objects are in.   home: of the one that has the Kustomizations, if that is another.
+    settings: of the engine.   Raises BuildFailed.
     """
     check_unencrypted(made)
-    settings = Settings()
     owner = owner_of(made.ks) or Owner("", "")
     desired, _ = await scoped(made.rendered, owner, client.discovery)
-    sealed = {Ref.of(obj) for obj in desired.objects if is_refused(obj)}
     inventory = parse_inventory((live_ks or {}).get("status") or {})
     versions = {**inventory, **desired.versions()}
-    view = View(await _live(versions, owner, client, settings.concurrent_ssa))
+    live = await _live(versions, owner, client, settings.concurrent_ssa)
+    foreign = {ref for ref in desired.contents if ref in live and is_of_another(live[ref], owner)}
+    stale = stale_of(inventory, desired.contents).keys() & live.keys()
+    others = Others()
+    if stale or foreign:
+        others = await others_of(made, stale | foreign, home or client, client.discovery)
+    shared = {ref for ref in foreign if others.reserve(ref) is not None}
+    left = await left_alone(made, desired, live, live_ks, shared, client.discovery)
+    view = View(live, settled=left.settled, warned=left.warned)
     policy = _policy(made, owner, settings)
-    others = await _others(owner, client) if inventory.keys() - desired.versions().keys() else []
-    plan = make_plan(desired.objects, view, inventory, policy, _reserve(others))
-    ignored = ignored_fields(made.ks.spec.ignore, desired.objects)
-    acting, doubt = await acting_for(made.ks, client)
-    oracle = Oracle(
-        acting,
-        settings.field_manager,
-        settings.override_manager,
-        settings.concurrent_ssa,
-        desired.origins,
-        ignored,
-        made.places,
-    )
-    open_plan = replace(plan, applies=tuple(c for c in plan.applies if c.ref not in sealed))
-    found = await predict(open_plan, oracle)
-    closed = (change for change in plan.applies if change.ref in sealed)
-    found += [_sealed(change.ref, change.desired, change.live) for change in closed]
+    plan = make_plan(desired.objects, view, inventory, policy, others.reserve)
+    meaning, unknown = await consequences(plan, inventory, others.kustomizations, client)
+    acting, doubt = await acting_for(made.ks, client, settings.default_service_account)
+    oracle = _oracle(acting, desired, made, settings)
+    found = [accompanied(each) for each in await _foretold(plan, oracle)]
     wanted = {one.ref: [d.path for d in one.differences] for one in found if one.differences}
+    doubts = [*others.doubts, *left.doubts([one.ref for one in found if one.is_change])]
     return Compared(
         f"Kustomization/{made.ks.metadata.namespace}/{made.ks.metadata.name}",
         tuple(found),
         desired.origins,
         await made.places(wanted),
-        (*_warnings(plan, len(inventory), made), *([doubt] if doubt else ())),
+        (*_warnings(plan, meaning, made), *unknown, *doubts, *([doubt] if doubt else ())),
         made.secrets,
     )
+
+
+def _oracle(acting: Client, desired: Desired, made: Made, settings: Settings) -> Oracle:
+    return Oracle(
+        acting,
+        settings.field_manager,
+        settings.override_manager,
+        settings.concurrent_ssa,
+        desired.origins,
+        ignored_fields(made.ks.spec.ignore, desired.objects),
+        made.places,
+    )
+
+
+async def _foretold(plan: Plan, oracle: Oracle) -> list[Prediction]:
+    """What the API server says; it is not shown what is encrypted."""
+    sealed = [each for each in plan.applies if each.desired and is_refused(each.desired)]
+    hidden = {change.ref for change in sealed}
+    open_plan = replace(plan, applies=tuple(c for c in plan.applies if c.ref not in hidden))
+    found = await predict(open_plan, oracle)
+    return [*found, *(_sealed(each.ref, each.desired, each.live) for each in sealed)]
 
 
 def _policy(made: Made, owner: Owner, settings: Settings) -> Policy:
@@ -132,12 +161,12 @@ def _policy(made: Made, owner: Owner, settings: Settings) -> Policy:
     )
 
 
-def _warnings(plan: Plan, size: int, made: Made) -> list[str]:
+def _warnings(plan: Plan, meaning: Consequences, made: Made) -> list[str]:
     warnings = []
     if made.ks.spec.suspend:
         warnings.append("it is suspended: nothing is applied until it is resumed")
     try:
-        check_brake(plan, Consequences(size), "")
+        check_brake(plan, meaning, "")
     except PruneFailed as failure:
         reason = failure.message.partition("; if this is wanted")[0]
         warnings.append(f"the engine would stop and ask for approval: {reason}")
@@ -185,33 +214,6 @@ async def _live(
             raise result
         everything |= result
     return everything
-
-
-async def _others(owner: Owner, client: Client) -> list[Object]:
-    """All other Kustomizations of this cluster: what is in another one holds nothing here."""
-    listing = await client.list(KUSTOMIZATIONS)
-    own = owner.namespace, owner.name
-    return [
-        obj
-        for obj in listing.items
-        if (obj["metadata"]["namespace"], obj["metadata"]["name"]) != own
-        and not (obj.get("spec") or {}).get("kubeConfig")
-    ]
-
-
-def _reserve(others: Collection[Object]) -> Reserve:
-    """What other Kustomizations have in their inventories stays."""
-    holders: dict[Ref, list[Ref]] = {}
-    for obj in others:
-        for ref in parse_inventory(obj.get("status") or {}):
-            name = Ref.of(obj)
-            holders.setdefault(ref, []).append(name)
-
-    def reserve(ref: Ref) -> Reservation | None:
-        found = holders.get(ref)
-        return Reservation(f"in the inventory of {listed(found)}") if found else None
-
-    return reserve
 
 
 def _sealed(ref: Ref, desired: Object | None, live: Object | None) -> Prediction:

@@ -37,7 +37,11 @@ _CHECKED = ("Deployment", "DaemonSet", "StatefulSet", "HelmRelease")
     "--health-check", multiple=True, metavar="KIND/NAME.NAMESPACE", help="Wait for this one."
 )
 @click.option(
-    "--health-check-timeout", type=DURATION, default="2m", show_default=True, help="How long."
+    "--health-check-timeout",
+    type=DURATION,
+    default="2m",
+    show_default=True,
+    help="How long that may take.",
 )
 @click.option("--depends-on", multiple=True, metavar="[NAMESPACE/]NAME", help="What goes first.")
 @click.option("--service-account", default="", help="As whom to apply.")

@@ -5,10 +5,14 @@ from typing import get_args
 import click
 
 from engine.api.notification import ProviderType
+from engine.cli import steps
 from engine.cli.applying import Making, finish, with_making
 from engine.cli.go_flags import FluxCommand
 from engine.cli.help import examples
 from engine.cli.target import asynchronous
+
+SERVED = ("generic", "generic-hmac", "slack", "msteams", "alertmanager", "github", "gitlab")
+"""Types that this version serves: a test compares them with the plugins."""
 
 
 @click.command(
@@ -27,7 +31,8 @@ from engine.cli.target import asynchronous
     type=click.Choice(get_args(ProviderType)),
     required=True,
     metavar="TYPE",
-    help="Which service it is: slack, msteams, github, generic ...",
+    help=f"Which service it is: {', '.join(SERVED)}; the others of Flux only with its own "
+    "notification-controller.",
 )
 @click.option("--channel", default="", help="Where to post to, of a chat.")
 @click.option("--username", default="", help="Name to post under.")
@@ -37,5 +42,7 @@ from engine.cli.target import asynchronous
 @asynchronous
 async def command(making: Making, type_: str, secret_ref: str, **said: str) -> None:
     """Make a Provider, which alerts go to."""
+    if type_ not in SERVED:
+        steps.warning(f"type {type_} is only served by Flux's own notification-controller")
     spec = {"type": type_, **said, "secretRef": {"name": secret_ref}}
     await finish(making, making.obj("Provider", spec))

@@ -11,6 +11,10 @@ from engine.cli.go_flags import FluxCommand, listed
 from engine.cli.help import examples
 from engine.cli.target import asynchronous
 
+ELSEWHERE = ("generic-oidc", "gcr")
+"""Types that this version does not serve: a test compares them with the plugins."""
+_SERVED = [each for each in get_args(ReceiverType) if each not in ELSEWHERE]
+
 
 @click.command(
     "receiver",
@@ -28,7 +32,8 @@ from engine.cli.target import asynchronous
     type=click.Choice(get_args(ReceiverType)),
     required=True,
     metavar="TYPE",
-    help="Who calls: " + ", ".join(get_args(ReceiverType)) + ".",
+    help=f"Who calls: {', '.join(_SERVED)}; {' and '.join(ELSEWHERE)} only with Flux's own "
+    "notification-controller.",
 )
 @click.option("--secret-ref", default="", help="Name of the Secret with the `token`.")
 @click.option("--event", multiple=True, help="Only these events; none: all.")
@@ -47,6 +52,8 @@ async def command(
     """Make a Receiver, which webhooks call."""
     if not secret_ref:
         raise click.UsageError("secret ref is required: `lockstep create secret receiver` makes it")
+    if type_ in ELSEWHERE:
+        steps.warning(f"type {type_} is only served by Flux's own notification-controller")
     spec = {
         "type": type_,
         "events": list(listed(event)),

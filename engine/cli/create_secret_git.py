@@ -38,9 +38,27 @@ _PATIENCE = 10.0  # seconds for an ssh server to show its key
 @click.option("-p", "--password", default="", help="Its password; with ssh, of the private key.")
 @click.option("--bearer-token", default="", help="Token instead of a login.")
 @click.option("--ca-crt-file", type=click.Path(dir_okay=False), help="Authority to trust, PEM.")
-@click.option("--ssh-key-algorithm", type=click.Choice(_ALGORITHMS), default="ecdsa")
-@click.option("--ssh-rsa-bits", type=click.IntRange(2048, 16384), default=2048)
-@click.option("--ssh-ecdsa-curve", type=click.Choice(_CURVES), default="p384")
+@click.option(
+    "--ssh-key-algorithm",
+    type=click.Choice(_ALGORITHMS),
+    default="ecdsa",
+    show_default=True,
+    help="Of the key that is made.",
+)
+@click.option(
+    "--ssh-rsa-bits",
+    type=click.IntRange(2048, 16384),
+    default=2048,
+    show_default=True,
+    help="How long, if it is an RSA key.",
+)
+@click.option(
+    "--ssh-ecdsa-curve",
+    type=click.Choice(_CURVES),
+    default="p384",
+    show_default=True,
+    help="On which curve, if it is an ECDSA key.",
+)
 @click.option("--private-key-file", type=click.Path(dir_okay=False), help="A key that there is.")
 @click.option("--known-hosts-file", type=click.Path(dir_okay=False), help="Do not ask the server.")
 @with_making

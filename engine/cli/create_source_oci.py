@@ -33,7 +33,9 @@ _OPERATIONS = ("extract", "copy")
 @click.option("--tag-semver", default="", help="The newest tag in a range of versions.")
 @click.option("--digest", default="", help="That artifact: sha256:...")
 @click.option("--secret-ref", default="", help="Secret of type kubernetes.io/dockerconfigjson.")
-@click.option("--service-account", default="", help="Service account whose image pull secrets.")
+@click.option(
+    "--service-account", default="", help="Service account whose image pull secrets log in."
+)
 @click.option("--cert-ref", default="", help="Secret with TLS certificates.")
 @click.option("--proxy-secret-ref", default="", help="Secret with a proxy's address and login.")
 @click.option(

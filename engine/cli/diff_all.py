@@ -8,23 +8,21 @@ from typing import Any
 import click
 
 from engine.cli import steps
-from engine.cli.build_all import rehearsed
 from engine.cli.building import Limits, completed_build
 from engine.cli.comparing import Compared
-from engine.cli.diff_output import FORMS, written
+from engine.cli.diff_output import with_form, written
 from engine.cli.fetching import TIMEOUT
 from engine.cli.go_flags import FluxCommand
 from engine.cli.help import examples
 from engine.cli.places import Place, commit_at, folder_at, work_tree
-from engine.cli.problems import undecided
+from engine.cli.problems import Problem, undecided
+from engine.cli.rehearsing import NAME_ANOTHER, rehearsed, with_repository
 from engine.custody.flaws import Flaw, Severity
 from engine.objects.redact import secrets_of
 from engine.rehearsal import Part, flaws_of
 from engine.rehearsal.comparison import Change, comparison
 from engine.render.explanation import Places, explain, places_of
 from engine.settings import Settings
-
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command(
@@ -36,7 +34,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
         "lockstep diff all ./new --base ./old -o json",
     ),
 )
-@click.argument("folder", type=_FOLDER)
+@with_repository
 @click.option(
     "--base",
     required=True,
@@ -44,35 +42,14 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     help="Commit, branch or tag to compare with, or another folder.",
 )
 @click.option("--head", default="", metavar="REF", help="Take FOLDER from this commit.")
-@click.option(
-    "--local-sources",
-    multiple=True,
-    metavar="KIND/NAMESPACE/NAME=FOLDER,...",
-    help="Folders that stand for sources which are not this repository.",
-)
-@click.option(
-    "--set",
-    "settings",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="A variable that the repository does not hold (repeatable).",
-)
-@click.option(
-    "-o",
-    "--output",
-    "form",
-    type=click.Choice(list(FORMS)),
-    default="text",
-    show_default=True,
-    help="flux: as Flux's CLI prints it.",
-)
+@with_form
 @click.pass_context
 def command(ctx: click.Context, /, folder: Path, **how: Any) -> None:
     """Show what changes in every Kustomization at or below FOLDER since another commit.
 
     Both sides are rendered as the engine does; no cluster is asked, so what is live does not
     count.  Values of Secrets are masked.  Exit status: 0 nothing changes, 1 something does, 2 the
-    new side cannot be rendered.
+    new side cannot be rendered, or neither has a Kustomization.
     """
     with undecided():
         found, flaws = _compared(folder, how)
@@ -92,6 +69,8 @@ def _compared(folder: Path, how: dict[str, Any]) -> tuple[list[Compared], list[F
     old: Place = folder_at(base) if is_folder else commit_at(how["base"], folder)
     before = rehearsed(old, work_tree(base) if is_folder else root, how)
     after = rehearsed(new, root, how)
+    if not before.parts and not after.parts:
+        raise Problem(f"there is no Kustomization below '{folder}' on either side; {NAME_ANOTHER}")
     flaws = [each for each in flaws_of(after) if each.severity is Severity.ERROR]
     return [_shown(each) for each in comparison(before.parts, after.parts)], flaws
 

@@ -3,6 +3,7 @@
 Source: flux2 cmd/flux/diff_kustomization.go (flags, exit status).
 """
 
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ import click
 
 from engine.api.kustomize import Kustomization
 from engine.cli import steps
-from engine.cli.build_kustomization import nested, place_of
 from engine.cli.comparing import Compared, compared
-from engine.cli.diff_output import FORMS, written
-from engine.cli.go_flags import FluxCommand, folders_of_sources, listed
+from engine.cli.diff_output import with_form, written
+from engine.cli.flags import settings_of, with_some_settings
+from engine.cli.go_flags import FluxCommand, listed
 from engine.cli.help import examples
+from engine.cli.nesting import inner_builds, with_building
 from engine.cli.places import Place, artifact_of, commit_at, folder_at
-from engine.cli.problems import Problem, Undecided, undecided
+from engine.cli.problems import Problem, Undecided, line_of, undecided
 from engine.cli.rendering import (
     How,
     Made,
@@ -28,11 +30,13 @@ from engine.cli.rendering import (
     reading,
 )
 from engine.cli.target import Target, asynchronous, with_target, with_timeout, within
-from engine.cluster import Client
+from engine.cli.whereabouts import client_of
+from engine.cluster import ApiError, Client
+from engine.cluster.connect import InvalidKubeconfig
+from engine.errors import BuildFailed
 from engine.objects.ref import Object
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(
@@ -54,31 +58,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "artifact can be fetched from here.",
 )
 @click.option("--ref", "commit", default="", help="Take PATH from this commit, branch or tag.")
-@click.option("--kustomization-file", type=_FILE, help="Kustomization, if not the cluster's.")
 @click.option("--ignore-not-found", is_flag=True, help="Take one that is new from the file.")
-@click.option("--recursive", "-r", is_flag=True, help="Compare the Kustomizations in it, too.")
-@click.option(
-    "--local-sources",
-    multiple=True,
-    metavar="KIND/NAMESPACE/NAME=FOLDER,...",
-    help="Folders that stand for sources, for --recursive.",
-)
-@click.option("--ignore-paths", multiple=True, help="Files to leave out, as in a .gitignore.")
-@click.option(
-    "--strict-substitute",
-    is_flag=True,
-    help="An undefined variable without default is an error.",
-)
+@with_building
 @click.option("--progress-bar/--no-progress-bar", default=True, help="Say what is done meanwhile.")
-@click.option("--in-memory-build", is_flag=True, help="As always here: no file is written.")
-@click.option(
-    "-o",
-    "--output",
-    "form",
-    type=click.Choice(list(FORMS)),
-    default="text",
-    show_default=True,
-    help="flux: as Flux's CLI prints it.",
+@with_form
+@with_some_settings(
+    "tenancy", "default_service_account", "field_manager", "override_manager", "prune_brake"
 )
 @with_timeout("5m")
 @with_target
@@ -88,7 +73,8 @@ def command(ctx: click.Context, /, target: Target, name: str, **how: Any) -> Non
 
     It is rendered and planned as the engine does, and shown to the API server in dry-runs: nothing
     is written.  Values of Secrets are masked.  Exit status: 0 nothing would change, 1 something
-    would, 2 that is not known.
+    would, 2 that is not known.  If the engine runs with other settings than by default, give them
+    here, too.
     """
     with undecided():
         if how["commit"] and how["path"] is None:
@@ -97,10 +83,14 @@ def command(ctx: click.Context, /, target: Target, name: str, **how: Any) -> Non
             raise click.UsageError("--ignore-not-found needs --kustomization-file")
         found = asynchronous(_all)(target, name, how)
         click.echo(written(found, how["form"]), nl=False)
-        refused = [one for each in found for one in each.refusals]
+        refused = [each.hidden(one.why) for each in found for one in each.refusals]
         if refused and how["form"] in ("flux", "brief"):
-            raise Undecided("\n".join(one.why for one in refused))
+            raise Undecided("\n".join(refused))
     ctx.exit(2 if refused else int(any(each.is_change for each in found)))
+
+
+class Unreached(Problem):
+    """The cluster of a Kustomization cannot be asked from here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +112,10 @@ async def _all(target: Target, name: str, how: dict[str, Any]) -> list[Compared]
             asked = _Asked(client, how)
             live = await live_kustomization(client, target.namespace, name)
             ks = decoded(_wanted(live, target, name, how))
-            _check_here(ks)
             if how["progress_bar"]:
                 steps.doing(f"comparing Kustomization {target.namespace}/{name} with the cluster")
             first = await made(ks, await _place(ks, asked), reading(client), asked.building)
-            found = [await compared(first, live, client)]
+            found = [await _compared(first, live, asked)]
             if how["recursive"]:
                 found += await _inner(first, asked)
             return found
@@ -155,32 +144,31 @@ async def _place(ks: Kustomization, asked: _Asked) -> Place:
 
 
 async def _inner(outer: Made, asked: _Asked) -> list[Compared]:
-    """The Kustomizations in a build, and in theirs; each once.  New ones are not there yet."""
-    sources = folders_of_sources(asked.how["local_sources"])
-    seen = {(outer.ks.metadata.namespace, outer.ks.metadata.name)}
+    """The Kustomizations in a build, and in theirs.  New ones are not there yet."""
     found: list[Compared] = []
-    waiting = [outer]
-    for each in waiting:
-        for inner in nested(each):
-            namespace, name = key = inner.metadata.namespace, inner.metadata.name
-            if key in seen:
-                continue
-            seen.add(key)
-            if inner.spec.kube_config is not None:
-                steps.warning(f"Kustomization/{namespace}/{name} is for another cluster: left out")
-                continue
-            place = place_of(inner, sources, listed(asked.how["ignore_paths"]))
-            one = await made(inner, place, reading(asked.client), asked.building)
+    async with aclosing(inner_builds(outer, asked.how)) as builds:
+        async for one in builds:
+            namespace, name = one.ks.metadata.namespace, one.ks.metadata.name
             live = await live_kustomization(asked.client, namespace, name)
-            found.append(await compared(one, live, asked.client))
-            waiting.append(one)
+            try:
+                found.append(await _compared(one, live, asked))
+            except Unreached as problem:
+                steps.warning(f"Kustomization/{namespace}/{name} is left out: {problem}")
     return found
 
 
-def _check_here(ks: Kustomization) -> None:
-    """Raises Problem if its objects are in another cluster."""
-    if ks.spec.kube_config is not None:
-        raise Problem(
-            f"the objects of '{ks.metadata.name}' are in another cluster (spec.kubeConfig), which "
-            "is not asked; compare there, with --kubeconfig and --kustomization-file"
-        )
+async def _compared(made: Made, live: Object | None, asked: _Asked) -> Compared:
+    """Compared with the cluster that its objects are in.  Raises Unreached."""
+    client = asked.client
+    async with AsyncExitStack() as stack:
+        try:
+            there = await stack.enter_async_context(client_of(made.ks, client))
+            if there is not client:
+                await there.document("/version")
+        except (ApiError, InvalidKubeconfig, BuildFailed) as error:
+            raise Unreached(
+                f"the objects of '{made.ks.metadata.name}' are in another cluster "
+                f"(spec.kubeConfig), which cannot be asked from here: {line_of(error)}; compare "
+                "there, with --kubeconfig and a --kustomization-file without spec.kubeConfig"
+            ) from error
+        return await compared(made, live, there, client, settings_of(asked.how).effective)

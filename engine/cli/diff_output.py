@@ -207,3 +207,16 @@ FORMS: Final[Mapping[str, Callable[[Sequence[Compared]], str]]] = {
     "json": _as_json,
 }
 """The forms of `--output`."""
+
+
+def with_form(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The command function with `--output`; it is given `form`."""
+    return click.option(
+        "-o",
+        "--output",
+        "form",
+        type=click.Choice(list(FORMS)),
+        default="text",
+        show_default=True,
+        help="flux: as Flux's CLI prints it.",
+    )(function)

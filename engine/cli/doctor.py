@@ -15,7 +15,7 @@ from engine.cli.go_flags import FluxCommand
 from engine.cli.help import examples
 from engine.cli.plugins import plugin_context
 from engine.cli.problems import is_expected, line_of, unwrapped
-from engine.cli.target import Target, asynchronous, with_target, with_timeout, within
+from engine.cli.target import Target, asynchronous, with_target_anywhere, with_timeout, within
 from engine.plugin import Context, Diagnosis, Finding, Severity, Snapshot, load
 from engine.settings import Settings
 
@@ -86,7 +86,7 @@ class Report:
 @click.option("--repository", type=_FOLDER, help="Look at the files of this repository, too.")
 @click.option("-o", "--output", "form", type=click.Choice(["json"]), help="Another form.")
 @with_timeout("1m")
-@with_target
+@with_target_anywhere
 @click.pass_context
 def command(ctx: click.Context, /, target: Target, **how: Any) -> None:
     """Look for what is wrong in a cluster, and what mends it.

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -211,9 +211,18 @@ def format_size(size: int) -> str:
 
 def with_settings(function: Callable[..., Any]) -> Callable[..., Any]:
     """The command function with a flag for each setting; see `settings_of`."""
-    for option in reversed(list(_options())):
-        function = option(function)
-    return function
+    return with_some_settings(*(each.name for each in dataclasses.fields(Settings)))(function)
+
+
+def with_some_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The same with a flag for each of these settings."""
+
+    def flagged(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(list(_options(names))):
+            function = option(function)
+        return function
+
+    return flagged
 
 
 def settings_of(values: Mapping[str, Any]) -> Settings:
@@ -255,8 +264,12 @@ def _opposite(flag: str) -> str:
     return f"--{flag[5:]}" if flag.startswith("--no-") else f"--no-{flag[2:]}"
 
 
-def _options() -> Iterator[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+def _options(
+    names: Collection[str],
+) -> Iterator[Callable[[Callable[..., Any]], Callable[..., Any]]]:
     for each in dataclasses.fields(Settings):
+        if each.name not in names:
+            continue
         flag = _flag(each.name)
         if each.type is bool:
             flag += f"/{_opposite(flag)}"

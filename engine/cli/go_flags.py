@@ -1,6 +1,6 @@
 """Flags as Flux's CLI takes them: `--progress-bar=false`, `--ignore-paths a,b`, `K/ns/n=path`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,17 @@ class FluxCommand(click.Command):
 def listed(values: tuple[str, ...]) -> tuple[str, ...]:
     """The items of an option that may be given several times, each with items between commas."""
     return tuple(item.strip() for value in values for item in value.split(",") if item.strip())
+
+
+def variables_in(values: Iterable[str]) -> dict[str, str]:
+    """`--set`: values by name.  Raises click.UsageError."""
+    found = {}
+    for item in values:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise click.UsageError(f"--set '{item}': write NAME=VALUE")
+        found[name] = value
+    return found
 
 
 def folders_of_sources(values: tuple[str, ...]) -> dict[str, Path]:

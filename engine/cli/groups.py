@@ -11,6 +11,9 @@ Table: TypeAlias = Mapping[str, tuple[str, str]]
 """By name: the module whose `command` it is, and the first line of its help."""
 
 
+_WIDE = 80  # characters of a line about a command; click would cut it at 45
+
+
 class TableGroup(click.Group):
     """Commands out of a table, and such that were added."""
 
@@ -44,7 +47,7 @@ class TableGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the table, without importing anything."""
-        added = [(name, each.get_short_help_str()) for name, each in self.commands.items()]
+        added = [(name, each.get_short_help_str(_WIDE)) for name, each in self.commands.items()]
         rows = [(name, summary) for name, (_, summary) in self._table.items()]
         with formatter.section("Commands"):
             formatter.write_dl([*rows, *added])

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +16,7 @@ from engine.api.meta import SOURCE_GROUP
 from engine.cli.problems import Problem
 from engine.cluster import Client
 from engine.cluster.resource import resource_of
-from engine.errors import Failure
+from engine.errors import ArtifactFailed, Failure
 from engine.objects.ref import Object
 from engine.source.committed import committed_tree
 from engine.source.folder import FolderTree
@@ -28,10 +28,26 @@ _PATIENCE = 30.0  # seconds for the download of an artifact
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A tree, and the folder in it that is to be built."""
+    """A tree, and the folder in it that is to be built.   root: of its repository, if it has one.
+
+    ignored: patterns that left files out.
+    """
 
     tree: Tree
     path: str
+    root: Path | None = None
+    ignored: tuple[str, ...] = ()
+
+    def beside(self, path: str) -> "Place":
+        """Another folder of the same tree."""
+        return replace(self, path=path)
+
+    def at(self, commit: str) -> "Place":
+        """The same folder as a commit has it.  Raises ArtifactFailed."""
+        if self.root is None:
+            raise ArtifactFailed("there is no repository to look into")
+        tree = committed_tree(self.root, commit, _patterns(self.ignored, self.path))
+        return replace(self, tree=tree)
 
 
 def work_tree(path: Path) -> Path:
@@ -56,14 +72,16 @@ def folder_at(path: Path, root: Path | None = None, ignored: tuple[str, ...] = (
     """
     whole = (root or work_tree(path)).resolve()
     inner = below(whole, path)
-    return Place(FolderTree(whole, also=_patterns(ignored, inner)), inner)
+    tree = FolderTree(whole, also=_patterns(ignored, inner))
+    return Place(tree, inner, whole if (whole / ".git").exists() else None, ignored)
 
 
 def commit_at(name: str, path: Path, ignored: tuple[str, ...] = ()) -> Place:
     """The same folder as a commit of its repository has it.  Raises ArtifactFailed."""
     whole = work_tree(path)
     inner = below(whole, path)
-    return Place(committed_tree(whole, name, _patterns(ignored, inner)), inner)
+    tree = committed_tree(whole, name, _patterns(ignored, inner))
+    return Place(tree, inner, whole, ignored)
 
 
 def _patterns(ignored: tuple[str, ...], inner: str) -> list[Pattern]:

@@ -90,8 +90,12 @@ def _text(error: BaseException) -> str:
 
 
 def _one_line(text: str) -> str:
-    lines = [line.strip().rstrip(".") for line in text.splitlines()]
-    return "; ".join(line for line in lines if line)
+    whole = ""
+    for line in text.splitlines():
+        joint = " " if whole.endswith((":", ",")) else "; "  # of a list, or of sentences
+        if found := line.strip().rstrip("."):
+            whole += joint + found if whole else found
+    return whole
 
 
 class Undecided(Problem):

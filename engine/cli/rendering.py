@@ -40,14 +40,23 @@ class How:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What was rendered.  secrets: values that nothing that is printed may hold."""
+    """What was rendered.  secrets: values that nothing that is printed may hold.
+
+    read, how: as it was made with.
+    """
 
     ks: Kustomization
     place: Place
+    read: Read
+    how: How
     request: Request
     limits: Limits
     rendered: Rendered
     secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    async def like(self, ks: Kustomization, place: Place) -> "Made":
+        """Another one, made in the same way.   Raises BuildFailed, Problem."""
+        return await made(ks, place, self.read, self.how)
 
     async def places(self, wanted: Wanted) -> Places:
         """`file:line` of fields of its objects; it is rendered again for them."""
@@ -75,7 +84,7 @@ async def made(ks: Kustomization, place: Place, read: Read, how: How) -> Made:
     work = partial(render, place.tree, request)
     rendered = await to_thread.run_sync(completed_build, work, limits)
     secrets += rendered.opened.values
-    return Made(ks, place, request, limits, rendered, tuple(secrets))
+    return Made(ks, place, read, how, request, limits, rendered, tuple(secrets))
 
 
 def reading(client: Client) -> Read:

@@ -18,6 +18,7 @@ from engine.cli.variables import unknown_variables
 from engine.cluster.connect import locate
 from engine.cluster.endpoint import Endpoint
 from engine.plugin import NO_PLUGINS, Plugin, load
+from engine.runtime.descriptors import allow_all_descriptors
 from engine.settings import Settings
 from engine.telemetry import flush_traces, logger, set_up_logging, set_up_tracing
 
@@ -62,6 +63,7 @@ def command(**values: Any) -> None:
         logger.warning("%s is no setting of this version and has no effect%s", name, meant)
     set_up_tracing(settings.otlp_endpoint, settings.trace_ratio, version("lockstep"))
     endpoint, plugins = locate(settings.kubeconfig, settings.context), load()
+    allow_all_descriptors()
     gc.freeze()  # what was imported stays
     gc.set_threshold(_GARBAGE)
     try:

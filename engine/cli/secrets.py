@@ -50,6 +50,7 @@ def command() -> None:
 
 @command.command(
     "list",
+    short_help="List the encrypted files, and who can decrypt them.",
     epilog=examples(
         "lockstep secrets list",
         "lockstep secrets list apps --by-recipient",

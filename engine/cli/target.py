@@ -50,7 +50,15 @@ def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
 
     It is given a Target first.
     """
+    return _targeted(function, show_default=True, help="Namespace to work in.")
 
+
+def with_target_anywhere(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same of a command that is about all namespaces unless one is given."""
+    return _targeted(function, show_default=False, help="Only objects of this namespace.")
+
+
+def _targeted(function: Callable[..., Any], **shown: Any) -> Callable[..., Any]:
     @wraps(function)
     def called(kubeconfig: str, context: str, namespace: str, **others: Any) -> Any:
         caller = caller_of(others)
@@ -62,9 +70,8 @@ def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
             "-n",
             "--namespace",
             default="flux-system",
-            show_default=True,
             envvar="FLUX_SYSTEM_NAMESPACE",
-            help="Namespace to work in.",
+            **shown,
         ),
         click.option("--context", default="", help="Context of the kubeconfig, if not its own."),
         click.option(

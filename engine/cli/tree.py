@@ -71,7 +71,7 @@ async def command(
     target: Target, words: tuple[str, ...], compact: bool, output: str | None, seconds: float
 ) -> None:
     """Show what a Kustomization has applied, down to the last."""
-    kind, names = parse_one(words)
+    kind, names = parse_one(words) if words else (None, ())
     if kind is not _KUSTOMIZATION or len(names) != 1:
         raise click.UsageError("kustomization name is required: lockstep tree kustomization NAME")
     with within(seconds):

@@ -68,8 +68,16 @@ class Call:
 )
 @click.option("--oidc-token", default="", help=f"For generic-oidc; or variable {_TOKEN_VARIABLE}.")
 @click.option("--payload", default="{}", show_default=True, help="The body, JSON.")
-@click.option("--retries", type=click.IntRange(min=0), default=10, show_default=True)
-@click.option("--retry-delay", type=DURATION, default="10s", show_default=True)
+@click.option(
+    "--retries",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="How often it is tried again.",
+)
+@click.option(
+    "--retry-delay", type=DURATION, default="10s", show_default=True, help="Between two tries."
+)
 @click.option(
     "-n",
     "--namespace",

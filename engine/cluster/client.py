@@ -5,7 +5,7 @@ is given up at once.  Views (`at`, `impersonating`, `fenced`) are cheap and shar
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, nullcontext
+from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from importlib.metadata import version
 from random import Random
@@ -16,6 +16,7 @@ import orjson
 
 from engine.cluster.allowance import Room
 from engine.cluster.breaker import Breaker
+from engine.cluster.decoding import TOO_DEEP, decoded, shallow
 from engine.cluster.discovery import Discovery
 from engine.cluster.endpoint import MARK, Endpoint
 from engine.cluster.errors import ApiError, Excessive, Gone, NotFound
@@ -156,14 +157,16 @@ class Client:
         answer = await self._sender.call(request)
         place = f"{request.method} {self.endpoint.host}{request.path}"
         try:
-            decoded = orjson.loads(answer.body)
+            found = (decoded if request.verb == "list" else orjson.loads)(answer.body)
         except orjson.JSONDecodeError as error:
             kind = answer.headers.get("Content-Type", "unknown type").partition(";")[0]
             text = f"not JSON but {len(answer.body)} bytes of {kind}"  # which may hold secrets
+            if shallow(answer.body) is not None:
+                text = f"the object is nested too deep to be read whole: {TOO_DEEP}"
             raise ApiError(answer.status, "", f"{place}: {text}") from error
-        if not isinstance(decoded, dict):
+        if not isinstance(found, dict):
             raise ApiError(answer.status, "", f"{place}: not an object but other JSON")
-        return decoded, len(answer.body)
+        return found, len(answer.body)
 
     async def get(
         self,
@@ -354,6 +357,15 @@ class Client:
             return await self._asked(request)
         except NotFound:
             return None
+
+    async def try_delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        """Asks whether the object might be deleted; it is not: a dry-run.
+
+        Raises what a deletion would; nothing if there is no such object.
+        """
+        path = resource.path(namespace, name)
+        with suppress(NotFound):
+            await self._asked(deletion(resource, path, uid, dry_run=True))
 
     def statistics(self) -> Statistics:
         """Counts since `connected`, of all views together."""

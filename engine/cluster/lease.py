@@ -149,6 +149,7 @@ class Leases:
         told, was_held = "", False
         try:
             while True:
+                began = self._clock.monotonic()
                 blocker = await self._round()
                 holder = blocker.holder if blocker is not None else ""
                 if blocker is not None and waiting is not None and holder != told:
@@ -159,17 +160,22 @@ class Leases:
                     log.info("leases in %s: %s", self._namespace, "held" if held else "not held")
                     self._announce()
                 was_held = held
-                await self._clock.sleep(self._pause(blocker is not None, random))
+                await self._clock.sleep(self._pause(began, blocker is not None, random))
         finally:
             if self._terms.release_on_cancel:
                 with anyio.move_on_after(self._terms.retry_period, shield=True):
                     await self._release()
 
-    def _pause(self, blocked: bool, random: Random) -> float:
-        """Seconds until the next round; shorter where the wait after a takeover ends sooner."""
+    def _pause(self, began: float, blocked: bool, random: Random) -> float:
+        """Seconds until the next round; shorter where the wait after a takeover ends sooner.
+
+        began: when the last one did; a Lease not renewed since is tried again sooner.
+        """
         period = self._terms.retry_period
         if blocked:
             return period * random.uniform(1.0, 1.0 + JITTER)
+        if all(lease.renewed_at >= began for lease in self._leases):
+            period = self._terms.renewal
         left = max(lease.ready_at for lease in self._leases) - self._clock.monotonic()
         return min(period, left) if left > 0 else period
 

@@ -7,7 +7,7 @@ Watches take no place of requests: they are counted, capped and opened a few at 
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import anyio
 
@@ -39,8 +39,13 @@ class Statistics:
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    event: anyio.Event = field(default_factory=anyio.Event)
     crowd: int = 0  #: requests under way when it was admitted, 0 before
+    event: anyio.Event | None = None  #: None while nobody waits for it: most need not wait
+
+    def wake(self) -> None:
+        """Has it look again."""
+        if self.event is not None:
+            self.event.set()
 
 
 class Slot:
@@ -96,8 +101,8 @@ class Limiter:
         self._concurrency.reject(retry_after, self._clock.monotonic())
         # Whoever waits is to wait for the end of the pause; else nobody might be left to admit.
         for waiter in self._lines:
-            waiter.event.set()
-            waiter.event = anyio.Event()
+            waiter.wake()
+            waiter.event = None
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -135,6 +140,7 @@ class Limiter:
             self._admit()
             while not waiter.crowd:
                 pause_ends_at = self._concurrency.resumes_at if self._resumes_in() > 0 else None
+                waiter.event = waiter.event or anyio.Event()
                 await self._clock.wait(waiter.event, pause_ends_at)
                 self._admit()
         except BaseException:
@@ -161,7 +167,7 @@ class Limiter:
             if waiter is None:
                 return
             waiter.crowd = concurrency.start()
-            waiter.event.set()
+            waiter.wake()
 
     def _note(self, priority: Priority) -> None:
         if priority is Priority.MANUAL:

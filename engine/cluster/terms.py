@@ -28,7 +28,7 @@ class Terms:
     duration: float = 35.0
     renew_deadline: float = 30.0
     retry_period: float = 5.0
-    request_timeout: float = 20.0
+    request_timeout: float = 17.0
     release_on_cancel: bool = True
 
     def __post_init__(self) -> None:
@@ -66,6 +66,17 @@ class Terms:
     def margin(self) -> float:
         """What must be left of a Lease for a write to begin: it ends before the Lease does."""
         return self.request_timeout + ROUNDING
+
+    @property
+    def renewal(self) -> float:
+        """Seconds from one renewal to the next while all succeed.
+
+        Two retry periods, which halves what an idle engine sends, where a write may still begin
+        after one of them has failed and until the next try; else one, as client-go.
+        """
+        calm = 2 * self.retry_period
+        fits = calm + self.retry_period < self.duration - self.margin
+        return calm if fits and calm + 2 * self.retry_period <= self.renew_deadline else calm / 2
 
 
 def longest_write(duration: float, retry_period: float) -> float:

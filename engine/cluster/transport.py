@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import urlencode
 
 import aiohttp
@@ -199,7 +200,7 @@ class Transport:
         own = {"Accept": request.accept}
         if request.body is not None:
             own["Content-Type"] = request.content_type
-        query = f"?{urlencode(request.query)}" if request.query else ""
+        query = _query(tuple(request.query.items()))
         return await self._session.request(
             request.method,
             URL(endpoint.host + request.path + query, encoded=True),
@@ -211,6 +212,12 @@ class Transport:
             allow_redirects=False,
             timeout=bounds,
         )
+
+
+@lru_cache(256)
+def _query(parameters: tuple[tuple[str, str], ...]) -> str:
+    """What stands behind the path: most requests ask in one of a few ways."""
+    return f"?{urlencode(parameters)}" if parameters else ""
 
 
 def _pairs(headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -14,9 +14,9 @@ from random import Random
 from typing import Any
 
 import anyio
-import orjson
 
 from engine.cluster.client import Client
+from engine.cluster.decoding import decoded
 from engine.cluster.errors import (
     ApiError,
     Excessive,
@@ -306,7 +306,7 @@ class Watch:
 
 def _decoded(line: bytes, resource: Resource) -> tuple[str, dict[str, Any]]:
     """Type and object of an event.  Raises Unreachable if a proxy or a break made it unreadable."""
-    event = orjson.loads(line)
+    event = decoded(line)
     kind, obj = event["type"], event["object"]
     if kind == "BOOKMARK":
         is_known = isinstance(obj["metadata"]["resourceVersion"], str)

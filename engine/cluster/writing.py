@@ -43,7 +43,13 @@ def writing(
 
 
 def deletion(
-    resource: Resource, path: str, uid: str, resource_version: str, propagation: str
+    resource: Resource,
+    path: str,
+    uid: str,
+    resource_version: str = "",
+    propagation: str = "Background",
+    *,
+    dry_run: bool = False,
 ) -> Request:
     """A deletion, of the object of that uid and version only where they are given."""
     preconditions = {"uid": uid, "resourceVersion": resource_version}
@@ -52,13 +58,14 @@ def deletion(
         "kind": "DeleteOptions",
         "preconditions": {key: value for key, value in preconditions.items() if value},
         "propagationPolicy": propagation,
+        **({"dryRun": ["All"]} if dry_run else {}),
     }
     return Request(
         "delete",
         "DELETE",
         path,
         body=orjson.dumps(body),
-        mutating=True,
-        repeatable=bool(uid),
+        mutating=not dry_run,
+        repeatable=bool(uid) or dry_run,
         title=resource.title,
     )

@@ -27,7 +27,7 @@ export LOCKSTEP_HEALTH_ADDR=127.0.0.1:9440
 export LOCKSTEP_METRICS_ADDR=127.0.0.1:0
 export LOCKSTEP_STORAGE_ADDR=127.0.0.1:0
 export LOCKSTEP_EVENTS_LISTEN_ADDR=127.0.0.1:0
-export LOCKSTEP_RECEIVER_ADDR=127.0.0.1:0
+export LOCKSTEP_RECEIVER_ADDR=127.0.0.1:9292
 """
 _FILES = "kubeconfig", "env"
 _OURS = "# Written anew by each `lockstep demo --empty`.\n"

@@ -91,11 +91,11 @@ class Courier:
         self._remember(key, now)
         try:
             deliveries = await self._deliveries(without_token(notification))
-            if deliveries:
-                await self._desk.queue.put(deliveries)
         except BaseException:
             self._seen.pop(key, None)
             raise
+        if deliveries:  # known from here on: who gives up waiting for the disk has it told, too
+            await self._desk.queue.put(deliveries)
         return True
 
     def _remember(self, key: str, now: float) -> None:

@@ -11,13 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
+from engine.dispatch.late import JournalBroken as JournalBroken
 from engine.telemetry import because, logger
 
 _TABLE = "create table if not exists deliveries (id integer primary key, body blob not null)"
-
-
-class JournalBroken(Exception):  # noqa: N818 - says what is wrong, like a Failure
-    """The file cannot be written or read."""
 
 
 class Journal:

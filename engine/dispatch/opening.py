@@ -13,7 +13,7 @@ from engine.dispatch.courier import Courier, Desk
 from engine.dispatch.directory import KINDS, Directory
 from engine.dispatch.dispatcher import Dispatcher, Means
 from engine.dispatch.following import follow
-from engine.dispatch.journal import Journal, JournalBroken
+from engine.dispatch.late import Deliveries, JournalBroken, journal_at
 from engine.dispatch.queue import Delivery, Queue
 from engine.objects.ref import Object, Ref
 from engine.plugin import Context, Plugin
@@ -111,10 +111,10 @@ def open_dispatch(folder: Path, supplies: Supplies) -> Iterator[Dispatch]:
         queue.close()
 
 
-def _journal(folder: Path) -> Journal | None:
+def _journal(folder: Path) -> Deliveries | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return Journal.opened(folder / _FILE)
+        return journal_at(folder / _FILE)
     except (JournalBroken, OSError) as error:
         logger.error(
             "%s cannot be used: events to be told do not survive the engine",

@@ -16,7 +16,7 @@ import orjson
 from anyio import to_thread
 
 from engine.api.decode import Undecodable
-from engine.dispatch.journal import Journal, JournalBroken
+from engine.dispatch.late import Deliveries, JournalBroken
 from engine.notice.notification import Notification, restored
 from engine.objects.ref import Ref
 from engine.telemetry import because, logger
@@ -76,7 +76,7 @@ class Queue:
     """The lines."""
 
     def __init__(
-        self, journal: Journal | None, most_bytes: int, dropped: Callable[[Delivery], None]
+        self, journal: Deliveries | None, most_bytes: int, dropped: Callable[[Delivery], None]
     ) -> None:
         """journal: None: nothing survives.   dropped: is told of what there was no room for."""
         self._journal, self._most_bytes, self._dropped = journal, most_bytes, dropped
@@ -95,7 +95,10 @@ class Queue:
             self._restore(number, body)
 
     async def put(self, deliveries: Sequence[Delivery]) -> None:
-        """In line, and on disk if there is a journal that can be written."""
+        """In line at once, and on disk if there is a journal that can be written.
+
+        Whoever is cancelled has only not waited for the disk.
+        """
         for each in deliveries:
             body = each.encoded()
             self._added[self._next] = body
@@ -126,8 +129,9 @@ class Queue:
     def close(self) -> None:
         """Writes what is not journaled yet, and closes the file."""
         if self._journal is not None:
-            with suppress(JournalBroken):
-                self._journal.write(tuple(self._added.items()), self._done)
+            if self._added or self._done:
+                with suppress(JournalBroken):
+                    self._journal.write(tuple(self._added.items()), self._done)
             self._journal.close()
 
     def statistics(self) -> Statistics:
@@ -171,20 +175,25 @@ class Queue:
             self._added, self._done = {}, []
             return
         async with self._writing:
-            added, done = self._added, self._done
-            if not added and not done:
-                return
-            self._added, self._done = {}, []
-            try:
-                write = partial(self._journal.write, tuple(added.items()), done)
-                await to_thread.run_sync(write)
-            except JournalBroken as error:
-                self._added, self._done = {**added, **self._added}, [*done, *self._done]
-                if not self._is_broken:
-                    logger.error(
-                        "events to be told are kept in memory only, and lost if the engine ends",
-                        extra=because(error),
-                    )
-                self._is_broken = True
-            else:
-                self._is_broken = False
+            while self._added or self._done:  # again for what came meanwhile, and was given up on
+                await self._write(self._journal)
+                if self._is_broken or self._writing.statistics().tasks_waiting:
+                    return  # those who wait will write it
+
+    async def _write(self, journal: Deliveries) -> None:
+        added, done = self._added, self._done
+        self._added, self._done = {}, []
+        try:
+            await to_thread.run_sync(partial(journal.write, tuple(added.items()), done))
+        except BaseException as error:  # cancelled, too: before it began
+            self._added, self._done = {**added, **self._added}, [*done, *self._done]
+            if not isinstance(error, JournalBroken):
+                raise
+            if not self._is_broken:
+                logger.error(
+                    "events to be told are kept in memory only, and lost if the engine ends",
+                    extra=because(error),
+                )
+            self._is_broken = True
+        else:
+            self._is_broken = False

@@ -110,7 +110,8 @@ def _simple_key(key: str) -> str | None:
         raise TypeError(f"key {key!r} is not a string")
     if len(key.encode(errors="surrogatepass")) > _SIMPLE_KEY_BYTES or "\n" in key:
         return None
-    return render(key, None, 0)
+    # Go writes a merge, which it then refuses to read, or reads as one.
+    return '"<<"' if key == "<<" else render(key, None, 0)
 
 
 @lru_cache(maxsize=4096)

@@ -94,6 +94,12 @@ class Claims:
         if ref in baselines:
             baselines[ref] = _baseline(content, signature)
 
+    def unsettle(self, owner: Ref, ref: Ref) -> None:
+        """What the owner left counts no more: it was made by other rules than hold now."""
+        baselines = self._baselines.get(owner, {})
+        if ref in baselines:
+            baselines[ref] = b""
+
     def _baseline(self, owner: Ref, ref: Ref) -> bytes:
         """What the owner left, b"" if it does not want the object, or has not applied it yet."""
         return self._baselines.get(owner, {}).get(ref, b"")

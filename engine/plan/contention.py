@@ -5,8 +5,9 @@ the other writer stops, so does this.  Pure: instants are the caller's monotonic
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import KeysView, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from engine.objects.ref import Ref
 
@@ -56,6 +57,7 @@ class Contention:
 
         fields: {path: manager who had written it}.
         """
+        self._sweep(now)
         history = self._histories.setdefault(ref, _History())
         self._calm(ref, history, now)
         history = self._histories.setdefault(ref, history)
@@ -91,17 +93,21 @@ class Contention:
                 found.append(self._contended(ref, history))
         return found
 
-    def histories(self) -> frozenset[Ref]:
+    def histories(self) -> KeysView[Ref]:
         """The objects that were corrected lately."""
-        return frozenset(self._histories)
-
-    def forget(self, ref: Ref) -> None:
-        """The object is not ours any more."""
-        self._histories.pop(ref, None)
+        return self._histories.keys()
 
     def all(self, now: float) -> list[Contended]:
         """Every contended object."""
         return self.among(list(self._histories), now)
+
+    def _sweep(self, now: float) -> None:
+        """Looks at two others, in turn: nobody asks any more for those that are gone."""
+        for ref in tuple(islice(self._histories, 2)):
+            history = self._histories[ref]
+            self._calm(ref, history, now)
+            if self._histories.pop(ref, None) is not None:
+                self._histories[ref] = history
 
     def _calm(self, ref: Ref, history: _History, now: float) -> None:
         """Forgets what was long enough quiet."""

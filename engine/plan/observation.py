@@ -185,13 +185,7 @@ def observe(
     signature = content = b""
     # The paths of one version say nothing about the values of another.
     if entry is not None and api_version in ("", obj.get("apiVersion")):
-        owned = entry.get("fieldsV1") or {}
-        if spare is not None:
-            owned = spare(owned)
-        values = orjson.dumps(projected(obj, owned), option=orjson.OPT_SORT_KEYS)
-        content = _digest(values)
-        paths = orjson.dumps(owned, option=orjson.OPT_SORT_KEYS)
-        signature = _digest(values, paths)
+        signature, content = _signed(obj, entry.get("fieldsV1") or {}, spare)
     return Observation(
         uid=metadata.get("uid", ""),
         version=version_number(metadata.get("resourceVersion")),
@@ -203,6 +197,22 @@ def observe(
         is_terminating=bool(metadata.get("deletionTimestamp")),
         api_version=api_version,
     )
+
+
+def _signed(obj: Object, owned: Mapping[str, Any], spare: Spare | None) -> tuple[bytes, bytes]:
+    """(signature, content); both empty for what is nested deeper than anything that we apply.
+
+    Whoever may write a custom object can claim that we did, and that it is another tenant's.
+    """
+    try:
+        if spare is not None:
+            owned = spare(owned)
+        values = orjson.dumps(projected(obj, owned), option=orjson.OPT_SORT_KEYS)
+        paths = orjson.dumps(owned, option=orjson.OPT_SORT_KEYS)
+    except (RecursionError, orjson.JSONEncodeError):
+        return b"", b""
+    content = _digest(values)
+    return _digest(values, paths), content
 
 
 def version_number(text: str | None) -> int:

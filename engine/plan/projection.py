@@ -27,12 +27,16 @@ def projected(value: Any, owned: Mapping[str, Any]) -> Any:
 
 
 def _fields(value: Any, below: Mapping[str, Any]) -> Any:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict | Mapping):  # what is a dict is known at once
         return _ABSENT
-    return {
-        key[2:]: projected(value[key[2:]], node) if key[2:] in value else _ABSENT
-        for key, node in below.items()
-    }
+    found = {}
+    for key, node in below.items():
+        name = key[2:]
+        if name not in value:
+            found[name] = _ABSENT
+        else:  # most are leaves: without a call
+            found[name] = projected(value[name], node) if node else value[name]
+    return found
 
 
 def _items(value: Any, below: Mapping[str, Any]) -> Any:

@@ -41,7 +41,7 @@ class Neighbour:
     wants: it was in its last build.  holds: it is in its inventory.  is_related: its build could
     make it, as both have the same source, or as that build is about to come.  is_heir: it takes
     the place of the owner, and was never built.  is_behind: its last build is not of what it and
-    its source are now.
+    its source are now, or has Kustomizations that are not applied and known yet.
     """
 
     ref: Ref
@@ -85,7 +85,7 @@ def reservation(
         return Reservation(text, frozenset(heirs))
     pending = {each.ref for each in awake if each.is_behind and (each.holds or each.is_related)}
     if pending and not is_over:
-        text = f"it may be wanted by {listed(pending, horizon)}: not built yet as of now"
+        text = f"it may be wanted by {listed(pending, horizon)}: not built or applied as of now"
         return Reservation(text, frozenset(pending), is_bounded=True)
     return None
 

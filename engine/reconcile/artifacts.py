@@ -49,14 +49,14 @@ class Artifacts:
         return self._held.get(ref)
 
     def forget(self, ref: Ref) -> None:
-        """Drops a deleted source."""
+        """Drops a deleted source; whoever waits for it finds that out."""
         self._held.pop(ref, None)
         self._locks.pop(ref, None)
-        self._failures.pop(ref, None)
-        self._tried.pop(ref, None)
+        for events in (self._arrivals, self._failures, self._tried):
+            events.pop(ref, anyio.Event()).set()
 
     async def arrival(self, ref: Ref) -> None:
-        """Returns at the next `put` for that source."""
+        """Returns at the next `put` for that source, or once it is gone."""
         await self._arrivals.setdefault(ref, anyio.Event()).wait()
 
     async def current(self, ref: Ref, described: Object) -> Artifact:

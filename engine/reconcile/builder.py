@@ -1,9 +1,9 @@
-"""The program of a builder process: renders what it is asked to, one build after the other.
+"""What a builder process does: renders what it is asked to, one build after the other.
 
-`python -m engine.reconcile.builder MEMORY_BYTES CACHE_BYTES IDLE_SECONDS`.  In, on stdin: jobs, as
-`job_of` makes them.  Out, on stdout: to each its result or an Exception, as `answer_in` reads them.
-It ends with its stdin whatever it is doing, so none outlives its engine, however that ends; and
-when no job came for so long, to give its memory back.
+`python -m engine.reconcile.builder_program MEMORY_BYTES CACHE_BYTES IDLE_SECONDS`.  In, on stdin:
+jobs, as `job_of` makes them.  Out, on stdout: to each its result or an Exception, as `answer_in`
+reads them.  It ends with its stdin whatever it is doing, so none outlives its engine, however that
+ends; and when no job came for so long, to give its memory back.
 """
 
 import faulthandler
@@ -15,7 +15,7 @@ import resource
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -159,13 +159,3 @@ def _portable(bug: Exception) -> Exception:
         sent = RuntimeError(f"{type(bug).__name__}: {bug}")
     sent.add_note(f"In a builder process:\n{note}")
     return sent
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Serves with the bounds of the command line."""
-    memory_bytes, cache_bytes, idle = arguments
-    serve(int(memory_bytes), int(cache_bytes), float(idle))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

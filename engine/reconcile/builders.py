@@ -228,7 +228,7 @@ class Processes:
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
         return await anyio.open_process(
             # -P: modules are looked for where this process finds them, nowhere else.
-            [sys.executable, "-P", "-m", "engine.reconcile.builder", *bounds],
+            [sys.executable, "-P", "-m", "engine.reconcile.builder_program", *bounds],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None,

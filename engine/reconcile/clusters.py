@@ -115,7 +115,7 @@ class Clusters:
 
         Raises ApiError.
         """
-        place = cluster.place or await _identity(self.own.client)
+        place = cluster.place or await identity_of(self.own.client)
         return hashlib.sha256("\n".join(place).encode()).hexdigest()[:16]
 
     def is_ours(self, ks: Object) -> bool:
@@ -132,8 +132,8 @@ class Clusters:
         """The cluster at the other end.  Raises ApiError if it does not say which one it is."""
         if link not in self._remote:
             if not self._claims:
-                self._claims[await _identity(self.own.client)] = self.own.claims
-            place = await _identity(link.client)
+                self._claims[await identity_of(self.own.client)] = self.own.claims
+            place = await identity_of(link.client)
             if link not in self._remote:  # nobody else has asked meanwhile
                 claims = self._claims.setdefault(place, Claims())
                 made = replace(self._made(link.name, link.client, claims, link), place=place)
@@ -250,7 +250,7 @@ class Clusters:
         return f"<Clusters: {len(self._remote)} remote ones>"
 
 
-async def _identity(client: Client) -> Place:
+async def identity_of(client: Client) -> Place:
     """Which cluster it is, as far as the credentials may see.
 
     A cluster could claim the uid of another one: it must also show the certificate of the same

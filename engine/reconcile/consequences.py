@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from engine.api.meta import KUSTOMIZE_GROUP
 from engine.api.paths import clean_path
-from engine.cluster import Forbidden, NotFound, Resource, UnknownKind
+from engine.cluster import Client, Forbidden, NotFound, Resource, UnknownKind
 from engine.cluster.errors import Unavailable
 from engine.errors import PruneFailed
 from engine.objects.ref import Object, Ref
@@ -166,7 +166,7 @@ def _wanted(run: Run) -> frozenset[Ref]:
 async def _unowned(change: Change, run: Run) -> set[Ref]:
     """What a Namespace or definition holds that no Kustomization made; unknown is not none."""
     try:
-        return await _claimed_volumes(change, run) | await _custom_objects(change, run)
+        return await unowned(change, run.reader)
     except Forbidden as error:
         raise PruneFailed(
             f"prune stopped before deleting anything: whether {change.ref} holds what would go "
@@ -174,7 +174,12 @@ async def _unowned(change: Change, run: Run) -> set[Ref]:
         ) from error
 
 
-async def _claimed_volumes(change: Change, run: Run) -> set[Ref]:
+async def unowned(change: Change, client: Client) -> set[Ref]:
+    """The same, as that client may see it.  Raises Forbidden."""
+    return await _claimed_volumes(change, client) | await _custom_objects(change, client)
+
+
+async def _claimed_volumes(change: Change, client: Client) -> set[Ref]:
     """The volumes that go with a Namespace: a StatefulSet makes them, and no Git has their data.
 
     Empty for anything else.
@@ -182,13 +187,13 @@ async def _claimed_volumes(change: Change, run: Run) -> set[Ref]:
     if change.ref.kind != "Namespace":
         return set()
     try:
-        listing = await run.reader.list(_VOLUMES, change.ref.name, metadata_only=True)
+        listing = await client.list(_VOLUMES, change.ref.name, metadata_only=True)
     except NotFound:
         return set()
     return {Ref.of(obj) for obj in listing.items}
 
 
-async def _custom_objects(change: Change, run: Run) -> set[Ref]:
+async def _custom_objects(change: Change, client: Client) -> set[Ref]:
     """The objects of the kind that a definition defines, whoever made them."""
     spec = (change.live or {}).get("spec") or {}
     served = [each["name"] for each in spec.get("versions") or () if each.get("served")]
@@ -198,7 +203,7 @@ async def _custom_objects(change: Change, run: Run) -> set[Ref]:
     plural, is_namespaced = spec["names"]["plural"], spec.get("scope") == "Namespaced"
     resource = Resource(group, served[0], kind, plural, is_namespaced)
     try:
-        listing = await run.reader.list(resource, metadata_only=True)
+        listing = await client.list(resource, metadata_only=True)
     except NotFound:  # it is not served after all: nobody could have made one
         return set()
     return {Ref.of(obj) for obj in listing.items}

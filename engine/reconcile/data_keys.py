@@ -10,11 +10,14 @@ from dataclasses import dataclass
 
 from engine.render import SealedKey
 from engine.runtime import Clock
+from engine.runtime.fairness import FairLimiter
 
 LOCAL = frozenset({"age", "pgp"})
 """Kinds of master keys that the Secret itself holds: nobody can revoke them but who changes it."""
 MOST = 50_000
 """Data keys that are kept; one takes some 300 bytes."""
+_OPENED_AT_ONCE = 64
+"""By all builds together: each may be a connection to a server that never answers, of 100."""
 _UNUSED = 3600.0  # seconds after which one that nobody asked for is dropped
 
 
@@ -48,6 +51,8 @@ class DataKeys:
 
     def __init__(self, clock: Clock, max_age: float, most: int = MOST) -> None:
         """max_age: seconds that one is used which a key service has opened."""
+        self.places = FairLimiter(_OPENED_AT_ONCE)
+        """Whoever opens one holds a place meanwhile: no tenant has them all for itself."""
         self._clock, self._max_age, self._most = clock, max_age, most
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()  # the last used is last
         self._opened = self._used = self._refused = 0

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from engine.objects.ref import Ref
 
+_REMEMBERED = 10_000  # of what was told; of who has more keys that end, some is told twice
+
 
 @dataclass(slots=True)
 class _Secret:
@@ -16,10 +18,11 @@ class _Secret:
 
 @dataclass(slots=True)
 class KeyNeeds:
-    """By Secret; kept for as long as the process lives."""
+    """By Secret; kept for as long as its users are there."""
 
     _secrets: dict[tuple[str, str], _Secret] = field(default_factory=dict)
-    _told: set[tuple[str, ...]] = field(default_factory=set)
+    _secret_of: dict[Ref, tuple[str, str]] = field(default_factory=dict)  # {user: its Secret}
+    _told: dict[tuple[str, ...], None] = field(default_factory=dict)  # oldest first
 
     def unused(
         self,
@@ -35,6 +38,9 @@ class KeyNeeds:
         secret: (namespace, name).  user: needs these recipients.  users: who names the Secret now;
         asked for seldom, as there may be thousands.
         """
+        if self._secret_of.get(user, secret) != secret:
+            self.forget(user)
+        self._secret_of[user] = secret
         known = self._secrets.setdefault(secret, _Secret())
         is_first = user not in known.needed
         known.needed[user] = needs
@@ -44,7 +50,7 @@ class KeyNeeds:
         now = set(users())
         known.users = len(now)
         for gone in known.needed.keys() - now:
-            del known.needed[gone]
+            self.forget(gone)
         if known.needed.keys() != now:
             return frozenset()
         needed = frozenset[str]().union(*known.needed.values())
@@ -54,5 +60,16 @@ class KeyNeeds:
         """Whether this was not told before."""
         if what in self._told:
             return False
-        self._told.add(what)
+        self._told[what] = None
+        if len(self._told) > _REMEMBERED:
+            del self._told[next(iter(self._told))]
         return True
+
+    def forget(self, user: Ref) -> None:
+        """The Kustomization is gone, or has another Secret."""
+        secret = self._secret_of.pop(user, None)
+        if secret is None:
+            return
+        del self._secrets[secret].needed[user]
+        if not self._secrets[secret].needed:
+            del self._secrets[secret]

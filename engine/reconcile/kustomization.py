@@ -17,6 +17,7 @@ from engine.reconcile.consequences import consequences_of
 from engine.reconcile.dependencies import ready_dependencies
 from engine.reconcile.desired import rendered
 from engine.reconcile.health import healthy_targets, targets_of
+from engine.reconcile.making import hand_over
 from engine.reconcile.outcome import Result
 from engine.reconcile.reaching import reach
 from engine.reconcile.run import Run
@@ -39,7 +40,7 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
     await run.progress(phase("Fetching manifests", ks, source), from_here=True)
     with span("fetch", revision=source.revision):
         artifact = await current_artifact(source, ks, run)  # ArtifactFailed
-    check_path(artifact, ks, source, run)
+    check_path(artifact, ks)  # ArtifactFailed
     run.status["lastAttemptedRevision"] = source.revision
     await reach(ks, run)  # ReconciliationFailed
     if noted(ks, source, artifact, run):
@@ -60,7 +61,7 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
     await remember(plan, run)
     with span("apply", objects=len(plan.applies)):
         changes = await apply(plan, executor)  # ReconciliationFailed
-    run.engine.reservations.applied(run.turn.key)
+    hand_over(changes, run)
     await tell_applied(changes, desired, run)
     tell_left(changes, desired, run)
     tell_scaled(changes, desired, run)

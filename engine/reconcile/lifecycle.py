@@ -17,6 +17,7 @@ from engine.cluster.errors import is_outdated
 from engine.errors import Failed, Failure, Malformed, ReconciliationFailed
 from engine.objects.redact import mask, masker
 from engine.objects.ref import Object, Ref
+from engine.reconcile.forgetting import forget
 from engine.reconcile.outcome import Result, Status, failed, handled, requested_at, succeeded
 from engine.reconcile.run import Engine, Run
 from engine.reconcile.sources import Outdated
@@ -61,8 +62,19 @@ async def lifecycle(turn: Turn[Ref], story: Story, resource: Resource, engine: E
     obj = await _current(turn, resource, engine)
     if obj is None:
         return Requeue()
-    run = Run(engine, turn, resource, obj, story.controller, story.manager)
-    key = turn.key
+    try:
+        run = Run(engine, turn, resource, obj, story.controller, story.manager)
+        requeue = await _traced(run, story)
+    finally:
+        is_gone = engine.mirror.get(turn.key) is None
+        if is_gone:  # meanwhile: what the run noted after that was told would stay
+            forget(turn.key, engine)
+    return Requeue() if is_gone else requeue
+
+
+async def _traced(run: Run, story: Story) -> Requeue:
+    """One run, as logs, metrics and traces see it; what the API server refused becomes a retry."""
+    engine, turn, key, obj = run.engine, run.turn, run.turn.key, run.obj
     news = [reason for reason in turn.reasons if reason not in _ROUTINE]
     why = ", ".join(news or turn.reasons)
     asked_by = engine.requests.begun(key, obj)

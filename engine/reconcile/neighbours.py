@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.api.meta import READY
+from engine.api.meta import KUSTOMIZE_GROUP, READY
 from engine.cluster.mirror import Mirror, version
 from engine.objects.ref import Object, Ref
 from engine.plan.claims import Basis, Claims
@@ -15,6 +15,7 @@ from engine.reconcile.references import source_named
 from engine.reconcile.triggers import Triggers
 from engine.status.conditions import find
 
+KUSTOMIZATION = KUSTOMIZE_GROUP, "Kustomization"
 _NOWHERE = Kin(Ref("", "", "", ""))
 
 
@@ -32,7 +33,8 @@ class Grounds(Protocol):
 class _Other:
     """What another Kustomization is to the owner, whichever object is asked about.
 
-    is_near: it is known to be for the same cluster.
+    is_near: it is known to be for the same cluster.   is_making: so are Kustomizations that
+    it makes.
     """
 
     ref: Ref
@@ -41,6 +43,7 @@ class _Other:
     is_related: bool
     is_heir: bool
     is_behind: bool
+    is_making: bool
     is_coming: bool
     is_suspended: bool
     is_near: bool
@@ -67,13 +70,43 @@ class Neighbours:
         self._told = -1  # highest version that the watch told; below 0: nothing is watched
         self._wishes: dict[Ref, tuple[object, int]] = {}  # {owner: (wish, version when first seen)}
         self._missing: dict[Ref, Basis] = {}  # {who: of what its folder was not there}
+        self._makers: set[Ref] = set()  # whose last build has Kustomizations
+        self._made: dict[Ref, Basis | None] = {}  # {maker: of what these were applied}
         self._builds = 0
         self._around: tuple[object, list[_Other]] = None, []  # whom all objects of an owner concern
 
     def built(self, owner: Ref, ks: Object) -> None:
-        """A Kustomization was built of the source that it names."""
+        """A Kustomization was built of the source that it names, and has claimed what it wants."""
         self._repositories[owner] = repository_of(self._mirror.get(source_named(ks)))
         self._builds += 1
+        wanted = self._grounds.claims_of(owner).wanted(owner)
+        if any((ref.group, ref.kind) == KUSTOMIZATION for ref in wanted):
+            self._makers.add(owner)
+        else:
+            self._makers.discard(owner)
+            self._made.pop(owner, None)
+
+    def applied(self, owner: Ref) -> None:
+        """What it was built of last is applied, and the mirror has the Kustomizations in it."""
+        if owner in self._makers:
+            self._made[owner] = self._grounds.claims_of(owner).basis(owner)
+            self._builds += 1
+
+    def _is_making(self, owner: Ref) -> bool:
+        """Whether it is to make Kustomizations, or to change some, and has not done so yet.
+
+        What these want is known only once they are there, so no deletion may run ahead of them.
+        """
+        made = self._made.get(owner)
+        is_made = made is not None and made == self._grounds.claims_of(owner).basis(owner)
+        return owner in self._makers and not is_made
+
+    def made_by(self, owner: Ref) -> list[Ref]:
+        """The Kustomizations in its last build."""
+        if owner not in self._makers:
+            return []
+        wanted = self._grounds.claims_of(owner).wanted(owner)
+        return [ref for ref in wanted if (ref.group, ref.kind) == KUSTOMIZATION]
 
     def lost_folder(self, owner: Ref, basis: Basis) -> bool:
         """Its folder is not there; whether that is news."""
@@ -97,6 +130,8 @@ class Neighbours:
         """A Kustomization exists no more."""
         self._held.pop(owner, None)
         self._missing.pop(owner, None)
+        self._makers.discard(owner)
+        self._made.pop(owner, None)
         self._repositories.pop(owner, None)
         self._wishes.pop(owner, None)
 
@@ -152,7 +187,7 @@ class Neighbours:
         return self._rights.horizon(self._mirror.get(owner))
 
     def _neighbour(self, other: _Other, owner: Ref, ref: Ref) -> Neighbour:
-        is_possible = other.kin.may_make(ref)
+        is_possible = other.is_making or other.kin.may_make(ref)
         is_asked = other.is_suspended or (other.is_behind and not other.is_related)
         is_asked = is_asked and other.is_near
         return Neighbour(
@@ -171,7 +206,7 @@ class Neighbours:
         return obj is None or bool(obj["metadata"].get("deletionTimestamp"))
 
     def _others(self, owner: Ref, ref: Ref) -> list[_Other]:
-        behind = self._triggers.behind
+        behind = self._triggers.behind.union(filter(self._is_making, self._makers))
         now = owner, self._mirror.changes, self._builds
         if self._around[0] != now:
             own = self._mirror.get(owner)
@@ -199,15 +234,18 @@ class Neighbours:
         is_near, spec = is_apart is False, obj.get("spec") or {}
         is_suspended = bool(spec.get("suspend"))
         is_unplaced = is_suspended and is_apart is None
-        is_behind = not is_suspended and self._is_behind(ref, obj)
+        is_outdated = not is_suspended and self._is_behind(ref, obj)
+        is_making = not is_suspended and self._is_making(ref)
+        is_behind = is_outdated or is_making
         kin = self._kin(ref, obj)
         return _Other(
             ref,
             obj,
             kin,
             is_related=is_near and is_behind and own.is_related(kin),
-            is_heir=is_near and (is_behind or is_suspended) and own.is_heir(kin),
+            is_heir=is_near and (is_outdated or is_suspended) and own.is_heir(kin),
             is_behind=is_behind or is_unplaced,
+            is_making=is_making,
             is_coming=is_behind and self._is_coming(obj),
             is_suspended=is_suspended and not is_unplaced,
             is_near=is_near or is_unplaced,

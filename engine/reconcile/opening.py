@@ -11,7 +11,7 @@ from traceback import format_tb
 import anyio
 
 from engine.errors import Failure
-from engine.plugin import Context, Decryptor, KeyRing, KeyUnavailable
+from engine.plugin import Context, Decryptor, KeyRing, KeyUnavailable, share_of
 from engine.reconcile.data_keys import LOCAL, DataKeys, is_local
 from engine.render import Keys, SealedKey
 from engine.sops import MasterKey, SopsError, combined
@@ -73,11 +73,11 @@ class Opening:
         opened: dict[str, bytes] = {}
         refusals: dict[str, str] = {}
         failures: list[Failure] = []
-        limiter = anyio.CapacityLimiter(_AT_ONCE)
+        limiter, share = anyio.CapacityLimiter(_AT_ONCE), share_of(self.context)
 
         async def one(key: SealedKey) -> None:
             try:
-                async with limiter:
+                async with limiter, self.data_keys.places.held(*share):
                     found = await _Attempt(self, key).result()
             except Failure as failure:  # as itself, not as one of a group
                 failures.append(failure)

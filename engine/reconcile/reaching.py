@@ -4,7 +4,7 @@ Source: flux-behaviour 1.9; fluxcd/pkg runtime/client (impersonator, kubeconfig)
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from engine.api.applier import KubeConfig
@@ -182,6 +182,21 @@ _Made = tuple[str, Callable[[], Awaitable[Endpoint]]]
 
 def _of_secret(values: dict[str, bytes] | None, name: str, key: str, run: Run) -> _Made:
     """Raises InvalidKubeconfig."""
+    settings, content = run.engine.settings, kubeconfig_in(values, name, key)
+    licence = Licence(settings.insecure_kubeconfig_exec, settings.insecure_kubeconfig_tls)
+
+    async def endpoint() -> Endpoint:
+        return from_tenant(content, name, licence)
+
+    return f"Secret {hashlib.sha256(content).hexdigest()}", endpoint
+
+
+def kubeconfig_in(values: Mapping[str, bytes] | None, name: str, key: str) -> bytes:
+    """The kubeconfig that a Secret holds.
+
+    values: None: there is no such Secret.   key: of the kubeconfig, "" for Flux's usual ones.
+    Raises InvalidKubeconfig.
+    """
     if values is None:
         raise InvalidKubeconfig(
             f"unable to read KubeConfig secret '{name}' error: there is none: create it"
@@ -192,13 +207,7 @@ def _of_secret(values: dict[str, bytes] | None, name: str, key: str, run: Run) -
             f"KubeConfig secret '{name}' does not contain a '{key or _KEYS[0]}' key with a "
             "kubeconfig: add it, or set spec.kubeConfig.secretRef.key"
         )
-    settings, content = run.engine.settings, found
-    licence = Licence(settings.insecure_kubeconfig_exec, settings.insecure_kubeconfig_tls)
-
-    async def endpoint() -> Endpoint:
-        return from_tenant(content, name, licence)
-
-    return f"Secret {hashlib.sha256(content).hexdigest()}", endpoint
+    return found
 
 
 async def _of_config_map(values: dict[str, bytes] | None, name: str, run: Run) -> _Made:

@@ -46,6 +46,7 @@ class Outcome(StrEnum):
     NOT_READY = "not ready"
     TOO_LARGE = "too large"
     TOO_SLOW = "too slow"
+    BROKEN_OFF = "broken off"
     BUSY = "busy"
 
 
@@ -54,6 +55,7 @@ _STATUS: Mapping[Outcome, int] = {
     Outcome.JOINED: 200,
     Outcome.NOTHING: 200,
     Outcome.REFUSED: 400,
+    Outcome.BROKEN_OFF: 400,
     Outcome.TOO_SLOW: 408,
     Outcome.TOO_LARGE: 413,
     Outcome.FAILED: 500,

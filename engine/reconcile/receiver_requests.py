@@ -21,13 +21,18 @@ from engine.telemetry import Cause, current_cause
 
 @dataclass(slots=True)
 class _Request:
-    """One request.  problem: why it could not be sent; None: it was sent, or is not yet."""
+    """One request.  problem: why it could not be sent; None: it was sent, or is not yet.
+
+    is_doubtful: before its answer came a run began, of what was before it or of what somebody else
+    asked for right after it: it is not to be joined, as its run may be that one.
+    """
 
     token: str
     cause: Cause | None
     done: anyio.Event = field(default_factory=anyio.Event)
     problem: Exception | None = None
     is_closed: bool = False
+    is_doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +82,13 @@ class Requests:
             return False
         request = self._open[ref] = _Request(token, current_cause())
         await self._send(request, ref, send, is_ours=is_ours)
+        if is_ours and mirror.get(ref) is None:  # deleted meanwhile: no run will begin
+            self._close(ref, request)
         self._sent += 1
         return True
 
     def _may_join(self, request: _Request, ref: Ref, mirror: Mirror) -> bool:
-        if request.is_closed or request.problem is not None:
+        if request.is_closed or request.is_doubtful or request.problem is not None:
             return False
         if not request.done.is_set():
             return True
@@ -117,7 +124,8 @@ class Requests:
             return None
         is_it = requested_at(obj) == request.token
         if not is_it and not request.done.is_set():
-            return None  # another run: what was asked for just now comes after it
+            request.is_doubtful = True
+            return None  # perhaps another run: then the one that was asked for comes after it
         self._close(ref, request)
         return request.cause if is_it else None
 

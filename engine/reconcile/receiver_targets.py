@@ -13,9 +13,11 @@ from engine.reconcile.run import Engine
 from engine.runtime.slices import turn
 
 _IMAGES = "image.toolkit.fluxcd.io/v1"
+_OPERATOR = "fluxcd.controlplane.io/v1"
 _VERSIONS: Mapping[str, str] = {
     **dict.fromkeys(("ImageRepository", "ImagePolicy", "ImageUpdateAutomation"), _IMAGES),
     "ArtifactGenerator": "source.extensions.fluxcd.io/v1beta1",
+    **dict.fromkeys(("FluxInstance", "ResourceSet", "ResourceSetInputProvider"), _OPERATOR),
     **{kind.name: kind.api_version for kind in KINDS.values()},
 }
 """{kind: where an entry means that names no apiVersion}; Flux knows fewer."""
@@ -57,7 +59,10 @@ def is_home(entry: ReceiverResource, home: str) -> bool:
 
 async def _resource(entry: ReceiverResource, client: Client) -> Resource:
     """The kind that an entry names; of ours without asking the API server what it serves."""
-    group, _, version = (entry.api_version or _VERSIONS[entry.kind]).rpartition("/")
+    named = entry.api_version or _VERSIONS.get(entry.kind)
+    if named is None:
+        raise ValidationFailed(f"apiVersion must be specified for kind {entry.kind!r}")
+    group, _, version = named.rpartition("/")
     kind = KINDS.get((group, entry.kind))
     if kind is not None:
         return resource_of(kind)  # whichever version is named: it is the same object

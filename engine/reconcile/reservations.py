@@ -10,18 +10,16 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from engine.api.meta import KUSTOMIZE_GROUP
 from engine.cluster.mirror import Mirror
 from engine.objects.ref import Object, Ref
 from engine.plan.claims import Basis
 from engine.plan.reservation import Neighbour, Reservation, Reserve, reservation
 from engine.reconcile.access import Rights
-from engine.reconcile.neighbours import Grounds, Neighbours, generation_of
+from engine.reconcile.neighbours import KUSTOMIZATION, Grounds, Neighbours, generation_of
 from engine.reconcile.triggers import Triggers
 from engine.runtime import Clock
 
 HANDED_OVER, DECIDED = "an object is handed over", "who may want its objects has decided"
-_KUSTOMIZATION = (KUSTOMIZE_GROUP, "Kustomization")
 _MOST = 100  # Kustomizations that are looked at together; the others follow when these are gone
 GRACE = 1.0  # seconds: a dependant may be deleted by the same command, a moment later
 
@@ -120,7 +118,11 @@ class Reservations:
             self._wake(who for who, _ in self._waiting_for(owner))
 
     def applied(self, owner: Ref) -> None:
-        """A Kustomization has applied what it wants: labels have changed hands."""
+        """A Kustomization has applied what it wants: labels have changed hands.
+
+        The Kustomizations that it has made are in the mirror.
+        """
+        self._neighbours.applied(owner)
         self._wake(who for who, _ in self._waiting_for(owner))
 
     def gone(self, owner: Ref) -> None:
@@ -145,7 +147,7 @@ class Reservations:
         """
         old = self._waits.pop(owner, None) or _Wait()
         wait = _Wait(dependants_since=old.dependants_since, limit=limit, told=old.told)
-        doomed = sorted(ref for ref in stale if (ref.group, ref.kind) == _KUSTOMIZATION)[:_MOST]
+        doomed = sorted(ref for ref in stale if (ref.group, ref.kind) == KUSTOMIZATION)[:_MOST]
         going: tuple[object, frozenset[Ref]] = None, frozenset()
 
         def reserve(ref: Ref) -> Reservation | None:
@@ -265,19 +267,28 @@ class Reservations:
             for each in self._neighbours.of(owner, ref)
         ]
 
+    def _staying(self, owner: Ref, ref: Ref, going: Collection[Ref]) -> list[Neighbour]:
+        """Who has a say of a Kustomization, but for those that go themselves."""
+        return [each for each in self._neighbours.of(owner, ref) if each.ref not in going]
+
     def _going(self, owner: Ref, doomed: Iterable[Ref]) -> frozenset[Ref]:
         """The Kustomizations that the owner deletes whatever they would build.
 
         Most often a commit removes a Kustomization together with its folder.  It is never built
         again then, so nothing may wait for that; unless somebody else keeps it, perhaps with
-        another folder.
+        another folder.  Those that such ones have made go with them.
         """
-        going = frozenset(filter(self._neighbours.makes_nothing, doomed))
+        going = frozenset[Ref]()
+        more = frozenset(filter(self._neighbours.makes_nothing, doomed))
+        while more and len(going) < _MOST:
+            going |= more
+            made = (ref for maker in more for ref in self._neighbours.made_by(maker))
+            more = frozenset(filter(self._neighbours.makes_nothing, made)) - going
         while going:
             kept = {
                 ref
                 for ref in going
-                if reservation(self._met(owner, ref, going), is_over=False, is_last=False)
+                if reservation(self._staying(owner, ref, going), is_over=False, is_last=False)
             }
             if not kept:
                 break

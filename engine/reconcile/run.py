@@ -160,6 +160,7 @@ class Run:
             tokens=engine.tokens,
             environ=os.environ,
             asker=self.turn.key,
+            priority=self.turn.priority,
             identities=engine.plugins.identities,
         )
 

@@ -8,7 +8,7 @@ from engine.api.duration import format_duration
 from engine.api.kustomize import Kustomization
 from engine.api.meta import SOURCE_GROUP
 from engine.api.paths import clean_path
-from engine.errors import AccessDenied, ArtifactFailed, ArtifactPending
+from engine.errors import AccessDenied, ArtifactFailed, ArtifactPending, FolderLost
 from engine.objects.ref import Object, Ref
 from engine.reconcile.run import Run
 from engine.source.artifact import Artifact
@@ -147,11 +147,17 @@ async def _fetched_here(source: Source, ks: Kustomization, run: Run) -> None:
     Raises ArtifactPending if the source is not fetched in time, Outdated if it holds another now.
     """
     artifacts, digest = run.engine.artifacts, source.artifact["digest"]
-    if artifacts.get(source.ref) or await run.engine.depot.kept(source.artifact):
+    held, is_suspended = artifacts.get(source.ref), (source.obj.get("spec") or {}).get("suspend")
+    if held is not None and (held.digest == digest or is_suspended):
+        return
+    if held is None and await run.engine.depot.kept(source.artifact):
         return
     async with run.turn.yielded():
         with run.turn.until_superseded(), anyio.move_on_after(ks.timeout):
-            await artifacts.arrival(source.ref)
+            if held is None:
+                await artifacts.arrival(source.ref)
+            else:  # fetched a moment ago: the status that says so is about to be told
+                await run.engine.clock.sleep(_FIRST_TRY)
     held = artifacts.get(source.ref)
     if (held is not None and held.digest != digest) or run.turn.superseded.is_set():
         raise Outdated(f"{source.ref} holds another artifact than {digest}")
@@ -161,11 +167,10 @@ async def _fetched_here(source: Source, ks: Kustomization, run: Run) -> None:
         raise ArtifactPending(text, retry_after=pause)
 
 
-def check_path(artifact: Artifact, ks: Kustomization, source: Source, run: Run) -> None:
-    """Raises ArtifactFailed if `spec.path` is not a folder of the artifact.
+def check_path(artifact: Artifact, ks: Kustomization) -> None:
+    """Raises ArtifactFailed if `spec.path` is not a folder of the artifact, FolderLost if nothing.
 
-    Most often a commit removed the folder together with the Kustomization, which must not be
-    waited for before it is pruned: so that is noted.
+    An empty artifact has no folder to be lost.
     """
     path = clean_path(ks.spec.path)
     entry = artifact.tree.entry(path)
@@ -174,8 +179,7 @@ def check_path(artifact: Artifact, ks: Kustomization, source: Source, run: Run) 
             f"the source is empty at revision {artifact.revision}: nothing is applied or pruned"
         )
     if entry is None:
-        run.engine.reservations.lost_folder(run.given, source.revision)
-        raise ArtifactFailed(
+        raise FolderLost(
             f"kustomization path not found: '{ks.spec.path}' does not exist at revision "
             f"{artifact.revision}{_near(artifact, path)}"
         )

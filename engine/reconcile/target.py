@@ -32,6 +32,7 @@ def _tune_view(ks: Kustomization, run: Run, desired: Desired) -> None:
     owner, live = run.turn.key, run.cluster.live
     for ref in live.ignored.set(owner, ignored_fields(ks.spec.ignore, desired.objects)):
         live.doubt(ref)
+        run.cluster.claims.unsettle(owner, ref)  # a field that was left out is to be sent
     judged = {*desired.contents, *checked(ks)}
     is_judged_anew = live.judges.set(owner, health_expressions(ks) or None, judged)
     for ref in filter(is_judged_anew, desired.contents):

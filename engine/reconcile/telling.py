@@ -13,7 +13,7 @@ from engine.api.meta import HEALTHY, PROGRESSING, RECONCILIATION_SUCCEEDED
 from engine.apply import ChangeSet
 from engine.apply.changes import Done, lines_of
 from engine.apply.pruning import Pruned, messages_of, told
-from engine.errors import Failure, HealthCheckFailed, PruneFailed
+from engine.errors import Failure, FolderLost, HealthCheckFailed, PruneFailed
 from engine.objects.redact import MASK, masked_values, masker
 from engine.objects.ref import Object
 from engine.plan.contention import WINDOW
@@ -195,12 +195,16 @@ def _overdue(lines: Sequence[str]) -> str:
 
 
 def close(run: Run, reason: str, failure: Failure | None) -> None:
-    """Records the outcome in the history and in Healthy.
+    """Records the outcome in the history and in Healthy, and that a folder is gone.
 
     Nothing is recorded for a success that says what the newest entry says already, unless the
     heartbeat is on: an unchanged object costs no write.
     """
     now = run.engine.now()
+    if isinstance(failure, FolderLost):
+        # Most often a commit removed it together with the Kustomization, which must not be waited
+        # for before it is pruned.
+        run.engine.reservations.lost_folder(run.given, run.told["revision"])
     if isinstance(failure, HealthCheckFailed):
         generation = run.given["metadata"].get("generation", 0)
         new = condition(HEALTHY, "False", reason, failure.message, generation, now)

@@ -27,11 +27,8 @@ the interval is over, or a retry is due        by the run's own Requeue (lifecyc
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
+from functools import partial
 from typing import Protocol
-
-import anyio
-import anyio.lowlevel
 
 from engine.api.meta import KUSTOMIZE_GROUP, SOURCE_GROUP
 from engine.cluster.mirror import Mirror
@@ -43,6 +40,7 @@ from engine.plan.suspension import Suspension, is_suspended
 from engine.plan.tolerance import asked
 from engine.reconcile.causes import Causes
 from engine.reconcile.cycles import cycle_of, members_of
+from engine.reconcile.others import Others
 from engine.reconcile.outcome import has_progressed, is_ready, is_stalled, requested_at
 from engine.reconcile.references import included_by, is_counted, judged_of, references_of
 from engine.runtime import Priority
@@ -50,8 +48,6 @@ from engine.runtime import Priority
 DRIFT = "drift"
 INTERVAL = "interval"
 _APPROVALS = (APPROVAL, OVERWRITE, ANNOTATION)
-_AT_ONCE = 50  # of those who only note a revision: half a millisecond of work
-_HEAD_START = 0.25  # seconds; most builds are live by then, and the others are told for longer
 
 
 def is_correction(reasons: Iterable[str]) -> bool:
@@ -74,6 +70,8 @@ class Push(Protocol):
         """Queue it to run in `after` seconds."""
 
 
+Remove = Callable[[Ref], None]
+
 Concerned = Callable[[Collection[Ref], Ref], frozenset[Ref]]
 """Of some users of a source, those to whom its newest revision may be news.
 
@@ -88,14 +86,12 @@ class Triggers:
         """mirror: kept up to date by what is told here."""
         self._mirror, self._concerned = mirror, concerned
         self._push: dict[tuple[str, str], Push] = {}
+        self._remove: dict[tuple[str, str], Remove] = {}
         self._users: defaultdict[Ref, set[Ref]] = defaultdict(set)  # {named: who names it}
         self._names: dict[Ref, frozenset[Ref]] = {}  # {user: what it names}
         self._judged: dict[Ref, frozenset[Ref]] = {}  # {user: what its own expressions judge}
         self._running: set[Ref] = set()
-        self._others: dict[Ref, Iterator[Ref]] = {}  # {source: who is still to note its revision}
-        self._ahead: set[Ref] = set()  # those before whom they are not told
-        self._cleared = anyio.Event()  # set once none of these is left
-        self._more: anyio.Event | None = None  # None: nobody waits for it, see `tell_others`
+        self.others = Others(partial(self._look, is_concerned=False))
         self.causes = Causes()
         self.behind: set[Ref] = set()
         """Kustomizations that have perhaps something new to build; who looks, drops the others."""
@@ -108,18 +104,21 @@ class Triggers:
             yield
         finally:
             self._running.remove(key)
-            self._ahead.discard(key)
-            if not self._ahead:
-                self._cleared.set()
+            self.others.ended(key, self._names.get(key, ()))
 
     @property
     def under_way(self) -> int:
         """How many runs last at this moment, those that only wait included."""
         return len(self._running)
 
-    def serve(self, group: str, kind: str, push: Push) -> None:
-        """Objects of that kind are reconciled here: queue them with `push`."""
+    def serve(self, group: str, kind: str, push: Push, remove: Remove | None = None) -> None:
+        """Objects of that kind are reconciled here: queue them with `push`.
+
+        remove: drops what is queued for one that is gone; None: its next run finds that out.
+        """
         self._push[group, kind] = push
+        if remove is not None:
+            self._remove[group, kind] = remove
 
     def changed(self, new: Object) -> None:
         """An object was created or changed: told by a watch or by the answer to our own write.
@@ -150,6 +149,8 @@ class Triggers:
             self._index(ref, frozenset(), frozenset())
             self.behind.discard(ref)
             self.causes.forget(ref)
+            if (ref.group, ref.kind) in self._remove:
+                self._remove[ref.group, ref.kind](ref)
 
     def cycle(self, user: Ref, dependency: Ref) -> str:
         """The cycle that waiting for `dependency` closes, `ns/a -> ns/b -> ns/a`; "" if none."""
@@ -232,52 +233,14 @@ class Triggers:
             self._wake(includer, source)
         users = users.difference(includers)
         concerned = self._concerned(users, source)
+        ahead: dict[Ref, int] = {}
         for user in sorted(concerned):
             if self._look(user, source, is_concerned=True, is_new=not is_revision):
                 self.behind.add(user)
                 self.causes.pass_on(source, user)
-                self._ahead.add(user)
-        if not is_revision:
-            return
-        self._others[source] = (user for user in users if user not in concerned)
-        if self._more is not None:
-            self._more.set()
-        while self._others and self._more is None:
-            self._tell_some()
-
-    async def tell_others(self) -> None:
-        """Queues, until cancelled, those whom new revisions do not concern, a few at a time.
-
-        So what a revision concerns begins before all the others are queued, and for a moment has
-        the engine to itself.  Until this runs they are queued at once.
-        """
-        while True:
-            self._more = anyio.Event()
-            while self._others:
-                await self._head_start()
-                self._tell_some()
-                await anyio.lowlevel.checkpoint()
-            await self._more.wait()
-
-    async def _head_start(self) -> None:
-        """Returns once those whom new revisions concern have run, or had their time.
-
-        Beside them the others would take the event loop: 10,000 run for half a minute.
-        """
-        if not self._ahead:
-            return
-        self._cleared = anyio.Event()
-        with anyio.move_on_after(_HEAD_START):
-            await self._cleared.wait()
-        self._ahead.clear()
-
-    def _tell_some(self) -> None:
-        source, left = next(iter(self._others.items()))
-        some = list(islice(left, _AT_ONCE))
-        for user in some:
-            self._look(user, source, is_concerned=False)
-        if len(some) < _AT_ONCE:
-            del self._others[source]
+                ahead[user] = 1 + (user in self._running)  # that run has perhaps seen the old one
+        if is_revision:
+            self.others.add(source, ahead, (user for user in users if user not in concerned))
 
     def _look(self, user: Ref, source: Ref, *, is_concerned: bool, is_new: bool = False) -> bool:
         """Whether the user was queued to look at the source: not if it has done so already.

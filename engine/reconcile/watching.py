@@ -10,6 +10,7 @@ from engine.cluster.mirror import version
 from engine.cluster.resource import resource_of
 from engine.cluster.watch import Event, EventType, Watch
 from engine.objects.ref import Ref
+from engine.reconcile.forgetting import forget
 from engine.reconcile.run import Engine
 from engine.runtime import Priority
 from engine.telemetry import about, logger
@@ -110,17 +111,4 @@ def _heard(event: Event, engine: Engine) -> None:
             engine.hooks.heard(event.obj)
         return
     engine.triggers.deleted(event.obj)
-    ref = Ref.of(event.obj)
-    engine.clusters.forget(ref)
-    engine.verification.forget(ref)
-    engine.reservations.gone(ref)
-    engine.builds.forget(ref)
-    engine.readers.forget(ref)
-    engine.configs.forget(ref)
-    engine.hooks.forget(ref)
-    engine.requests.forget(ref)
-    engine.suspensions.forget(ref)
-    engine.tokens.forget(ref)
-    engine.orderly.forget(ref)
-    engine.artifacts.forget(ref)
-    engine.metrics.forget(ref.kind, ref.namespace, ref.name)
+    forget(Ref.of(event.obj), engine)

@@ -5,7 +5,7 @@ The walk begins at the roots and goes into folders of another id only.
 
 from collections.abc import Iterator
 
-from engine.source.tree import Entry, Form, Tree
+from engine.source.tree import Entry, Form, Tree, differing
 
 MOST = 5_000  # differences; of more, asking each build costs no more than listing them
 
@@ -28,12 +28,11 @@ def changed_places(old: Tree, new: Tree, most: int = MOST) -> frozenset[str] | N
 def _between(old: Tree, new: Tree, folder: str) -> Iterator[str]:
     if _id(old, folder) == _id(new, folder):
         return
-    before, after = old.names(folder), new.names(folder)
-    for name in before.keys() | after.keys():
-        was, is_now = before.get(name), after.get(name)
-        if was and is_now and was.id == is_now.id and was.form == is_now.form:
-            continue
+    for name in differing(new, old, folder):
         path = _joined(folder, name)
+        was, is_now = old.entry(path), new.entry(path)
+        if was == is_now or (was and is_now and (was.id, was.form) == (is_now.id, is_now.form)):
+            continue  # only its mode is another one, or nothing that a build sees stands there
         if _is_folder(was) and _is_folder(is_now):
             yield from _between(old, new, path)
             continue

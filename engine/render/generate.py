@@ -19,9 +19,11 @@ from engine.errors import ArtifactFailed, BuildFailed
 from engine.render.decrypt_keys import Decrypting
 from engine.render.kustomize.config.kustomization import API_VERSION, FILE_NAMES, Kustomization
 from engine.render.kustomize.declared import Declared
+from engine.render.kustomize.errors import MAX_PROBLEMS, nearest
 from engine.render.kustomize.model.document import MalformedYaml
 from engine.render.kustomize.model.reading import read_one
 from engine.render.kustomize.model.scalars import described
+from engine.render.kustomize.places import field_places
 from engine.source.tree import Form, Tree
 
 _REMOTE = ("git::", "gh:", "ssh://", "https://", "http://", "git@", "github.com:", "github.com/")
@@ -201,11 +203,11 @@ def _existing(tree: Tree, folder: str) -> tuple[str, dict[str, Any]]:
                 f"kustomize build failed: {file}: a kustomization must be a map of fields, "
                 f"such as `resources`, not {described(content)}"
             )
-        return name, _known(content or {}, file)
+        return name, _known(content or {}, tree.read(file), file)
     return "", {}
 
 
-def _known(content: dict[str, Any], file: str) -> dict[str, Any]:
+def _known(content: dict[str, Any], text: bytes, file: str) -> dict[str, Any]:
     """The fields that kustomize knows.
 
     Raises BuildFailed if nothing that gives an object is among them but an unknown field is: a
@@ -214,9 +216,13 @@ def _known(content: dict[str, Any], file: str) -> dict[str, Any]:
     known = {key: value for key, value in content.items() if key in _FIELDS}
     unknown = [key for key in content if key not in _FIELDS]
     if unknown and not any(known.get(key) for key in _GIVES_OBJECTS):
-        near = difflib.get_close_matches(unknown[0], sorted(_FIELDS), 1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise BuildFailed(f"kustomize build failed: {file}: unknown field '{unknown[0]}'{hint}")
+        places = field_places(text, file)
+        hints = (nearest(key, sorted(_FIELDS), "; did you mean `{}`?") for key in unknown)
+        problems = (
+            f"{file}{places.get(key, '')}: {key}: unknown field{hint}"
+            for key, hint in zip(unknown[:MAX_PROBLEMS], hints, strict=False)
+        )
+        raise BuildFailed("kustomize build failed: " + "\n".join(problems))
     return known
 
 

@@ -156,8 +156,8 @@ class _Slots(Generic[K]):
 class Controller(Generic[K]):
     """A queue and the tasks that work it off.
 
-    In: `push`.  Out: calls of `run`, at most one at a time for a key, `concurrency` in all, and one
-    or two more for tenants that have none (the fourth law of Lines).
+    In: `push`.  Out: calls of `run`, at most one at a time for a key, `concurrency` in all, and a
+    few more: one for what a person waits for, others for tenants that have none (Lines' last laws).
     An exception that leaves `run` is a bug: it is logged, and the key tried again later.
     """
 

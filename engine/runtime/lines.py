@@ -13,6 +13,7 @@ Laws (tests/property/test_lines.py):
    waits for, somebody who waits goes.
 4. A tenant that holds nothing waits for no other: where all is held it goes beyond the limit, as
    long as no more than BEYOND do so (one more for what a person waits for).
+5. Where there are spare places, what a person waits for takes one rather than wait.
 
 Pure: no clock; it counts turns.
 """
@@ -98,17 +99,19 @@ class Lines(Generic[T]):
             del self._patient[place.tenant]
             self._forget(place.tenant)
 
-    def next(self, limit: float = inf, kept: float = 0) -> T | None:
+    def next(self, limit: float = inf, kept: float = 0, spare: float = 0) -> T | None:
         """Who goes, waits no more, and holds one; None if nobody waits or may go.
 
         limit: how many may be held, all together.   kept: of these, only for what a person waits
-        for.
+        for.   spare: beyond these, only for the same.
         """
         if self._held < limit - kept:
             chosen = self._first()
         else:
             chosen = self._first_urgent() if self._held < limit else None
             chosen = self._first_beyond() if chosen is None else chosen
+            if chosen is None and self._held < limit + spare:
+                chosen = self._first_manual()
         if chosen is None:
             return None
         tenant = self._places[chosen].tenant
@@ -171,6 +174,11 @@ class Lines(Generic[T]):
             return None
         chosen = self._most_urgent()
         return chosen if self._places[chosen].priority <= Priority.MANUAL else None
+
+    def _first_manual(self) -> T | None:
+        """By law 5."""
+        tenant = self._head(Priority.MANUAL) if Priority.MANUAL in self._heads else None
+        return None if tenant is None else self._first_of(Priority.MANUAL, tenant)[1]
 
     def _first_beyond(self) -> T | None:
         """By law 4."""

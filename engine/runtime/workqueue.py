@@ -103,10 +103,11 @@ class Queue(Generic[K]):
         """The next key whose time has come, now running until `done`; None if none may go.
 
         Or one that runs already, was paused, and goes on: these come before all others.
-        limit: how many places there are.
+        limit: how many places there are, and one more for what a person waits for: whoever holds
+        them may be waiting for leave to send, and he sends first.
         """
         self._fall_due(now)
-        key = self._lines.next(limit)
+        key = self._lines.next(limit, spare=1)
         if key is None:
             return None
         if key in self._resuming:

@@ -21,7 +21,11 @@ class TooMany(Exception):  # noqa: N818 - an answer, not an error
 
 
 class TooSlow(Exception):  # noqa: N818 - an answer, not an error
-    """A body that does not come, or breaks off."""
+    """A body that does not come in time."""
+
+
+class BrokenOff(Exception):  # noqa: N818 - an answer, not an error
+    """A body that ends before its end, or is not sent as HTTP has it."""
 
 
 class Bodies:
@@ -37,7 +41,7 @@ class Bodies:
 
     @asynccontextmanager
     async def read(self, request: web.BaseRequest, whose: Hashable) -> AsyncIterator[bytes]:
-        """The body, while inside.  Raises TooLarge, TooMany, TooSlow.
+        """The body, while inside.  Raises TooLarge, TooMany, TooSlow, BrokenOff.
 
         whose: all that are of the same share a part of the room.
         """
@@ -46,8 +50,10 @@ class Bodies:
             try:
                 with anyio.fail_after(READ_TIME):
                     await self._read(request, whose, chunks)
-            except (OSError, web.RequestPayloadError):  # TimeoutError, and a connection's end
+            except TimeoutError:
                 raise TooSlow from None
+            except (OSError, web.RequestPayloadError):
+                raise BrokenOff from None
             yield b"".join(chunks)
         finally:
             left = self._held.get(whose, 0) - sum(map(len, chunks))

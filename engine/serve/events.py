@@ -16,7 +16,7 @@ from aiohttp import web
 
 from engine.api.decode import Undecodable
 from engine.notice import Notification, read
-from engine.serve.bodies import BODY_BYTES, READ_TIME, Bodies, TooLarge, TooMany, TooSlow
+from engine.serve.bodies import BODY_BYTES, READ_TIME, Bodies, BrokenOff, TooLarge, TooMany, TooSlow
 from engine.serve.connections import Connections
 from engine.serve.http import answering
 from engine.telemetry import Metrics, because, logger
@@ -47,8 +47,8 @@ async def taking_events(
 class Intake:
     """Answers posts, at every path, as Flux has it.
 
-    202: taken, and on disk for whom it concerns; 429: known already; 400: no event; 405: no post;
-    408: it came too slowly; 413: too long; 503: try again.
+    202: taken, and on disk for whom it concerns; 429: known already; 400: no event, or not all of
+    one; 405: no post; 408: it came too slowly; 413: too long; 503: try again.
     """
 
     receive: Receive
@@ -84,6 +84,8 @@ class Intake:
             return 503, "too many events are being read\n"
         except TooSlow:
             return 408, f"the body did not come within {READ_TIME:g} s\n"
+        except BrokenOff:
+            return 400, "the body broke off\n"
 
     async def _taken(self, body: bytes) -> tuple[int, str]:
         try:

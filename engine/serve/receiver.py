@@ -15,7 +15,7 @@ from engine.reconcile.receiver_hits import Effect, Outcome, effect_of
 from engine.reconcile.receiver_hooks import Closed, Hook
 from engine.reconcile.receiver_telling import Telling
 from engine.reconcile.run import Engine
-from engine.serve.bodies import BODY_BYTES, READ_TIME, Bodies, TooLarge, TooMany, TooSlow
+from engine.serve.bodies import BODY_BYTES, READ_TIME, Bodies, BrokenOff, TooLarge, TooMany, TooSlow
 from engine.serve.connections import Connections
 from engine.serve.http import answering
 from engine.telemetry import logger
@@ -93,7 +93,9 @@ class Calls:
         except TooMany:
             return Effect(Outcome.BUSY, "too many calls are being read: limit them at the Ingress")
         except TooSlow:
-            return Effect(Outcome.TOO_SLOW, f"its body broke off, or took over {READ_TIME:g} s")
+            return Effect(Outcome.TOO_SLOW, f"its body did not come within {READ_TIME:g} s")
+        except BrokenOff:
+            return Effect(Outcome.BROKEN_OFF, "its body broke off, or its encoding is malformed")
 
 
 def _headers(request: web.BaseRequest) -> Mapping[str, str]:

@@ -56,11 +56,13 @@ class Place:
 class Written:
     """An archive that was written.
 
-    digest: `sha256:<hex>` of its bytes.  size: their number.  places: of its groups by key.
+    digest: `sha256:<hex>` of its bytes.  size: their number.  tree: what it was made of.
+    places: of its groups by key.
     """
 
     digest: str
     size: int
+    tree: Tree = field(repr=False, compare=False)
     layout: Layout = field(repr=False)
     places: Mapping[bytes, Place] = field(repr=False)
 
@@ -77,7 +79,7 @@ def write(
     are copied if they are intact, which changes the time that this takes and never the outcome.
     """
     target = _Hashed(file, algorithm)
-    layout = lay_out(tree, before[0].layout if before else None)
+    layout = lay_out(tree, (before[0].layout, before[0].tree) if before else None)
     places: dict[bytes, Place] = {}
     for group in layout.groups:
         start = target.size
@@ -85,7 +87,7 @@ def write(
         digest = digest or _pack(_records(group, tree), target)
         places[group.key] = Place(start, target.size - start, digest)
     _pack([END], target)
-    return Written(target.digest, target.size, layout, places)
+    return Written(target.digest, target.size, tree, layout, places)
 
 
 def _copy(group: Group, written: Written, file: BinaryIO, target: "_Hashed") -> bytes | None:

@@ -48,7 +48,10 @@ def committed_tree(folder: Path, name: str, also: Sequence[Pattern] = ()) -> Mem
                 }
             )
     except NotGitRepository:
-        raise ArtifactFailed(f"'{folder}' is no Git repository") from None
+        raise ArtifactFailed(
+            f"'{folder}' is no Git repository: '{name}' names nothing there; run it in a clone, or "
+            "name a folder to compare with"
+        ) from None
 
 
 def _peeled(repo: Repo, found: ShaFile) -> Commit:

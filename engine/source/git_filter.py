@@ -7,7 +7,7 @@ others are written to the store.  On the way every name is checked and every fil
 so a tree that passed here can be read to its end.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 from engine.source.failures import DamagedError, GitError
@@ -17,6 +17,7 @@ from engine.source.ignore import FILE_NAME, Rules, rules
 from engine.source.store import Store
 
 _MEMORY = 200_000  # folders remembered; some 100 bytes each
+_MANY = 64  # entries of a folder; one with fewer is looked through as soon as compared
 
 # Names with which a checkout would leave its folder or write to Git's own (go-git validPath).
 _UNSAFE = {".", "..", ".git", "git~1"}
@@ -89,29 +90,58 @@ class _Walk:
 
     def ignore_files(self, tree_id: str) -> list[tuple[tuple[str, ...], str]]:
         """(folder, text) of each `.sourceignore`, outer before inner."""
-        found, _ = self._ignore_files_below(tree_id, 0)
+        found, _ = self._ignore_files_below(tree_id, ())
         self._entries = 0
         return [(scope, self._store.blob(blob).decode("utf-8", "replace")) for scope, blob in found]
 
-    def _ignore_files_below(self, tree_id: str, depth: int) -> _IgnoreFiles:
-        memory = self._store.ignore_files
+    def _ignore_files_below(self, tree_id: str, path: tuple[str, ...]) -> _IgnoreFiles:
+        memory, last = self._store.ignore_files, self._store.ignore_last
         known = memory.get(tree_id)
         if known is not None:
-            self._count(known[1], depth)
+            self._count(known[1], len(path))
             return known
-        before = self._entries
-        children = self._looked_into(tree_id, depth)
-        own = children.get(FILE_NAME)
-        found: list[tuple[tuple[str, ...], str]] = []
-        if own is not None and own.is_file:
-            found.append(((), own.id))
-        for name, child in children.items():
-            if child.is_folder:
-                inner, _ = self._ignore_files_below(child.id, depth + 1)
+        place, before = "/".join(path), self._entries
+        children = self._looked_into(tree_id, len(path))
+        names, found, count = self._ignore_files_before(last.get(place), tree_id, children)
+        self._count(count, len(path))
+        for name in names:
+            child = children.get(name)
+            if child is not None and child.is_folder:
+                inner, _ = self._ignore_files_below(child.id, (*path, name))
                 found += [((name, *scope), blob) for scope, blob in inner]
+            elif child is not None and child.is_file and name == FILE_NAME:
+                found.append(((), child.id))
         _forget_if_full(memory)
+        _forget_if_full(last)
+        if len(children) >= _MANY:
+            last[place] = tree_id
         memory[tree_id] = tuple(sorted(found)), self._entries - before
         return memory[tree_id]
+
+    def _ignore_files_before(
+        self, last: str | None, tree_id: str, children: Mapping[str, Child]
+    ) -> tuple[Collection[str], list[tuple[tuple[str, ...], str]], int]:
+        """What of a folder is as it was when it was looked into last, at the same place.
+
+        (names that are not, the ignore files below all others, the entries below these)
+        """
+        memory = self._store.ignore_files
+        known = memory.get(last) if last else None
+        if last is None or known is None:
+            return children, [], 0
+        try:
+            names, old = self._store.differing(last, tree_id), self._store.children(last)
+        except (KeyError, GitError):  # lost since: then nothing is taken over
+            return children, [], 0
+        below = known[1] - len(old)
+        for name in names:
+            was = old.get(name)
+            if was is not None and was.is_folder:
+                if was.id not in memory:
+                    return children, [], 0
+                below -= memory[was.id][1]
+        found = [each for each in known[0] if (*each[0], FILE_NAME)[0] not in names]
+        return names, found, below
 
     def folder(self, tree_id: str, path: tuple[str, ...], wanted: Rules) -> tuple[str, int]:
         """The id of a folder after filtering, and the number of entries below it."""
@@ -125,15 +155,11 @@ class _Walk:
             return known
         entries = self._entries
         children = self._looked_into(tree_id, len(path))
-        before, kept_before = self._before(key)
-        kept = {}
-        for name, child in children.items():
-            if name in kept_before and before[name] == child:  # the same path, rules and content
-                kept[name] = kept_before[name]
-                if child.is_folder:
-                    self.folder(child.id, (*path, name), wanted)  # counts what is below it
-                continue
-            new = self._kept(child, (*path, name), wanted)
+        names, kept, count = self._kept_before(key, children, wanted)
+        self._count(count, len(path))
+        for name in names:
+            child = children.get(name)
+            new = self._kept(child, (*path, name), wanted) if child is not None else None
             if new is not None:
                 kept[name] = new
         new_id = tree_id if kept == children else self._written(kept)
@@ -143,16 +169,34 @@ class _Walk:
         self._store.filtered_last[key[:2]] = tree_id
         return memory[key]
 
-    def _before(self, key: _Key) -> tuple[Mapping[str, Child], Mapping[str, Child]]:
-        """What was in the folder when it was filtered last, and what was kept of it."""
-        last = self._store.filtered_last.get(key[:2])
-        result = self._store.filtered.get((*key[:2], last)) if last else None
-        if last is None or result is None:
-            return {}, {}
+    def _kept_before(
+        self, key: _Key, children: Mapping[str, Child], wanted: Rules
+    ) -> tuple[Collection[str], dict[str, Child], int]:
+        """What of a folder is as it was when it was filtered last, by the same rules.
+
+        (names that are not, what was kept of all others, the entries below these)
+        """
+        memory, (rules_key, place, tree_id) = self._store.filtered, key
+        last = self._store.filtered_last.get((rules_key, place))
+        known = memory.get((rules_key, place, last)) if last else None
+        if last is None or known is None:
+            return children, {}, 0
         try:
-            return self._store.children(last), self._store.children(result[0])
+            names, old = self._store.differing(last, tree_id), self._store.children(last)
+            kept = dict(self._store.children(known[0]))
         except (KeyError, GitError):  # lost since: then nothing is taken over
-            return {}, {}
+            return children, {}, 0
+        below = known[1] - len(old)
+        for name in names:
+            was, was_kept = old.get(name), kept.pop(name, None)
+            if was is None or not was.is_folder:
+                continue
+            inner = memory.get((rules_key, f"{place}/{name}" if place else name, was.id))
+            if inner is not None:
+                below -= inner[1]
+            elif was_kept or wanted.takes_back:  # it was looked into, and that is forgotten
+                return children, {}, 0
+        return names, kept, below
 
     def _kept(self, child: Child, path: tuple[str, ...], wanted: Rules) -> Child | None:
         """What becomes of an entry; None if it is dropped."""

@@ -9,6 +9,7 @@ from dulwich.objects import Commit, ObjectID, Tag, Tree, parse_tree
 from engine.source.failures import GitError
 
 _BASES = 4  # trees of the client that a new tree is compared with
+_FEW = 100  # entries; where no more differ from one base, the other ones are not read
 _FOLDER, _SUBMODULE = 0o040000, 0o160000
 
 
@@ -106,12 +107,18 @@ def _add_tree(
     if tree_id in bases or tree_id.decode() in found:
         return
     found[tree_id.decode()] = None
-    known = [_entries(objects, base) for base in bases]
-    for name, (mode, child) in _entries(objects, tree_id).items():
-        there = [entries[name] for entries in known if name in entries]
-        if mode == _SUBMODULE or (mode, child) in there:
+    new = _entries(objects, tree_id)
+    known: list[dict[bytes, tuple[int, ObjectID]]] = []
+    for base in bases:
+        known.append(_entries(objects, base))
+        new = {name: entry for name, entry in new.items() if known[-1].get(name) != entry}
+        if len(new) <= _FEW:
+            break
+    for name, (mode, child) in new.items():
+        if mode == _SUBMODULE:
             continue
         if mode == _FOLDER:
+            there = [entries[name] for entries in known if name in entries]
             below = [base for base_mode, base in there if base_mode == _FOLDER]
             _add_tree(objects, child, below, found)
         else:

@@ -1,10 +1,10 @@
 """A Tree read straight from Git objects: no checkout, nothing outside it exists."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from engine.source.git_entry import Child
 from engine.source.store import Store
-from engine.source.tree import Entry, Form
+from engine.source.tree import Entry, Form, Tree
 
 _FOLDERS_KEPT = 1_000  # of one tree: a build looks into few
 
@@ -58,6 +58,18 @@ class GitTree:
         if child is None or not child.is_blob:
             raise KeyError(path)
         return self._store.blob(child.id)
+
+    def differing(self, other: Tree, folder: str) -> Collection[str] | None:
+        """The names in a folder of both under which they hold something else; see Comparable.
+
+        Also submodules, which are no entries.
+        """
+        if not isinstance(other, GitTree) or other.store is not self._store:
+            return None
+        ours, theirs = self.entry(folder), other.entry(folder)
+        if not (ours and theirs and ours.form is Form.FOLDER and theirs.form is Form.FOLDER):
+            raise KeyError(folder)
+        return self._store.differing(theirs.id, ours.id)
 
     def _find(self, path: str) -> Child | None:
         if not path:

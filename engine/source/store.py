@@ -9,7 +9,6 @@ import os
 import re
 import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from dulwich.object_store import DiskObjectStore
 from dulwich.objects import Blob, ObjectID, ShaFile, Tree
 
 from engine.source.failures import DamagedError, UnreadableError
-from engine.source.git_entry import Child, parse_entries
+from engine.source.git_entry import Child
+from engine.source.git_folders import GitFolders
 from engine.source.git_pack import Incoming
 from engine.source.kept_files import KeptFiles
 from engine.source.store_folder import initialise, opened
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _COMMIT, _TREE, _BLOB, _TAG = 1, 2, 3, 4
 _DAMAGED = -1
-_TREES_KEPT = 4096  # parsed folders in memory; a large repository has some thousand
 _LOOSE_AT_MOST = 64  # more new objects than this are written as one pack
 _COMMIT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -79,13 +78,15 @@ class Store:
         self.exclusive = threading.Lock()
         """Held by a worker thread that adds packs, or relies on objects no tree in use reaches."""
         self._in_use: weakref.WeakSet[InUse] = weakref.WeakSet()
-        self._trees: OrderedDict[str, Mapping[str, Child]] = OrderedDict()
+        self._folders = GitFolders(self._format.oid_length)
         self.filtered: dict[tuple[str, str, str], tuple[str, int]] = {}
         """What `git_filter` made of folders: {(rules, path, tree id): (new id, entries)}."""
         self.filtered_last: dict[tuple[str, str], str] = {}
         """The folder that `git_filter` saw last at a place: {(rules, path): tree id}."""
         self.ignore_files: dict[str, tuple[tuple[tuple[tuple[str, ...], str], ...], int]] = {}
         """The ignore files below folders: {tree id: (((folder, blob id), ...), entries)}."""
+        self.ignore_last: dict[str, str] = {}
+        """The folder in which `git_filter` looked for them last at a place: {path: tree id}."""
         self.submodules: dict[str, tuple[tuple[str, str], ...]] = {}
         """The submodules below folders: {tree id: ((path, commit), ...)}."""
         self.composed: dict[Hashable, str] = {}
@@ -140,7 +141,7 @@ class Store:
     def statistics(self) -> StoreStatistics:
         """What is held, from the disk."""
         sizes = [pack.stat().st_size for pack in self._path.glob("pack/*.pack")]
-        return StoreStatistics(len(self.held()), len(sizes), sum(sizes), len(self._trees))
+        return StoreStatistics(len(self.held()), len(sizes), sum(sizes), len(self._folders))
 
     def use(self, tree: "InUse") -> None:
         """Keep all below `tree` as long as it lives in this process."""
@@ -202,24 +203,24 @@ class Store:
         Names that are not UTF-8 are shown with escapes.  Raises KeyError if the tree is absent,
         GitError if it cannot be read or names something twice.
         """
-        with self._lock:
-            known = self._trees.get(tree_id)
-            if known is not None:
-                self._trees.move_to_end(tree_id)
-                return known
-        children = parse_entries(tree_id, self.raw(tree_id, _TREE), self._format.oid_length)
-        with self._lock:
-            self._trees[tree_id] = children
-            if len(self._trees) > _TREES_KEPT:
-                self._trees.popitem(last=False)
-        return children
+        known = self._folders.get(tree_id)
+        return self._folders.parse(tree_id, self.raw(tree_id, _TREE)) if known is None else known
+
+    def differing(self, before: str, now: str) -> frozenset[str]:
+        """The names under which two folders hold something else.  Raises as `children` does."""
+        known = self._folders.known_differing(before, now)
+        if known is not None:
+            return known
+        old, new = self.children(before), self.children(now)
+        return self._folders.differing(before, old, now, new)
 
     def start_anew(self) -> None:
         """Forget all that is remembered of what is on the disk, which was changed by others."""
         with self._lock:
             self._objects.close()  # packs are opened again as they are needed
-            self._trees.clear()
+        self._folders.clear()
         self.filtered_last.clear()
+        self.ignore_last.clear()
         self.forget_trees()
 
     def forget_trees(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dulwich.object_format import SHA1, SHA256
 from dulwich.object_store import DiskObjectStore
-from dulwich.pack import FilePackIndex, Pack
+from dulwich.pack import Pack
 
 _CONFIGS = {
     "sha1": "[core]\n\trepositoryformatversion = 0\n\tbare = true\n",
@@ -19,7 +19,7 @@ class NamedPacks(DiskObjectStore):
     """Objects whose packs are known by the names of their files.
 
     A pack's name is a hash of the ids of its objects.  dulwich computes it for each pack whenever
-    one is added, which takes as long as the repository is large.
+    one is added, which takes as long as the repository is large, and opens each pack's index.
     """
 
     def get_midx(self) -> None:
@@ -29,11 +29,9 @@ class NamedPacks(DiskObjectStore):
     def packs(self) -> list[Pack]:
         """All packs."""
         packs = super().packs
-        for pack in packs:
-            index = pack.index
-            if isinstance(index, FilePackIndex):
-                name = Path(index.path).stem.removeprefix("pack-").encode()
-                pack.name = partial(bytes, name)  # type: ignore[method-assign]  # dulwich makes it
+        for stem, pack in list(self._pack_cache.items()):
+            name = stem.removeprefix("pack-").encode()
+            pack.name = partial(bytes, name)  # type: ignore[method-assign]  # dulwich makes it
         return packs
 
 

@@ -4,11 +4,13 @@ import hashlib
 import os
 import shutil
 import threading
+from itertools import islice
 from pathlib import Path
 
 from engine.source.store import Store
 
 _UNUSED = 7 * 86400.0  # seconds
+_WITH_FILES = 50  # stores that keep their files open; each has some 40 packs, of four descriptors
 
 
 class Stores:
@@ -22,7 +24,7 @@ class Stores:
         """folder: made if it is not there; what a crash left half written is removed."""
         self._folder = folder
         self._lock = threading.Lock()
-        self._open: dict[str, Store] = {}
+        self._open: dict[str, Store] = {}  # the last one asked for is last
         folder.mkdir(parents=True, exist_ok=True)
         for place in ("*", "*/sha256"):
             for leftover in ("objects/pack/tmp*", "refs/held/*.new", "objects/*/*.lock"):
@@ -48,9 +50,10 @@ class Stores:
         key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
         with self._lock:
             is_new = key not in self._open
-            if is_new:
-                self._open[key] = Store(self._folder / key)
-            found = self._open[key]
+            found = Store(self._folder / key) if is_new else self._open.pop(key)
+            self._open[key] = found
+            for idle in islice(reversed(self._open.values()), _WITH_FILES, _WITH_FILES + 1):
+                idle.close()  # it opens them again when it is read
             os.utime(found.folder / "config")
             if is_new:
                 self._remove_unused(_used_at(found.folder))

@@ -6,11 +6,11 @@ files are in no tree (Flux's artifacts drop them as well).
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Form(StrEnum):
@@ -49,6 +49,28 @@ class Tree(Protocol):
     def read(self, path: str) -> bytes:
         """The content of a file, or where a link leads; KeyError if `path` is neither."""
         ...
+
+
+@runtime_checkable
+class Comparable(Protocol):
+    """A Tree that knows what differs from another one without looking at all there is."""
+
+    def differing(self, other: Tree, folder: str) -> Collection[str] | None:
+        """The names in a folder of both under which they hold something else.
+
+        None: that takes looking at all.  Raises KeyError if one has no such folder, or what a tree
+        raises that cannot be read.
+        """
+        ...
+
+
+def differing(one: Tree, other: Tree, folder: str) -> Collection[str]:
+    """The names in a folder of both under which they hold something else; raises as `names`."""
+    known = one.differing(other, folder) if isinstance(one, Comparable) else None
+    if known is not None:
+        return known
+    ours, theirs = one.names(folder), other.names(folder)
+    return [name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)]
 
 
 class MemoryTree:

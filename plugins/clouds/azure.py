@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
+from anyio import to_thread
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -21,12 +22,14 @@ from engine.objects.armor import blocks_of
 from engine.plugin import Context, Token, TokenUnavailable
 from plugins.clouds.answers import Refused, check, document, seconds_in, text_in
 from plugins.clouds.jwt import signed
+from plugins.clouds.pkcs12 import as_pem
 from plugins.clouds.private_keys import BadKey
 
 PUBLIC = "https://login.microsoftonline.com/"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _HOUR = 3600.0
+_DER = b"\x30"  # how a PKCS#12 file begins
 _TENANT = re.compile(r"[\w.-]{1,100}")
 
 
@@ -110,16 +113,20 @@ async def by_assertion(
 async def by_certificate(
     app: "Application", content: bytes, password: bytes, audience: str, ctx: Context
 ) -> Token:
-    """The token of an application that has a certificate; content: PEM of both, key and it.
+    """The token of an application that has a certificate.
 
+    content: PEM of both, key and it; or PKCS#12, also in base64 where no bytes can stand.
     Raises TokenUnavailable, Refused, Unanswered.
     """
     blocks = list(blocks_of(content))
+    if not blocks and (packed := _packed(content)):
+        blocks, password = list(blocks_of(await _unpacked(packed, password, app))), b""
     key = next((block for name, block in blocks if name.endswith(b"PRIVATE KEY")), None)
     certificates = [block for name, block in blocks if name == b"CERTIFICATE"]
     if key is None or not certificates:
         raise TokenUnavailable(
-            f"application '{app.client}': the certificate must be PEM, with its private key"
+            f"application '{app.client}': the certificate must be PEM or PKCS#12, with its private "
+            "key"
         )
     now = int(ctx.clock.wall())
     claims = {
@@ -138,6 +145,22 @@ async def by_certificate(
     except BadKey as error:
         raise TokenUnavailable(f"application '{app.client}': {error}") from error
     return await by_assertion(app, assertion, audience, ctx)
+
+
+def _packed(content: bytes) -> bytes:
+    """The PKCS#12 file that it is, b"" if it is none."""
+    try:
+        found = content if content[:1] == _DER else base64.b64decode(content, validate=False)
+    except ValueError:
+        return b""
+    return found if found[:1] == _DER else b""
+
+
+async def _unpacked(content: bytes, password: bytes, app: "Application") -> bytes:
+    try:
+        return await to_thread.run_sync(as_pem, content, password)
+    except BadKey as error:
+        raise TokenUnavailable(f"application '{app.client}': {error}") from error
 
 
 def _der(pem: bytes, app: "Application") -> bytes:

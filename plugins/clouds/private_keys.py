@@ -7,13 +7,14 @@ Source: RFC 5958 (EncryptedPrivateKeyInfo), RFC 8018 (PBES2, PBKDF2), RFC 7914 (
 
 import binascii
 import re
-from collections.abc import Iterator
 from math import prod
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from plugins.clouds.der import Damaged, first, integers
 
 _MOST_BYTES: Final = 5 * 1024
 """Of a key; one of 8192 bits has 4.7 KiB.  To check a key takes the third power of its length."""
@@ -24,9 +25,6 @@ _SCRYPT: Final = bytes.fromhex("06092b06010401da47040b")
 _ENCRYPTED: Final = re.compile(
     rb"-----BEGIN ENCRYPTED PRIVATE KEY-----(.*?)-----END ENCRYPTED PRIVATE KEY-----", re.DOTALL
 )
-_INTEGER: Final = 2
-_CONSTRUCTED: Final = 0x20
-_DEEPEST: Final = 20
 
 
 class BadKey(Exception):  # noqa: N818 - says what is wrong, like a Failure
@@ -52,60 +50,25 @@ def check_work(pem: bytes) -> None:
         raise BadKey(f"the private key is too long: more than {2 * _MOST_BYTES} bytes of PEM")
     for match in _ENCRYPTED.finditer(pem):
         try:
-            check_iterations(binascii.a2b_base64(match[1]))
-        except (binascii.Error, _Damaged):
+            check_rounds(first(first(binascii.a2b_base64(match[1]))))
+        except (binascii.Error, Damaged):
             raise BadKey("the private key cannot be read: it is damaged") from None
 
 
-def check_iterations(der: bytes) -> None:
-    """The same of an EncryptedPrivateKeyInfo."""
-    algorithm = next(iter(_items(_inner(der))))[1]
-    numbers = list(_integers(algorithm))
+def check_rounds(
+    algorithm: bytes, what: str = "private key", command: str = "openssl pkcs8 -topk8"
+) -> None:
+    """The same of how a key is made of a passphrase.  algorithm: DER.  Raises BadKey, Damaged.
+
+    command: that writes one anew.
+    """
+    numbers = list(integers(algorithm))
     if _SCRYPT in algorithm:
         asked, most = prod(numbers), _MOST_SCRYPT
     else:
         asked, most = max(numbers, default=0), _MOST_ITERATIONS
     if asked > most:
         raise BadKey(
-            f"the private key asks for {asked} rounds to try a passphrase, more than the {most} "
-            "allowed: write it anew with `openssl pkcs8 -topk8 -iter 600000`"
+            f"the {what} asks for {asked} rounds to try a passphrase, more than the {most} "
+            f"allowed: write it anew with `{command} -iter 600000`"
         )
-
-
-class _Damaged(Exception):  # noqa: N818 - says what is wrong, like a Failure
-    """It is no DER."""
-
-
-def _inner(der: bytes) -> bytes:
-    """What the first item holds."""
-    return next(iter(_items(der)))[1]
-
-
-def _integers(der: bytes, depth: int = 0) -> Iterator[int]:
-    """Every number in it, at any depth."""
-    if depth > _DEEPEST:
-        raise _Damaged
-    for tag, content in _items(der):
-        if tag & _CONSTRUCTED:
-            yield from _integers(content, depth + 1)
-        elif tag == _INTEGER:
-            yield int.from_bytes(content, signed=True)
-
-
-def _items(der: bytes) -> Iterator[tuple[int, bytes]]:
-    """(tag, content) of each item, at least one.  Raises _Damaged."""
-    at = 0
-    while True:
-        head = der[at : at + 2]
-        if len(head) < 2:
-            raise _Damaged
-        size, start = head[1], at + 2
-        if size & 0x80:  # the length of the length
-            start += size & 0x7F
-            size = int.from_bytes(der[at + 2 : start])
-        at = start + size
-        if at > len(der):
-            raise _Damaged
-        yield head[0], der[start:at]
-        if at == len(der):
-            return

@@ -20,7 +20,8 @@ import pysequoia
 from pysequoia.packet import Packet, PacketPile, Tag
 
 from engine.objects.armor import blocks_of
-from engine.plugin import Context, Decryptor, KeyRing, KeyUnavailable
+from engine.plugin import Context, Decryptor, KeyRing, KeyUnavailable, share_of
+from engine.runtime.fairness import FairLimiter
 from engine.sops.metadata import MasterKey
 from plugins.decryptors.pgp_message import TooLarge, Unopened, opened
 from plugins.decryptors.pgp_packets import MAX_PACKETS, packets_of, unarmored
@@ -36,7 +37,9 @@ _MAX_CHARACTERS: Final = 16 * 1024
 """Of one sealed data key; what gpg writes has about a thousand."""
 _REFUSED: Final = 3  # the child's status with which it says why
 _CHILD: Final = Path(__file__).with_name("pgp_child.py")
-_AT_A_TIME: Final = anyio.Semaphore(2)  # children, each with up to 96 MiB; they are rare
+_CHILDREN: Final = FairLimiter(2)  # at a time, each with up to 96 MiB; they are rare
+_HERE: Final = FairLimiter(4)
+"""Messages that threads open at a time: a hostile one takes seconds, and there are 40 threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,12 @@ class Certificate:
 
 async def open_key(key: MasterKey, ring: KeyRing, ctx: Context) -> bytes:
     """The data key.  Raises KeyUnavailable."""
-    del ctx
-    found = await anyio.to_thread.run_sync(_opened, key, ring)
+    async with _HERE.held(*share_of(ctx)):
+        found = await anyio.to_thread.run_sync(_opened, key, ring)
     if isinstance(found, bytes):
         return found
-    return await _by_child(key, found)
+    async with _CHILDREN.held(*share_of(ctx)):
+        return await _by_child(key, found)
 
 
 def _opened(key: MasterKey, ring: KeyRing) -> "bytes | list[Certificate]":
@@ -113,15 +117,14 @@ async def _by_child(key: MasterKey, secret: Sequence[Certificate]) -> bytes:
         "keys": [[base64.b64encode(bytes(packet)).decode() for packet in way] for way in ways],
         "message": base64.b64encode(_message(key)).decode(),
     }
-    async with _AT_A_TIME:
-        done = await anyio.run_process(
-            [sys.executable, "-P", str(_CHILD)],
-            input=json.dumps(asked).encode(),
-            check=False,
-            # Modules are looked for where this process finds them; no token of ours goes along.
-            env={"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
-            start_new_session=True,  # Ctrl-C goes to a whole group
-        )
+    done = await anyio.run_process(
+        [sys.executable, "-P", str(_CHILD)],
+        input=json.dumps(asked).encode(),
+        check=False,
+        # Modules are looked for where this process finds them; no token of ours goes along.
+        env={"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+        start_new_session=True,  # Ctrl-C goes to a whole group
+    )
     if done.returncode == 0:
         return done.stdout
     reasons = done.stdout.decode(errors="replace").splitlines()

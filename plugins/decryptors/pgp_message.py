@@ -2,7 +2,7 @@
 
 pysequoia opens more kinds of them, but unpacks what is compressed without an end, and nothing
 sealed for an expired key.
-Source: RFC 9580 sections 5.6 to 5.13; RFC 4880 section 5.13.
+Source: RFC 9580 sections 5.6 to 5.13; RFC 4880 section 5.13; draft-koch-librepgp section 5.16.
 """
 
 import bz2
@@ -29,17 +29,21 @@ _SESSION_KEY: Final = 1
 _SEALED: Final = 18
 _COMPRESSED: Final = 8
 _LITERAL: Final = 11
-_AROUND: Final = (_SESSION_KEY, 3, 10, 20, 21)
-"""What may stand beside: other session keys, marker, another kind of sealed content, padding."""
+_SEALED_BY_GNUPG: Final = 20
+_CONTENTS: Final = (_SEALED, _SEALED_BY_GNUPG)
+_AROUND: Final = (_SESSION_KEY, 3, 10, 21)
+"""What may stand beside: other session keys, marker, padding."""
 _DAMAGED: Final = (
     ValueError, IndexError, ArithmeticError, OSError, EOFError, zlib.error, InvalidUnwrap,
     InvalidTag,
 )  # fmt: skip
 _AES: Final = {7: 16, 8: 24, 9: 32}  # {algorithm: bytes of its key}
 _Aead: TypeAlias = type[AESOCB3] | type[AESGCM]
-_AEADS: Final[Mapping[int, tuple[_Aead, int]]] = {2: (AESOCB3, 15), 3: (AESGCM, 12)}
+_OCB: Final = 2
+_AEADS: Final[Mapping[int, tuple[_Aead, int]]] = {_OCB: (AESOCB3, 15), 3: (AESGCM, 12)}
 # {mode: (how, bytes of its nonce)}
 _TAG: Final = 16  # bytes
+_LARGEST_OF_GNUPG: Final = 56  # of a piece, as the packet says it
 _MAX_WAYS: Final = 16
 """Pairs of a sealed session key and a key with that name; an attempt with RSA may take 0.1 s."""
 _MAX_BYTES: Final = 64 * 1024
@@ -67,13 +71,13 @@ def opened(message: bytes, keys: Iterable[Packet]) -> bytes:
     """
     try:
         packets = list(packets_of(message))
-        if any(tag not in (*_AROUND, _SEALED) for tag, _ in packets):
+        if any(tag not in (*_AROUND, *_CONTENTS) for tag, _ in packets):
             raise Unopened("the message is none that is encrypted")
         sealed = [Sealed.of(body) for tag, body in packets if tag == _SESSION_KEY]
         ways = [(each, key) for key in keys for each in sealed if _names(each, key)]
         if not ways and all(each.recipient for each in sealed):
             raise Unopened("the message is for other keys")
-        contents = [body for tag, body in packets if tag == _SEALED]
+        contents = [packet for packet in packets if packet[0] in _CONTENTS]
         if not ways or len(contents) != 1:
             raise Unknown("the message is of a kind that is not known")
         return _by_one(ways[:_MAX_WAYS], contents[0])
@@ -85,8 +89,8 @@ def _names(sealed: Sealed, key: Packet) -> bool:
     return sealed.is_for(key.fingerprint or "")
 
 
-def _by_one(ways: Iterable[tuple[Sealed, Packet]], content: bytes) -> bytes:
-    """By the first of them that opens it.  Raises Unknown, and what is of _DAMAGED."""
+def _by_one(ways: Iterable[tuple[Sealed, Packet]], content: tuple[int, bytes]) -> bytes:
+    """By the first of them that opens it.  Raises Unknown, Unopened, and what is of _DAMAGED."""
     problem: Exception = ValueError("there is no key")
     for sealed, key in ways:
         try:
@@ -96,9 +100,12 @@ def _by_one(ways: Iterable[tuple[Sealed, Packet]], content: bytes) -> bytes:
     raise problem
 
 
-def _unsealed(content: bytes, session: SessionKey) -> bytes:
-    """The packets inside.  Raises ValueError, InvalidTag, Unknown."""
-    data = Bytes(content)
+def _unsealed(content: tuple[int, bytes], session: SessionKey) -> bytes:
+    """The packets inside.  Raises ValueError, InvalidTag, Unknown, Unopened."""
+    tag, body = content
+    data = Bytes(body)
+    if tag == _SEALED_BY_GNUPG:
+        return _by_gnupg(data, session)
     version = data.number(1)
     if version == 1 and session.cipher:
         return _checked(data.rest(), session.key)
@@ -127,15 +134,50 @@ def _authentic(data: Bytes, session: bytes) -> bytes:
     make, nonce_bytes = _AEADS[mode]
     count = _AES[cipher]
     derive = HKDF(hashes.SHA256(), count + nonce_bytes - 8, data.take(32), about).derive
-    derived, sealed = derive(session), data.rest()
-    aead, start = make(derived[:count]), derived[count:]
-    pieces, step = [], (1 << (size + 6)) + _TAG
+    derived = derive(session)
+    key, start = make(derived[:count]), derived[count:]
+    return _joined(data.rest(), key, size, lambda number: (start + number.to_bytes(8), about))
+
+
+def _by_gnupg(data: Bytes, session: SessionKey) -> bytes:
+    """The same in the packet of GnuPG 2.3 and later.  Raises ValueError, InvalidTag, Unopened.
+
+    Source: draft-koch-librepgp, section 5.16.
+    """
+    version, cipher, mode, size = (data.number(1) for _ in range(4))
+    if version != 1 or cipher not in _AES or mode != _OCB or size > _LARGEST_OF_GNUPG:
+        raise Unopened(
+            "the message is sealed in a way of GnuPG that is not known (known is OCB with AES): "
+            "set `rfc4880` in gpg.conf and encrypt the file anew with sops"
+        )
+    if session.cipher != cipher:
+        raise ValueError("the session key is for another cipher")
+    about = bytes((0xC0 | _SEALED_BY_GNUPG, version, cipher, mode, size))
+    make, nonce_bytes = _AEADS[mode]
+    start = data.number(nonce_bytes)
+
+    def place(number: int) -> tuple[bytes, bytes]:
+        return (start ^ number).to_bytes(nonce_bytes), about + number.to_bytes(8)
+
+    return _joined(data.rest(), make(session.key), size, place)
+
+
+def _joined(
+    sealed: bytes, aead: AESOCB3 | AESGCM, size: int, place: Callable[[int], tuple[bytes, bytes]]
+) -> bytes:
+    """The pieces' content.  size: theirs, as the packet says it.  Raises InvalidTag.
+
+    place: the nonce of a piece, and what is known beside it, by its number.
+    """
+    step = (1 << (size + 6)) + _TAG
     content, end = sealed[:-_TAG], sealed[-_TAG:]
-    for number, at in enumerate(range(0, len(content), step)):
-        nonce = start + number.to_bytes(8)
+    pieces: list[bytes] = []
+    for at in range(0, len(content), step):
+        nonce, about = place(len(pieces))
         pieces.append(aead.decrypt(nonce, content[at : at + step], about))
     plain = b"".join(pieces)
-    aead.decrypt(start + len(pieces).to_bytes(8), end, about + len(plain).to_bytes(8))
+    nonce, about = place(len(pieces))
+    aead.decrypt(nonce, end, about + len(plain).to_bytes(8))
     return plain
 
 

@@ -5,12 +5,16 @@ credentials of sources and what the API server refuses; here are keys, encrypted
 clusters, variables that drift, and URLs.
 """
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from engine.app import reachable
+from engine.objects.manifests import dump
 from plugins import PLUGIN
+from tests.cluster.test_drift import event
 from tests.cluster.test_secrets_masked import (
     Canaries,
     all_that_shows,
@@ -18,9 +22,17 @@ from tests.cluster.test_secrets_masked import (
     said_in_spans,
     secret,
 )
-from tests.support.fleet import Files, Fleet, condition_of, config_map, is_ready
+from tests.support.fleet import (
+    Files,
+    Fleet,
+    condition_of,
+    config_map,
+    content,
+    is_ready,
+)
 from tests.support.observing import logged, notified, traced
 from tests.support.sealing import Person, Seal
+from tests.support.showing import answers, parrot, printed, put_provider, put_receivers
 
 ME, STRANGER = Person(), Person()
 SOPS = {"decryption": {"provider": "sops", "secretRef": {"name": "keys"}}}
@@ -30,6 +42,7 @@ VARIABLE = {
     "a": "${PASSWORD}",
     "upper": "${PASSWORD^^}",
     "part": "x-${PASSWORD:0:14}",
+    "start": "${PASSWORD:0:8}",
     "replaced": "${PASSWORD/variable/other}",
     "default": "${NONE:-${PASSWORD,,}}",
 }
@@ -42,6 +55,7 @@ def made_of(value: str) -> dict[str, str]:
         "a": value,
         "upper": value.upper(),
         "part": f"x-{value[:14]}",
+        "start": value[:8],
         "replaced": value.replace("variable", "other", 1),
         "default": value.lower(),
     }
@@ -105,8 +119,6 @@ def kubeconfig(token: str, password: str) -> dict[str, Any]:
 
 
 async def put_secrets(canary: Canaries, fleet: Fleet) -> None:
-    from engine.objects.manifests import dump
-
     canary.values |= {"age key": ME.secret, "age key of a stranger": STRANGER.secret}
     config = dump(kubeconfig(canary("token of a kubeconfig"), canary("its password")))
     odd = f"users: [{{token: {canary('token of an odd kubeconfig')}\n"
@@ -140,47 +152,73 @@ async def put_sources(fleet: Fleet) -> list[str]:
     return ["ssh", "proxied"]
 
 
+async def put_providers(canary: Canaries, fleet: Fleet, posts: str, echo: str) -> None:
+    """One that is told everything, and such as repeat what they were sent."""
+    headers = f"X-Login: {canary('header of a chat')}"
+    await put_provider(fleet, "told", "generic", {"address": f"{posts}/", "headers": headers})
+    token, hidden = canary("token of a chat"), quote(canary("address of a chat"), safe="")
+    for kind in ("generic-hmac", "slack"):
+        values = {"address": f"{echo}/services/{hidden}", "token": token, "headers": headers}
+        await put_provider(fleet, kind, kind, values)
+
+
+def checked_out(folder: Path, files: Files) -> Path:
+    """The files, as a person has them on disk."""
+    for name, value in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content(value) or b"")
+    return folder
+
+
 def has_failed(obj: Any) -> bool:
     return condition_of(obj).get("status") == "False"
 
 
 @pytest.mark.limit(120)
-async def test_no_canary_shows_in_a_busy_run_with_failures(fleet: Fleet) -> None:
+async def test_no_canary_shows_in_a_busy_run_with_failures(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     canary = Canaries()
+    monkeypatch.setenv("SOPS_AGE_KEY", ME.secret)  # commands decrypt, too
     files, specs = broken(canary, fleet)
     token = canary("decrypted value in a ConfigMap")
-    mixed = [
-        sealed(secret("stored", stringData={"a": canary("stored")}), "^stringData$"),
-        sealed(config_map("open", token=token), "^data$"),
-    ]
-    good: Files = {
-        "good/stored.yaml": mixed[0],
-        "good/open.yaml": mixed[1],
+    committed: Files = {
+        "good/stored.yaml": sealed(
+            secret("stored", stringData={"a": canary("stored")}), "^stringData$"
+        ),
+        "good/open.yaml": sealed(config_map("open", token=token), "^data$"),
         "good/variable.yaml": config_map("variable", **VARIABLE),
+        "good/plain.yaml": secret("plain", stringData={"a": canary("in plain text")}),
+        **{f"{n}/{path}": file for n, each in files.items() for path, file in each.items()},
     }
-    fleet.commit({f"{n}/{path}": file for n, each in files.items() for path, file in each.items()})
-    fleet.commit(good)
+    fleet.commit(committed)
     await put_secrets(canary, fleet)
+    await put_receivers(fleet, canary("token of a webhook"))
     await fleet.source()
     for name, spec in {**specs, "good": {**SOPS, **VARIABLES}}.items():
         await fleet.kustomization(name, path=f"./{name}", retryInterval="2s", timeout="5s", **spec)
     repositories = await put_sources(fleet)
 
     with logged("trace") as log, traced() as traces:
-        async with (
-            notified() as posts,
-            fleet.engine(plugins=PLUGIN, events_addr=f"{posts.url}/") as state,
-        ):
-            await fleet.until("Kustomization", "good", is_ready)
-            await drift(canary, fleet, token)
-            for name in specs:
-                await fleet.until("Kustomization", name, has_failed)
-            for name in repositories:
-                await fleet.until("GitRepository", name, has_failed)
-            for name in ("stranger", "good"):
-                await fleet.request("Kustomization", name, "now")
-            await fleet.until("Kustomization", "good", is_ready)
-            shown = await all_that_shows(fleet, state)
+        async with notified() as posts, parrot() as echo:
+            await put_providers(canary, fleet, posts.url, echo)
+            async with fleet.engine(plugins=PLUGIN) as state:
+                await fleet.until("Kustomization", "good", is_ready)
+                await drift(canary, fleet, token)
+                for name in specs:
+                    await fleet.until("Kustomization", name, has_failed)
+                for name in repositories:
+                    await fleet.until("GitRepository", name, has_failed)
+                for name in ("stranger", "good"):
+                    await fleet.request("Kustomization", name, "now")
+                await fleet.until("Kustomization", "good", is_ready)
+                await event(fleet, "failed to send notification")
+                shown = await all_that_shows(fleet, state)
+                webhooks = f"http://{reachable(state.addresses['webhooks'])}"
+                shown |= await answers(fleet, canary("token of a webhook"), webhooks)
+                checkout = checked_out(tmp_path / "checkout", committed)
+                shown |= await printed(fleet, checkout, ["tampered", "refused", "variable", "good"])
         shown |= {"spans": said_in_spans(traces), "posts": str([each.body for each in posts.seen])}
     shown["log"] = log.getvalue()
 
@@ -188,6 +226,7 @@ async def test_no_canary_shows_in_a_busy_run_with_failures(fleet: Fleet) -> None
         where: [] for where in shown
     }
     assert "drift of ConfigMap" in shown["posts"]
+    assert sum("***" in text for where, text in shown.items() if "lockstep" in where) > 5
 
 
 async def drift(canary: Canaries, fleet: Fleet, token: str) -> None:

@@ -19,6 +19,7 @@ from tests.support.fleet import Fleet, config_map, is_at, is_ready
 from tests.support.kubectl import Program, kubectl_at
 
 RELEASE = "lockstep"
+DEFINITION = "receivers.notification.toolkit.fluxcd.io"
 WAIT = ("--wait", "--timeout=40s")
 
 
@@ -93,7 +94,7 @@ async def test_moving_from_flux_keeps_the_services_that_the_chart_made_anew(
         await fleet.app({"app/gotk-components.yaml": flux, "app/a.yaml": config_map("a")})
         await fleet.until("Kustomization", "app", is_ready)
 
-    await kubectl("delete", "service", name)  # as docs/install.md has it
+    await kubectl("delete", "service", name)  # as docs/moving.md has it
     await helm("install", RELEASE, str(CHART), "--set=watchAllNamespaces=false,replicas=0")
     commit = fleet.commit({"app/gotk-components.yaml": None})
     await fleet.request("GitRepository", "fleet", commit)
@@ -126,6 +127,25 @@ async def test_an_empty_cluster_gets_the_definitions_and_keeps_them(
 
     assert len(before.split()) == len(list((CHART / "crds").iterdir()))
     assert after == before
+
+
+async def test_definitions_of_flux_are_left_alone_if_helm_is_told_to(
+    embedded_api_server: ApiServer, tmp_path: Path
+) -> None:
+    async with namespace_at(embedded_api_server, "release") as namespace:
+        helm = helm_at(embedded_api_server, namespace, tmp_path)
+        kubectl = kubectl_at(embedded_api_server, namespace, tmp_path)
+        ours = (CHART / "crds" / f"{DEFINITION}.yaml").read_text()
+        theirs = ours.replace("description: A webhook", "description: A call")
+        words = ("apply", "--server-side", "--field-manager=kustomize-controller", "-f", "-")
+        await kubectl(*words, given=theirs)
+
+        refused = await helm("install", RELEASE, str(CHART), status=1)
+        await helm("install", RELEASE, str(CHART), "--skip-crds")  # as docs/moving.md has it
+        after = (await kubectl("get", "crd", DEFINITION, "-o", "yaml")).out
+
+    assert 'conflict with "kustomize-controller"' in refused.err
+    assert "description: A call that makes objects" in after
 
 
 async def test_the_api_server_accepts_every_object_of_every_set_of_values(

@@ -4,6 +4,7 @@ The others are in tests/unit/test_cves.py, test_canaries.py, test_tenancy.py and
 test.
 """
 
+import json
 from typing import Any
 
 import pytest
@@ -115,3 +116,32 @@ async def test_cve_2023_22736_a_shard_is_held_to_its_namespaces(tenants: Tenants
     assert condition_of(untouched) == {}
     assert "finalizers" not in untouched["metadata"]
     assert await tenants.at(own).get("ConfigMap", "a") is None
+
+
+HELM_RELEASES = "/apis/helm.toolkit.fluxcd.io/v2/namespaces/{}/helmreleases"
+
+
+@pytest.mark.real("the embedded API server refuses what is nested so deep")
+async def test_cve_2024_27454_an_object_nested_without_measure_hides_no_other(fleet: Fleet) -> None:
+    """It claims to be ours, and so is told by the watch that tells of all others of its kind."""
+    spec = {"interval": "1h", "chartRef": {"kind": "OCIRepository", "name": "x"}}
+    labels = {f"kustomize.toolkit.fluxcd.io/{key}": "x" for key in ("name", "namespace")}
+    release = {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease"}
+    deep = {
+        **release,
+        "metadata": {"name": "deep", "labels": labels},
+        "spec": {**spec, "values": 0},
+    }
+    text = json.dumps(deep).replace(
+        '"values": 0', '"values": ' + '{"a":' * 1_500 + "1" + "}" * 1_500
+    )
+    async with fleet.server.session() as session:
+        path, kind = HELM_RELEASES.format(fleet.namespace), {"Content-Type": "application/json"}
+        async with session.post(path, data=text, headers=kind) as answer:
+            assert answer.status == 201
+    await fleet.app({"app/r.yaml": {**release, "metadata": {"name": "good"}, "spec": spec}})
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        await fleet.patch("HelmRelease", "good", {"spec": {"interval": "9h"}})
+        await fleet.until("HelmRelease", "good", lambda obj: obj["spec"]["interval"] == "1h")

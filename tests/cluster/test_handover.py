@@ -153,6 +153,30 @@ async def test_a_kustomization_that_is_split_in_two_keeps_its_objects(fleet: Fle
     assert [await uid_of(fleet, name) for name in "ab"] == before
 
 
+@pytest.mark.parametrize("way", ["to a new one", "with spec.path", "out of the parent"])
+async def test_what_moves_while_its_parent_changes_kustomizations_keeps_its_uid(
+    fleet: Fleet, way: str
+) -> None:
+    """One commit: the old owner is done long before the new one is there, or has its new path."""
+    web, new = child(fleet, "web"), fleet.described("new", path="./new")
+    old_place = "app/a.yaml" if way == "out of the parent" else "web/a.yaml"
+    changed = {"app/new.yaml": new}
+    if way == "with spec.path":
+        changed = {"app/web.yaml": fleet.described("web", path="./new")}
+    await fleet.app(
+        {"app/web.yaml": web, "web/b.yaml": config_map("b"), old_place: config_map("a")}
+    )
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "web", is_ready)
+        before = await uid_of(fleet, "a")
+        await fleet.goes_live({**changed, old_place: None, "new/a.yaml": config_map("a")})
+        heir = "web" if way == "with spec.path" else "new"
+        await fleet.until("ConfigMap", "a", is_owned_by(heir))
+        await fleet.until("Kustomization", heir, holds(1))
+        assert await uid_of(fleet, "a") == before
+
+
 async def test_a_kustomization_renamed_by_hand_keeps_its_objects(fleet: Fleet) -> None:
     fleet.commit({"web/a.yaml": config_map("a")})
     await fleet.source()

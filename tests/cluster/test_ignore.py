@@ -118,6 +118,21 @@ async def test_a_rule_that_goes_lets_the_field_be_corrected_again(fleet: Fleet) 
         await fleet.until("Deployment", "web", lambda obj: obj["spec"]["replicas"] == 1)
 
 
+async def test_a_rule_that_goes_lets_a_field_come_that_was_never_sent(fleet: Fleet) -> None:
+    rule = [{"paths": ["/data/x"], "target": {"kind": "ConfigMap"}}]
+    await fleet.app({"app/a.yaml": config_map("a", v="1")}, interval=HOUR, ignore=rule)
+
+    async with fleet.engine():
+        await fleet.until("Kustomization", "app", is_ready)
+        await fleet.goes_live({"app/a.yaml": config_map("a", v="1", x="2")})
+        ignored = await fleet.data("a")
+        await fleet.patch("Kustomization", "app", {"spec": {"ignore": None}})
+        await fleet.reconcile("Kustomization", "app")
+        sent = await fleet.data("a")
+
+    assert (ignored, sent) == ({"v": "1"}, {"v": "1", "x": "2"})
+
+
 async def test_it_is_known_again_after_a_restart(fleet: Fleet) -> None:
     await fleet.app({"app/web.yaml": deployment()}, interval=HOUR, ignore=IGNORED)
 

@@ -15,7 +15,7 @@ from tests.support.fleet import Files, Fleet, condition_of, config_map, has_reas
 from tests.support.git_server import serve_application
 from tests.support.observing import Traces, logged, notified, traced
 
-KINDS = ("GitRepository", "Kustomization")
+KINDS = ("GitRepository", "Kustomization", "Receiver")
 SHOWN = ("", "healthz", "readyz", "loglevel", "metrics", "gitrepository/x/y/z.tar.gz")
 
 

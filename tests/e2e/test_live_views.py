@@ -3,17 +3,22 @@
 import os
 import sys
 from collections.abc import AsyncIterator
+from json import dumps
 from pathlib import Path
 from random import Random
 
+import anyio
 import pytest
+from aiohttp import web
 
 from engine.cluster import Client, connected
 from engine.cluster.connect import locate
 from engine.runtime import SystemClock
-from tests.support.apiserver import ApiServer
+from tests.support.apiserver import ApiServer, kubeconfig
 from tests.support.commands import furnish
+from tests.support.scripted_api import scripted_api
 from tests.support.terminals import KINDS, Terminal, terminal, until
+from tests.unit.cli.listings import listing
 
 LOCKSTEP = (sys.executable, "-m", "engine")
 READY = {"type": "Ready", "reason": "X", "lastTransitionTime": "2026-11-01T08:00:00Z"}
@@ -98,6 +103,50 @@ async def test_events_show_what_is_new(
 
     reasons = ("NewArtifact", "ReconciliationSucceeded", "DriftDetected")
     assert [word for word in screen.split() if word in reasons] == list(reasons)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_logs_show_each_new_line(
+    environment: dict[str, str], tmp_path: Path, kind: str
+) -> None:
+    namespace, more = "/namespaces/flux-system", anyio.Event()
+
+    def line(message: str) -> bytes:
+        about = {"controllerKind": "Kustomization", "name": "apps", "namespace": "flux-system"}
+        at = {"ts": "2026-11-23T09:00:00Z", "level": "info", "msg": message}
+        return dumps({**at, **about}).encode() + b"\n"
+
+    async def log(request: web.Request) -> web.StreamResponse:
+        assert request.query["follow"] == "true"
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(line("what was"))
+        await more.wait()
+        await response.write(line("what is new"))
+        await anyio.sleep_forever()
+        return response
+
+    async with scripted_api() as api:
+        template = {"metadata": {"labels": {"app": "lockstep"}}}
+        names = {"name": "lockstep", "namespace": "flux-system"}
+        deployment = {"metadata": names, "spec": {"template": template}}
+        pod = {"metadata": names, "spec": {"containers": [{"name": "manager"}]}}
+        api.on("GET", f"/apis/apps/v1{namespace}/deployments", listing(deployment))
+        api.on("GET", f"/api/v1{namespace}/pods", listing(pod))
+        api.on("GET", f"/api/v1{namespace}/pods/lockstep/log", log)
+        config = tmp_path / "kubeconfig"
+        config.write_text(dumps(kubeconfig(api.url)))
+        words = [*LOCKSTEP, "logs", "-f", "--kubeconfig", str(config)]
+        async with terminal(kind, words, environment) as shown:
+            await until(shown, "what was")
+            more.set()
+            await until(shown, "what is new")
+            screen = await ends_quietly(shown)
+
+    assert [word for word in screen.splitlines() if "Kustomization/apps" in word] == [
+        f"2026-11-23T09:00:00Z info Kustomization/apps.flux-system - {message}"
+        for message in ("what was", "what is new")
+    ]
 
 
 @pytest.mark.parametrize("variable", ["", "1"], ids=["colour", "NO_COLOR"])

@@ -3,21 +3,34 @@
 from pathlib import Path
 
 import pytest
+from anyio import to_thread
 
+from tests.support.controlplane import start
 from tests.support.reader import Reader, reading
 from tests.support.tutorial import Command, is_shown, shown_in, steps_of
 
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
 
 
-@pytest.mark.limit(600)  # a hundred programs are started, some 50 s of processor time
+@pytest.mark.limit(600)  # a hundred programs are started, some 60 s of processor time
 def test_the_tutorial_shows_what_happens(tmp_path: Path) -> None:
-    with reading(tmp_path) as reader:
+    walk(tmp_path, None)
+
+
+@pytest.mark.limit(600)
+async def test_a_real_cluster_shows_the_same(tmp_path: Path) -> None:
+    async with start(alive=True) as plane:  # of its own: `doctor` looks at all that is there
+        await to_thread.run_sync(walk, tmp_path, plane.kubeconfig)
+
+
+def walk(folder: Path, kubeconfig: Path | None) -> None:
+    """All of it; kubeconfig: of the reader's own cluster."""
+    with reading(folder, kubeconfig) as reader:
         for step in steps_of(TUTORIAL.read_text()):
             reader.does(step)
         ended = {name: leave(reader, name) for name in reader.terminals if name}
 
-    assert list(ended) == ["cluster", "engine", "staging"]
+    assert list(ended) == ["cluster", "engine", "staging", "chat"]
     assert [text for text in ended.values() if "Traceback" in text] == []
     assert "what is in flight gets 50s to end" in ended["engine"]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ def folders(files: Mapping[str, bytes]) -> list[str]:
     return sorted({path.rpartition("/")[0] for path in files if "/" in path})
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(15))  # each is some forty builds
 @given(st.integers(0, 2**32), st.booleans())
 def test_a_fleet_is_built_alike_with_and_without_kept_bases(seed: int, root_only: bool) -> None:

@@ -57,7 +57,7 @@ def test_a_merge_ends_with_an_object_or_an_error_and_leaves_the_patch_as_it_is(
     before = repr(patch)
 
     try:
-        merged: Any = merge(copied(obj), patch, BuiltInSchemas().shape)
+        merged: Any = merge(copied(obj), patch, BuiltInSchemas())
     except KustomizeError:
         merged = {}
 

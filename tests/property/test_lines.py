@@ -51,24 +51,34 @@ class LinesLaws(RuleBasedStateMachine):
         if not self.held[tenant]:
             self.beyond.discard(tenant)
 
-    @rule(limit=st.integers(0, 12), kept=st.integers(0, 4), count=st.integers(1, 40))
-    def next(self, limit: int, kept: int, count: int) -> None:
+    @rule(
+        limit=st.integers(0, 12),
+        kept=st.integers(0, 4),
+        spare=st.integers(0, 2),
+        count=st.integers(1, 40),
+    )
+    def next(self, limit: int, kept: int, spare: int, count: int) -> None:
         for _ in range(count):
             has_room = self.held.total() < limit - kept
             is_kept = not has_room and self.held.total() < limit
-            who = self.lines.next(limit, kept)
+            is_spare = self.held.total() < limit + spare
+            who = self.lines.next(limit, kept, spare)
             if who is None:
                 assert not self.model or not has_room  # work conserving
                 assert not is_kept or not self.is_urgent()
+                assert not is_spare or not self.is_manual()
                 assert has_room or not self.may_go_beyond()
                 return
             priority, tenant = self.model.pop(who)
             if has_room:
                 self.check_turn(who, priority, tenant)
             elif not is_kept or priority > Priority.MANUAL:
-                assert not self.held[tenant]
-                assert len(self.beyond) < BEYOND + (priority <= Priority.MANUAL)
-                self.beyond.add(tenant)
+                most = BEYOND + (priority <= Priority.MANUAL)
+                if not self.held[tenant] and len(self.beyond) < most:
+                    self.beyond.add(tenant)
+                else:
+                    assert is_spare
+                    assert priority is Priority.MANUAL
             self.held[tenant] += 1
 
     def check_turn(self, who: int, priority: Priority, tenant: str) -> None:
@@ -87,6 +97,9 @@ class LinesLaws(RuleBasedStateMachine):
 
     def is_urgent(self) -> bool:
         return any(priority <= Priority.MANUAL for priority, _ in self.model.values())
+
+    def is_manual(self) -> bool:
+        return any(priority is Priority.MANUAL for priority, _ in self.model.values())
 
     def may_go_beyond(self) -> bool:
         return any(

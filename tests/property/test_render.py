@@ -10,6 +10,7 @@ from engine.objects.manifests import dump
 from engine.render import Request, render
 from engine.render.kustomize.model.reading import read
 from engine.render.kustomize.model.scalars import unspelled
+from engine.render.kustomize.model.schemas import OpenApiSchemas
 from engine.render.kustomize.transform.merge import merge
 from engine.render.substitute import SubstitutionError, substitute
 from engine.source.tree import MemoryTree
@@ -92,6 +93,6 @@ def test_merging_new_fields_twice_changes_nothing_more(
 ) -> None:
     new = {key: value for key, value in patch.items() if key not in target}
 
-    once = merge(dict(target), new, lambda _: None)
+    once = merge(dict(target), new, OpenApiSchemas({}))
 
-    assert merge(dict(once), new, lambda _: None) == once
+    assert merge(dict(once), new, OpenApiSchemas({})) == once

@@ -25,7 +25,7 @@ from tests.support.kubectl import Program, program_at
 _ROOT = Path(__file__).parents[2]
 CHART = _ROOT / "helm"
 SCHEMA = CHART / "values.schema.json"
-GUIDE = _ROOT / "docs/install.md"
+GUIDES = _ROOT / "docs/install.md", _ROOT / "docs/moving.md"
 CASES = _ROOT / "tests/golden/chart"
 """A folder for each set of values that somebody may have."""
 
@@ -58,6 +58,7 @@ FIXED = frozenset(
 )
 """Settings that Services, probes, volumes and roles of the chart rely on."""
 
+_MADE: dict[tuple[str, ...], str] = {}  # {Helm's words: what it rendered}: the chart stays the same
 _PLAIN: Mapping[type, Mapping[str, Any]] = {
     type(click.STRING): {"type": "string"},
     type(click.BOOL): {"type": "boolean"},
@@ -116,9 +117,11 @@ def helm_at(server: ApiServer, namespace: str, folder: Path) -> Program:
 def template(folder: Path, *arguments: str, namespace: str = "flux-system") -> str:
     """What a release `lockstep` consists of, as one text of manifests."""
     words = ("template", "lockstep", str(CHART), f"--namespace={namespace}", *arguments)
-    done = helm_run(folder, *words)
-    assert done.returncode == 0, f"{shlex.join(words)}: {done.stderr}"
-    return done.stdout
+    if words not in _MADE:
+        done = helm_run(folder, *words)
+        assert done.returncode == 0, f"{shlex.join(words)}: {done.stderr}"
+        _MADE[words] = done.stdout
+    return _MADE[words]
 
 
 def notes(folder: Path, *arguments: str) -> str:
@@ -159,8 +162,9 @@ def leaves(schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
 
 
 def guide_blocks() -> list[str]:
-    """The indented blocks of docs/install.md, flush left."""
-    found = re.findall(r"(?:^ {4}.*\n)+", GUIDE.read_text(), re.MULTILINE)
+    """The indented blocks of docs/install.md and docs/moving.md, flush left."""
+    text = "".join(path.read_text() for path in GUIDES)
+    found = re.findall(r"(?:^ {4}.*\n)+", text, re.MULTILINE)
     return [textwrap.dedent(block) for block in found]
 
 

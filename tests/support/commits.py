@@ -4,18 +4,22 @@ For laws that hold what is foretold of a commit against what then happens.
 """
 
 from collections.abc import Mapping, Sequence
+from json import dumps, loads
 from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
 
 from engine.objects.ref import Object
+from engine.plan.tolerance import ANNOTATION
 from tests.support.fleet import Content, Files
 
 Objects: TypeAlias = st.SearchStrategy[dict[str, Any]]
 
 ELSEWHERE = "elsewhere"  # stands for another namespace that there is
+OWN_GROUP = "own-group"  # stands for an API group that is nobody else's
 GROUP = "kustomize.toolkit.fluxcd.io"
 FORCED = {f"{GROUP}/force": "enabled"}
+TOLERATED = ("warn", "ignore")  # drift that is not corrected
 MARKS: Sequence[Mapping[str, str]] = (
     {},
     {},
@@ -25,6 +29,7 @@ MARKS: Sequence[Mapping[str, str]] = (
     {f"{GROUP}/ssa": "Ignore"},
     {f"{GROUP}/reconcile": "disabled"},
     {f"{GROUP}/prune": "disabled"},
+    *({ANNOTATION: word} for word in TOLERATED),
 )
 VALUES = st.dictionaries(st.sampled_from("xyz"), st.sampled_from("123"))
 _NAMES = st.sampled_from(["web", "log", "job"])
@@ -192,6 +197,35 @@ def roles(name: str) -> Objects:
     )
 
 
+def definitions() -> Objects:
+    """One kind, in a group of its own, with more or fewer fields."""
+    text = {"type": "string"}
+
+    def definition(names: list[str]) -> dict[str, Any]:
+        fields = {"type": "object", "properties": dict.fromkeys(names, text)}
+        schema = {"type": "object", "properties": {"spec": fields}}
+        served = {"name": "v1", "served": True, "storage": True}
+        return obj(
+            "apiextensions.k8s.io/v1",
+            "CustomResourceDefinition",
+            f"widgets.{OWN_GROUP}",
+            spec={
+                "group": OWN_GROUP,
+                "names": {"kind": "Widget", "plural": "widgets"},
+                "scope": "Namespaced",
+                "versions": [{**served, "schema": {"openAPIV3Schema": schema}}],
+            },
+        )
+
+    return st.sampled_from([["x"], ["x", "y"], ["x", "y"]]).map(definition)
+
+
+def widgets(name: str) -> Objects:
+    """Of that kind; not every definition allows all of them."""
+    values = st.dictionaries(st.sampled_from("xxy"), st.sampled_from("12"))
+    return values.map(lambda spec: obj(f"{OWN_GROUP}/v1", "Widget", name, spec=spec))
+
+
 FILES: Mapping[str, Objects] = {
     "app/plain.yaml": config_maps("plain"),
     "app/moved.yaml": config_maps("moved", ELSEWHERE) | config_maps("moved"),
@@ -202,11 +236,40 @@ FILES: Mapping[str, Objects] = {
     "app/workload.yaml": workloads("web"),
     "app/alert.yaml": alerts("drift"),
     "app/role.yaml": roles("reader"),
+    "app/widget.yaml": widgets("one"),
 }
 COMMITS: st.SearchStrategy[Files] = st.fixed_dictionaries(
-    {path: st.none() | each for path, each in FILES.items()}
+    {
+        **{path: st.none() | each for path, each in FILES.items()},
+        "app/definition.yaml": definitions(),  # without it there is nothing to say of its objects
+    }
 )
 """What the folder `app` holds from now on; see `placed`."""
+
+
+SPECS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "prune": st.sampled_from([True, True, True, False]),
+        "force": st.sampled_from([False, False, True]),
+        "ignore": st.sampled_from(
+            [None, None, [{"paths": ["/data/x"], "target": {"kind": "ConfigMap"}}]]
+        ),
+    }
+)
+"""Fields of the Kustomization."""
+EDITS = st.dictionaries(st.sampled_from(["app/plain.yaml", "app/moved.yaml"]), VALUES)
+"""What somebody writes by hand into the objects of these files; see `tolerates_edits`."""
+
+
+def tolerates_edits(file: Content) -> bool:
+    """Whether the engine leaves what others write into the object of a file."""
+    annotations = file["metadata"].get("annotations") if isinstance(file, Mapping) else None
+    return (annotations or {}).get(ANNOTATION) in TOLERATED
+
+
+def group_of(home: str) -> str:
+    """The API group of the objects in that namespace that have one of their own."""
+    return f"{home}.example.org"
 
 
 def placed(files: Files, home: str, elsewhere: str) -> Files:
@@ -216,6 +279,7 @@ def placed(files: Files, home: str, elsewhere: str) -> Files:
     for path, each in files.items():
         found[path] = each
         if isinstance(each, Mapping):
+            each = loads(dumps(each).replace(OWN_GROUP, group_of(home)))
             metadata = each["metadata"]
             namespace = names.get(metadata.get("namespace", ""), home)
             found[path] = {**each, "metadata": {**metadata, "namespace": namespace}}

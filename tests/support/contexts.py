@@ -1,17 +1,25 @@
 """A Context for plugins, from as little as a test has."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from engine.cluster import Client
 from engine.cluster.outbound import Http
 from engine.cluster.tokens import Tokens
+from engine.objects.ref import Ref
 from engine.plugin import Context
-from engine.runtime import Clock, SystemClock
+from engine.runtime import Clock, Priority, SystemClock
 from engine.settings import Settings
 from engine.telemetry import Metrics
 from plugins import PLUGIN
 from tests.support.no_http import NoHttp
+
+
+def asked_by(namespace: str, priority: Priority = Priority.INTERVAL) -> Context:
+    """A Context of who asks nobody, for a Kustomization in a namespace."""
+    context = context_of(cast("Client", None))
+    return replace(context, asker=Ref("", "Kustomization", namespace, "app"), priority=priority)
 
 
 def context_of(

@@ -1,10 +1,11 @@
-"""A disk that is full: writes below a folder fail as the system reports it."""
+"""A disk that is full: writes below a folder fail as the system reports it; or one that hangs."""
 
 import errno
 import os
 import resource
+import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,3 +70,14 @@ def small_files(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def hanging(database: Path) -> Iterator[Callable[[], object]]:
+    """Whoever writes to that SQLite file waits until what is given is called; 5 s at most."""
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("begin immediate")
+    try:
+        yield lambda: other.execute("rollback")
+    finally:
+        other.close()

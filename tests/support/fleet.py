@@ -260,6 +260,7 @@ _GROUPS = {
     "OCIRepository": (SOURCE_GROUP, "v1"),
     "Bucket": (SOURCE_GROUP, "v1"),
     "Kustomization": (KUSTOMIZE_GROUP, "v1"),
+    "HelmRelease": ("helm.toolkit.fluxcd.io", "v2"),
     "Receiver": (NOTIFICATION_GROUP, "v1"),
     "Alert": (NOTIFICATION_GROUP, "v1beta3"),
     "Provider": (NOTIFICATION_GROUP, "v1beta3"),

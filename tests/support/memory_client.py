@@ -78,7 +78,8 @@ class MemoryClient:
         return [
             call
             for call in self.calls
-            if call.split()[0] not in ("get", "dry-run", "list", "probe", "as", "may", "watch")
+            if call.split()[0]
+            not in ("get", "dry-run", "try-delete", "list", "probe", "as", "may", "watch")
         ]
 
     # As Discovery
@@ -242,6 +243,13 @@ class MemoryClient:
             self._stored({**live, "metadata": {**metadata, "deletionTimestamp": "now"}})
         else:
             self.remove(ref)
+
+    async def try_delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        ref = _ref(resource, namespace, name)
+        self._call("try-delete", ref)
+        live = self.objects.get(ref)
+        if live is not None and uid not in ("", live["metadata"]["uid"]):
+            raise Conflict(409, "Conflict", "precondition failed")
 
     def remove(self, ref: Ref) -> None:
         """Somebody deletes an object."""

@@ -50,6 +50,11 @@ def command_of(pid: int) -> bytes:
             return command
 
 
+def mapped_by(pid: int) -> str:
+    """The files and regions that it has in memory, a line each."""
+    return Path(f"/proc/{pid}/maps").read_text()
+
+
 def seconds_of(pid: int) -> float:
     """Of processor time, since its start."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

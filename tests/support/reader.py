@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Condition, Thread
 
 from tests.support.tutorial import Command, File, difference, is_shown, shown_in
 
+ENTERS = ". playground/env"
 _PATIENCE = 30.0  # seconds for what one command prints; the longest needs two
 _IDENTITY = "[user]\n\tname = You\n\temail = you@example.com\n"
 
@@ -84,6 +85,8 @@ class Reader:
 
     folder: Path
     home: Path
+    kubeconfig: Path | None = None
+    "Of a cluster of their own: KUBECONFIG is set to it after each `. playground/env`."
     terminals: dict[str, Terminal] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)  # characters of each other terminal
 
@@ -94,6 +97,8 @@ class Reader:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(step.content)
             return ""
+        if self.kubeconfig and step.text == ENTERS:
+            step = replace(step, text=f"{ENTERS}; export KUBECONFIG={self.kubeconfig}")
         return self._stays(step) if step.terminal else self._runs(step)
 
     def _runs(self, command: Command) -> str:
@@ -149,9 +154,9 @@ class Reader:
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[Reader]:
-    """A reader, of whom nothing is left running."""
-    reader = Reader(folder / "tutorial", folder / "home")
+def reading(folder: Path, kubeconfig: Path | None = None) -> Iterator[Reader]:
+    """A reader, of whom nothing is left running; with a cluster of their own if one is given."""
+    reader = Reader(folder / "tutorial", folder / "home", kubeconfig)
     reader.folder.mkdir()
     reader.home.mkdir()
     (reader.home / ".gitconfig").write_text(_IDENTITY)

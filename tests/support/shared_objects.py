@@ -20,7 +20,6 @@ from engine.plan.reservation import Reserve
 from engine.reconcile.access import Access, Rights
 from engine.reconcile.reservations import Reservations
 from engine.reconcile.triggers import Triggers
-from tests.support.build import config
 from tests.support.clock import ManualClock
 from tests.support.pushes import Pushed, pushing
 
@@ -40,6 +39,12 @@ def kustomization(name: str) -> Ref:
 
 def shared(name: str) -> Ref:
     return Ref("", "ConfigMap", "ns", name)
+
+
+def manifest(ref: Ref, **metadata: str) -> Object:
+    version = f"{ref.group}/v1".removeprefix("/")
+    named = {"name": ref.name, "namespace": ref.namespace, **metadata}
+    return {"apiVersion": version, "kind": ref.kind, "metadata": named}
 
 
 @dataclass
@@ -219,6 +224,9 @@ class SharedObjects:
         self._record(owner, union(self.inventory(owner), plan.inventory()))
         yield "recorded"
         self.live |= dict.fromkeys(wanted, owner)
+        for child in sorted(wanted):
+            if child.group == KUSTOMIZE_GROUP and child not in self._objects:
+                self.create(child, self.git.get(child, frozenset()))
         self.reservations.applied(owner)
         yield "applied"
         left = self._prune(plan, owner, reserve)
@@ -254,10 +262,10 @@ class SharedObjects:
     def _planned(self, owner: Ref, wanted: frozenset[Ref]) -> tuple[Plan, Reserve]:
         labels = Owner(owner.name, owner.namespace)
         live = {
-            ref: labelled(config(ref.name, uid=ref.name), Owner(by.name, by.namespace))
+            ref: labelled(manifest(ref, uid=ref.name), Owner(by.name, by.namespace))
             for ref, by in self.live.items()
         }
-        desired = [labelled(config(ref.name), labels) for ref in wanted]
+        desired = [labelled(manifest(ref), labels) for ref in wanted]
         inventory = self.inventory(owner)
         stale = inventory.keys() - wanted
         is_last = self._is_deleted(owner)

@@ -16,6 +16,7 @@ import pytest
 SECONDS = 60 * float(os.environ.get("LOCKSTEP_SOAK") or 0)
 "How long a soak may take; 0: this is none."
 LAWS, CRASHES = 0.8, 0.3  # of all laws; of the kills at random on one API server
+LEAKS = 0.1  # of each of the two that look for what is kept for ever
 EFFORT = float(os.environ.get("LOCKSTEP_LAWS") or (2.5 if SECONDS else 1))
 "How many times their usual number of examples laws are tried with: 0.25 in `make quick`."
 

@@ -1,6 +1,5 @@
 """The documents and the code say the same."""
 
-import ast
 import re
 import subprocess
 import sys
@@ -53,9 +52,7 @@ def modules() -> list[Path]:
 
 
 def test_every_module_says_its_one_job_in_a_sentence() -> None:
-    heads = {p: ast.get_docstring(ast.parse(p.read_text())) or "" for p in modules()}
-
-    without = [str(path) for path, head in heads.items() if not re.match(r"[A-Z`]", head)]
+    without = [str(path) for path in modules() if not re.match(r'r?"""[A-Z`]', path.read_text())]
 
     assert without == []
 
@@ -80,13 +77,6 @@ def test_architecture_md_names_every_folder_of_the_engine() -> None:
     folders = [path.parent.name for path in ROOT.glob("engine/*/__init__.py")]
 
     assert [name for name in folders if f"`{name}`" not in text] == []
-
-
-def test_every_setting_is_in_the_readme_as_its_flag() -> None:
-    text = (ROOT / "README.md").read_text()
-    flags = [f"`--{field.name.replace('_', '-')}`" for field in fields(Settings)]
-
-    assert [flag for flag in flags if flag not in text] == []
 
 
 def test_every_setting_says_what_it_means() -> None:
@@ -140,6 +130,7 @@ def test_the_start_loads_nothing_heavy_that_few_need() -> None:
         "re2",
         "opentelemetry.sdk",
         "rich",
+        "sqlite3",
         "engine.apiserver",
         "engine.demo",
     )

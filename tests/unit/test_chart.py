@@ -70,6 +70,13 @@ def test_what_the_guide_takes_out_of_git_is_what_stops_and_nothing_else() -> Non
     ]
 
 
+def test_the_guide_takes_the_same_out_of_a_flux_instance() -> None:
+    (patches,) = (block for block in guide_blocks() if block.startswith("patches:"))
+    (instance,) = (block for block in guide_blocks() if block.startswith("spec:\n  kustomize:"))
+
+    assert yaml.safe_load(instance)["spec"]["kustomize"] == yaml.safe_load(patches)
+
+
 def test_the_chart_is_of_the_version_that_it_installs() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     project = tomllib.loads((CHART.parent / "pyproject.toml").read_text())["project"]

@@ -285,7 +285,7 @@ async def test_cve_2021_41254_a_builder_is_started_with_nothing_but_numbers() ->
 
     command, *others = [list(map(str, arguments[1])) for _, arguments in started]
     assert others == []
-    assert command[:4] == [sys.executable, "-P", "-m", "engine.reconcile.builder"]
+    assert command[:4] == [sys.executable, "-P", "-m", "engine.reconcile.builder_program"]
     assert [word for word in command[4:] if not word.replace(".", "", 1).isdecimal()] == []
 
 

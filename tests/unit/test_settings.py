@@ -58,7 +58,6 @@ def test_a_request_may_take_as_long_as_was_asked_for(
 
 def test_a_request_ends_before_the_lease_does() -> None:
     settings = Settings(
-        request_timeout=20.0,
         leader_election_lease_duration=15.0,
         leader_election_renew_deadline=10.0,
         leader_election_retry_period=2.0,

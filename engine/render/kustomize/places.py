@@ -82,3 +82,16 @@ class Places:
         except ManifestError:  # kustomize takes some texts that this reader does not
             documents = []
         return documents[0].positions if documents else Positions(0, None)
+
+
+def field_places(content: bytes, file: str) -> dict[str, str]:
+    """`:line` of each field of a kustomization, empty if this reader does not take the text."""
+    try:
+        documents = parse(content, file, merge_overrides=True)
+    except ManifestError:
+        return {}
+    return {
+        key: f":{document.positions.nearest((key,))[0]}"
+        for document in documents[:1]
+        for key in document.obj
+    }

@@ -5,6 +5,7 @@ Source: kustomize api/krusty/kustomizer.go, kyaml openapi/openapi.go.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from engine.render.kustomize.errors import KustomizeError, Needs
 from engine.render.kustomize.loader import Loader
@@ -13,9 +14,9 @@ from engine.render.kustomize.model.schemas import (
     BuiltInSchemas,
     OpenApiSchemas,
     Schemas,
-    Shape,
     is_listed,
 )
+from engine.render.kustomize.model.shapes import Shape
 from engine.render.kustomize.provenance import Trace
 
 _OPENAPI = "v1.21.2"
@@ -51,6 +52,11 @@ class BuildSchemas:
         """The type of an object, None if it says none or one that is not known."""
         self.is_asked = True
         return self._schemas.shape(obj)
+
+    def described(self, node: Mapping[str, Any]) -> Shape | None:
+        """The type that an OpenAPI node describes, which may refer to others."""
+        self.is_asked = True
+        return self._schemas.described(node)
 
     def use(self, openapi: Mapping[str, str], loader: Loader) -> None:
         """Take what a kustomization's `openapi` names.  Raises KustomizeError."""

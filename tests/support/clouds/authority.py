@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 
@@ -44,6 +45,18 @@ def self_signed(name: str) -> tuple[bytes, bytes]:
     key = rsa.generate_private_key(65537, 2048)
     certificate = _certificate(name, key.public_key(), name, key, [name])
     return certificate.public_bytes(serialization.Encoding.PEM), private_pem(key)
+
+
+def packed(name: str, encryption: serialization.KeySerializationEncryption) -> bytes:
+    """The same in one file of PKCS#12."""
+    certificate, key = self_signed(name)
+    return pkcs12.serialize_key_and_certificates(
+        b"app",
+        serialization.load_pem_private_key(key, None),  # type: ignore[arg-type] # it is RSA
+        x509.load_pem_x509_certificate(certificate),
+        None,
+        encryption,
+    )
 
 
 @cache

@@ -7,6 +7,7 @@ from engine.api import Undecodable, decode, encode
 from engine.api.helm import HelmRelease
 from engine.api.kustomize import Kustomization, KustomizationStatus
 from engine.api.meta import ObjectMeta
+from engine.api.notification import Alert, Receiver
 from engine.api.source import GitRepository, GitRepositoryStatus
 
 
@@ -193,3 +194,13 @@ def test_a_duration_in_a_status_is_text() -> None:
     ks = decode(Kustomization, kustomization() | {"status": {"history": [snapshot]}})
 
     assert encode(ks.status) == {"history": [snapshot]}
+
+
+@pytest.mark.parametrize("kind", ["FluxInstance", "ResourceSet", "ResourceSetInputProvider"])
+def test_kinds_that_the_flux_operator_adds_to_the_definitions_are_taken(kind: str) -> None:
+    of = [{"kind": kind, "name": "*"}]
+    alert = {"providerRef": {"name": "chat"}, "eventSources": of}
+    receiver = {"type": "github", "secretRef": {"name": "push"}, "resources": of}
+
+    assert decode(Alert, {"metadata": {"name": "a"}, "spec": alert}).spec.event_sources[0].kind
+    assert decode(Receiver, {"metadata": {"name": "a"}, "spec": receiver}).spec.resources[0].kind

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.apply.prediction import Oracle, Prospect, predict
-from engine.cluster.errors import Cause, Forbidden, Invalid, NotFound
+from engine.cluster.errors import ApiError, Cause, Forbidden, Invalid, NotFound
 from engine.objects.ref import Ref
-from engine.plan import Plan
-from tests.support.build import config, made, owned
-from tests.support.executing import MANAGER, plan_for
+from engine.plan import Plan, View, make_plan
+from engine.plan.policy import Policy
+from tests.support.build import OWNER, config, made, owned
+from tests.support.executing import MANAGER, applied, plan_for
 from tests.support.memory_client import MemoryClient, invalid
+from tests.support.memory_client import kind as kind_of_memory
 
 
 async def foretold(client: MemoryClient, plan: Plan, **more: Any) -> list[str]:
@@ -49,6 +51,21 @@ async def test_what_the_api_server_refuses_does_not_hide_the_rest() -> None:
     ]
 
 
+async def test_what_may_not_be_deleted_is_foretold() -> None:
+    client = MemoryClient(owned(config("old")), owned(config("odd")), owned(config("hook")))
+    client.refuse("try-delete ConfigMap/ns/old", Forbidden(403, "Forbidden", "no right"))
+    unasked = ApiError(400, "BadRequest", 'admission webhook "x" does not support dry run')
+    client.refuse("try-delete ConfigMap/ns/hook", unasked)
+    plan = plan_for(client, owns=(config("old"), config("odd"), config("hook")))
+
+    assert await foretold(client, plan) == [
+        "ConfigMap/ns/old refused (ConfigMap/ns/old delete failed (Forbidden): no right; grant the "
+        "missing rule to the service account that applies)",
+        "ConfigMap/ns/odd deleted",
+        "ConfigMap/ns/hook deleted",
+    ]
+
+
 async def test_what_comes_with_its_namespace_or_definition_is_not_checked_yet() -> None:
     client = MemoryClient()
     error = NotFound(404, "NotFound", 'namespaces "ns" not found')
@@ -75,6 +92,40 @@ async def test_what_comes_with_its_namespace_or_definition_is_not_checked_yet() 
     assert "Widget/ns/old configured (not checked yet: its definition comes with it)" in found
     assert "ConfigMap/ns/a created (not checked yet: Namespace/ns comes with it)" in found
     assert "Widget/ns/w created (not checked yet: its definition comes with it)" in found
+
+
+async def test_what_a_changed_definition_may_allow_is_not_refused_yet() -> None:
+    names, meta = {"kind": "Widget"}, {"name": "widgets.x.io"}
+    spec = {"group": "x.io", "names": names, "scope": "Namespaced"}
+    kind, version = "CustomResourceDefinition", "apiextensions.k8s.io/v1"
+    old = made(kind, "widgets.x.io", "", api_version=version, spec=spec)
+    new = {**old, "metadata": meta, "spec": {**spec, "versions": [{"name": "v1"}]}}
+    widget = made("Widget", "w", api_version="x.io/v1", spec={"new": 1})
+    client = MemoryClient(owned(old), kinds=[kind_of_memory("x.io/v1", "Widget", "widgets")])
+    refusal = ApiError(500, "InternalError", ".spec.new: field not declared in schema")
+    client.refuse("dry-run Widget/ns/w", refusal, refusal)
+
+    changed = await foretold(client, plan_for(client, new, widget))
+    same = await foretold(client, plan_for(client, old, widget))
+
+    assert "Widget/ns/w created (as its definition is now: that changes with it)" in changed
+    assert any(line.startswith("Widget/ns/w refused") for line in same)
+
+
+async def test_drift_that_is_only_told_stays() -> None:
+    drifted, well = config("drifted", data={"x": "1"}), config("well", data={"x": "1"})
+    client = MemoryClient()
+    await applied(client, drifted, well)
+    client.calls.clear()
+    client.put({**client.objects[Ref.of(drifted)], "data": {"x": "2"}})
+    desired = [owned(drifted), owned(well)]
+    view = View(dict(client.objects), warned=frozenset(map(Ref.of, desired)))
+
+    assert await foretold(client, make_plan(desired, view, {}, Policy(OWNER))) == [
+        "ConfigMap/ns/drifted skipped (its drift is left as it is, because of the annotation "
+        "gitops.lockstep/drift)",
+        "ConfigMap/ns/well unchanged",
+    ]
 
 
 async def test_what_cannot_be_changed_in_place_is_recreated_if_that_is_allowed() -> None:

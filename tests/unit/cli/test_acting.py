@@ -74,6 +74,8 @@ async def test_whoever_acts_as_somebody_stays_that(api: ScriptedApi, client: Cli
 
     assert await acting_for(kustomization(), same) == (same, "")
     assert await acting_for(kustomization(account=""), other) == (other, "")
+    _, doubt = await acting_for(kustomization(account=""), other, "usual")
+    assert doubt.endswith(":usual")
     assert await acting_for(kustomization(), other) == (
         other,
         f"it is compared as ada, but applied as {USER}",

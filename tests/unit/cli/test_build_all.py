@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from engine.rehearsal import rehearsal
-from tests.support.checkouts import checkout, config_map, kustomization, two_clusters
+from tests.support.checkouts import checkout, cloned, config_map, kustomization, two_clusters
 
 Call: TypeAlias = Callable[..., Any]
 
@@ -375,3 +375,12 @@ def test_a_kustomization_that_nothing_builds_and_whose_name_is_no_text_is_told(
 
     assert status == 1
     assert lines[0] == "✗ unused.yaml:1: metadata.name must be text: quote it"
+
+
+def test_a_folder_without_a_kustomization_is_an_error(call: Call, tmp_path: Path) -> None:
+    folder = cloned(tmp_path, {"docs/readme.md": "nothing here"})
+    ended = call("build", "--all", str(folder), "-o", "json")
+
+    assert ended.status == 1
+    assert json.loads(ended.out) == {"kustomizations": [], "flaws": []}
+    assert f"there is no Kustomization below '{folder}'; give the folder" in ended.err

@@ -1,12 +1,15 @@
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import asyncssh
 import pytest
 import yaml
 from aiohttp import web
 
+from engine.api.notification import ReceiverType
+from engine.cli import create_provider, create_receiver
+from engine.plugin import load
 from tests.support.scripted_api import ScriptedApi, json, status
 from tests.unit.cli.conftest import Lockstep
 from tests.unit.cli.listings import watched
@@ -45,6 +48,22 @@ def serve(api: ScriptedApi, path: str, **answer: Any) -> None:
         return web.json_response(obj, status=201)
 
     api.on("POST", path, create)
+
+
+def test_the_helps_name_the_types_that_are_served(call: Call) -> None:
+    plugins = load()
+
+    assert set(get_args(ReceiverType)) - set(plugins.receivers) == set(create_receiver.ELSEWHERE)
+    assert set(create_provider.SERVED) == set(plugins.notifiers)
+
+
+def test_a_type_that_only_flux_serves_is_made_with_a_warning(call: Call) -> None:
+    receiver = call(*("gcr" if word == "github" else word for word in RECEIVER), "--export")
+    provider = call("create", "alert-provider", "chat", "--type", "discord", "--export")
+
+    for ended, type_ in ((receiver, "gcr"), (provider, "discord")):
+        assert (ended.status, yaml.safe_load(ended.out)["spec"]["type"]) == (0, type_)
+        assert f"type {type_} is only served by Flux's own notification-controller" in ended.err
 
 
 async def test_what_is_made_is_waited_for(api: ScriptedApi, lockstep: Lockstep) -> None:
@@ -234,6 +253,7 @@ def test_a_key_is_made_for_ssh(
     assert data["known_hosts"] == known.read_text()
 
 
+@pytest.mark.slow
 def test_a_key_that_there_is_is_taken_with_its_password(call: Call, tmp_path: Path) -> None:
     key, known = tmp_path / "id", tmp_path / "known_hosts"
     key.write_bytes(

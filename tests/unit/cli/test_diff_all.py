@@ -208,3 +208,11 @@ def test_what_leaves_git_is_deleted_as_its_kustomization_then_says(
 
     objects = [each for part in json.loads(ended.out) for each in part["objects"]]
     assert [(o["action"], o["why"]) for o in objects if o["name"] == "old"] == [wanted]
+
+
+def test_where_there_is_nothing_on_either_side_it_says_so(call: Call, tmp_path: Path) -> None:
+    folder = cloned(tmp_path, {"docs/readme.md": "nothing here"})
+    ended = call("diff", "all", str(folder), "--base", "main")
+
+    assert (ended.status, ended.out) == (2, "")
+    assert f"there is no Kustomization below '{folder}' on either side; give the" in ended.err

@@ -71,6 +71,24 @@ def test_every_command_has_an_example(name: str, call: Call) -> None:
         assert f"Examples:\n    lockstep {' '.join(path)}" in call(*path, "--help").out
 
 
+@pytest.mark.parametrize("name", WRITTEN)
+def test_no_help_is_missing_or_cut(name: str, call: Call) -> None:
+    for path in paths(command_of(name), name):
+        shown = call(*path, "--help").out
+        commands = shown.partition("\nCommands:\n")[2].partition("\n\n")[0]
+        assert "..." not in commands, path
+        command = command_of(name)
+        for word in path[1:]:
+            assert isinstance(command, click.Group)
+            command = command.get_command(click.Context(command), word) or command
+        unexplained = [
+            each.opts
+            for each in command.params
+            if isinstance(each, click.Option) and not each.hidden and not each.help
+        ]
+        assert unexplained == [], path
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

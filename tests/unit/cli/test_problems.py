@@ -58,3 +58,11 @@ def test_of_bugs_only_the_first_counts() -> None:
     first = ValueError("one")
 
     assert unwrapped(ExceptionGroup("", [first, ValueError("two")])) is first
+
+
+def test_a_list_in_an_error_stays_a_list() -> None:
+    error = click.UsageError("Missing argument. Choose from:\n\tbash,\n\tzsh\n\nelse none.")
+
+    assert line_of(error) == (
+        "Missing argument. Choose from: bash, zsh; else none; see `lockstep --help`"
+    )

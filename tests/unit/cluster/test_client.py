@@ -250,6 +250,19 @@ async def test_what_may_have_been_acted_on_is_not_repeated_because_a_proxy_says_
     assert len(s.api.asked("POST")) == 3
 
 
+async def test_an_object_that_is_nested_too_deep_is_not_read_in_part() -> None:
+    """What is read is written back, or compared with what is to be."""
+
+    async def deep(_: web.Request) -> web.Response:
+        text = '{"metadata":{"name":"a"},"spec":' + '{"a":' * 2_000 + "1" + "}" * 2_001
+        return web.Response(text=text)
+
+    async with scene() as s:
+        s.api.on("GET", f"{PATH}/a", deep)
+        with pytest.raises(ApiError, match="nested too deep to be read whole: take out of it"):
+            await s.client.get(CONFIG_MAPS, "ns", "a")
+
+
 async def test_an_answer_that_is_no_json_is_an_error_of_the_api_server() -> None:
     async def portal(_: web.Request) -> web.Response:
         return web.Response(text="<html>please log in</html>", content_type="text/html")

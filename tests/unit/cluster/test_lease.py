@@ -13,7 +13,7 @@ from engine.cluster.lease import Lease, Leases, lease_name, micro_time
 from engine.cluster.terms import Terms, UnfitTerms, longest_write
 from tests.support.clock import ManualClock, settle
 
-TERMS = Terms()  # Flux's: 35 s, 30 s, 5 s; a write takes 20 s at most
+TERMS = Terms()  # Flux's: 35 s, 30 s, 5 s; a write takes 17 s at most
 NAME = "kustomize-controller-leader-election"
 
 
@@ -136,7 +136,7 @@ async def test_a_lease_that_nobody_held_is_ours_at_once_and_written_as_client_go
         }
 
 
-async def test_it_is_renewed_every_retry_period() -> None:
+async def test_it_is_renewed_every_second_retry_period() -> None:
     api, clock = Api(), ManualClock()
     async with keeping(api, clock, NAME) as (leases, _):
         acquired = micro_time(clock.wall())
@@ -146,6 +146,21 @@ async def test_it_is_renewed_every_retry_period() -> None:
         assert not is_fenced(leases)
         assert (spec["acquireTime"], spec["leaseTransitions"]) == (acquired, 0)
         assert spec["renewTime"] == micro_time(clock.wall())
+        await clock.advance(TERMS.retry_period)
+        assert api.objects[NAME]["spec"] == spec
+
+
+async def test_a_renewal_that_fails_is_tried_again_before_writing_must_stop() -> None:
+    api, clock = Api(), ManualClock()
+    async with keeping(api, clock, NAME) as (leases, _):
+        api.is_down = True
+        await clock.advance(TERMS.renewal + TERMS.retry_period - 0.1)
+        assert not is_fenced(leases)
+        api.is_down = False
+        await clock.advance(0.1)
+
+        assert api.objects[NAME]["spec"]["renewTime"] == micro_time(clock.wall())
+        assert not is_fenced(leases)
 
 
 async def test_it_is_given_back_in_the_end_as_client_go_does() -> None:
@@ -256,7 +271,7 @@ async def test_a_lease_that_somebody_deleted_is_made_again_at_its_next_renewal()
     api, clock = Api(), ManualClock()
     async with keeping(api, clock, NAME) as (leases, _):
         del api.objects[NAME]
-        await clock.advance(5)
+        await clock.advance(TERMS.renewal)
 
         assert (api.holder(), is_fenced(leases)) == ("us", False)
 
@@ -267,7 +282,7 @@ async def test_a_deleted_lease_that_another_made_again_is_not_ours() -> None:
         del api.objects[NAME]
         for _ in range(2):
             api.foreign(NAME, "them", clock)
-        await clock.advance(5)
+        await clock.advance(TERMS.renewal)
 
         assert (api.holder(), is_fenced(leases)) == ("them", True)
 
@@ -324,6 +339,21 @@ def test_a_lease_must_leave_time_to_write() -> None:
     assert longest_write(35, 5) == 23
     assert longest_write(15, 2) == 9
     assert Terms(request_timeout=23).margin == 25
+
+
+@pytest.mark.parametrize(
+    ("terms", "renewal"),
+    [
+        (Terms(), 10),
+        (Terms(request_timeout=19), 5),
+        (Terms(renew_deadline=19), 5),
+        (Terms(duration=15, renew_deadline=10, retry_period=2, request_timeout=5), 4),
+    ],
+)
+def test_a_lease_is_renewed_half_as_often_only_where_one_renewal_may_fail(
+    terms: Terms, renewal: float
+) -> None:
+    assert terms.renewal == renewal
 
 
 @pytest.mark.parametrize(

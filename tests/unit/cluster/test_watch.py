@@ -1,3 +1,4 @@
+import json as standard_json
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -457,6 +458,36 @@ async def test_what_is_no_object_ends_no_watch_but_is_a_trouble_of_it() -> None:
             found = await heard(Watch(s.watch._client, PODS, s.clock, Random(1), "ns"), 2)
 
             assert told(found) == "SYNCED, TROUBLE"
+
+
+def nested(pod: dict[str, Any], levels: int) -> str:
+    """The object with so many mappings in each other."""
+    return standard_json.dumps(pod)[:-1] + ', "spec": {' + '"a":{' * levels + "}" * levels + "}}"
+
+
+async def test_an_object_that_is_nested_without_measure_hides_no_other() -> None:
+    """CVE-2024-27454: the API server keeps 10,000 levels, and our reader 1,024."""
+    deep = nested(pod("deep", 6), 2_000)
+
+    async def listed(_: web.Request) -> web.Response:
+        text = standard_json.dumps(listing(5, pod("a", 1), pod("b", 2)))
+        return web.Response(text=text.replace("[{", f"[{deep}, {{"))
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        changed = f'{{"type": "MODIFIED", "object": {nested(pod("deep", 7), 2_000)}}}\n'
+        await response.write(changed.encode())
+        await response.write(standard_json.dumps(change("ADDED", pod("c", 8))).encode() + b"\n")
+        await anyio.sleep_forever()
+        return response
+
+    async with scene() as s:
+        s.on(listed, stream)
+        found = await heard(s.watch, 6)
+
+    assert told(found) == "ADDED deep, ADDED a, ADDED b, SYNCED, MODIFIED deep, ADDED c"
+    assert found[4].obj["metadata"]["resourceVersion"] == "7"
 
 
 async def test_a_line_without_end_is_not_kept() -> None:

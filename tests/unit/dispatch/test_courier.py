@@ -1,12 +1,14 @@
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from engine.objects.ref import Ref
 from tests.support.build import made
 from tests.support.clock import ManualClock
 from tests.support.dispatching import GROUP, Desk, Service, dispatching, event
+from tests.support.failing_disk import hanging
 
 UPDATE = {f"{GROUP}/commit_status": "update"}
 
@@ -70,6 +72,31 @@ async def test_what_could_not_be_put_in_line_is_no_repetition(desk: Desk) -> Non
     desk.client.put(made("Kustomization", "app", api_version=f"{GROUP}/v1", labels={"a": "b"}))
     assert await desk.receive(event()) == [True]
     assert desk.dispatch.queue.waiting == 1
+
+
+async def test_an_event_whose_caller_gave_up_while_the_disk_hung_is_in_line_once(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.provider()
+    desk.alert()
+    caller = anyio.CancelScope()
+
+    async def receive() -> None:
+        with caller:
+            await desk.receive(event("second"))
+
+    with hanging(tmp_path / "notifications.db") as go_on:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(desk.receive, event("first"))
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(receive)
+            await anyio.wait_all_tasks_blocked()
+            caller.cancel()
+            await anyio.wait_all_tasks_blocked()
+            go_on()
+
+    assert await desk.receive(event("second")) == [False]
+    assert desk.dispatch.queue.waiting == 2
 
 
 async def test_labels_are_those_that_the_engine_knows_or_else_asks_for(desk: Desk) -> None:
@@ -228,8 +255,6 @@ async def test_an_event_of_our_own_that_makes_no_sense_is_logged_and_left(desk: 
 
 
 async def test_an_event_waits_until_alerts_are_known(desk: Desk) -> None:
-    import anyio
-
     body = event().as_json()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(desk.dispatch.courier.take, body, {})

@@ -1,13 +1,18 @@
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
+from anyio import to_thread
 
 from engine.dispatch.journal import Journal, JournalBroken
+from engine.dispatch.late import journal_at
 from engine.dispatch.queue import Delivery, Queue
 from engine.objects.ref import Ref
 from tests.support.dispatching import event
+from tests.support.failing_disk import hanging
 
 ALERT = Ref("notification.toolkit.fluxcd.io", "Alert", "ns", "a")
 
@@ -126,6 +131,50 @@ async def test_a_full_disk_costs_nothing_but_survival(tmp_path: Path) -> None:
     assert messages(queue) == ["2", "3"]
 
 
+async def test_whoever_writes_also_writes_for_those_who_gave_up_waiting(tmp_path: Path) -> None:
+    queue, impatient = opened(tmp_path), anyio.CancelScope()
+
+    async def put() -> None:
+        with impatient:
+            await queue.put([delivery("2")])
+
+    with hanging(tmp_path / "q.db") as go_on:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(queue.put, [delivery("1")])
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(put)
+            await anyio.wait_all_tasks_blocked()
+            impatient.cancel()
+            await anyio.wait_all_tasks_blocked()
+            go_on()
+
+    assert messages(opened(tmp_path)) == ["1", "2"]
+
+
+async def test_what_was_not_written_as_all_threads_were_busy_is_made_up_for(
+    tmp_path: Path,
+) -> None:
+    queue, impatient = opened(tmp_path), anyio.CancelScope()
+    threads, others = to_thread.current_default_thread_limiter(), [object() for _ in range(99)]
+
+    async def put() -> None:
+        with impatient:
+            await queue.put([delivery("1")])
+
+    others = others[: int(threads.available_tokens)]
+    async with anyio.create_task_group() as tasks:
+        for other in others:
+            threads.acquire_on_behalf_of_nowait(other)
+        tasks.start_soon(put)
+        await anyio.wait_all_tasks_blocked()
+        impatient.cancel()
+    for other in others:
+        threads.release_on_behalf_of(other)
+    await queue.put([delivery("2")])
+
+    assert messages(opened(tmp_path)) == ["1", "2"]
+
+
 async def test_a_file_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
     (tmp_path / "q.db").write_bytes(b"no database at all, " * 100)
 
@@ -148,6 +197,35 @@ async def test_what_cannot_be_understood_is_left_out(tmp_path: Path) -> None:
 
     assert messages(queue) == ["1", "2"]
     assert len(kept(Journal(tmp_path / "q.db")).rows()) == 2
+
+
+async def test_there_is_no_file_until_something_is_to_be_told(tmp_path: Path) -> None:
+    queue = Queue(journal_at(tmp_path / "q.db"), 2**20, Dropped())
+    queue.close()
+    assert not os.listdir(tmp_path)
+
+    queue = Queue(journal_at(tmp_path / "q.db"), 2**20, Dropped())
+    await queue.put([delivery("1")])
+    queue.close()
+    again = Queue(journal_at(tmp_path / "q.db"), 2**20, Dropped())
+
+    assert messages(again) == ["1"]
+    again.close()
+
+
+async def test_a_folder_that_cannot_be_written_later_costs_nothing_but_survival(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "gone"
+    queue = Queue(journal_at(folder / "q.db"), 2**20, Dropped())
+    await queue.put([delivery("1")])
+    assert queue.waiting == 1
+
+    folder.mkdir()
+    await queue.put([delivery("2")])
+    queue.close()
+
+    assert messages(opened(folder)) == ["1", "2"]
 
 
 def test_a_folder_that_may_not_be_written_says_so(tmp_path: Path) -> None:

@@ -451,3 +451,11 @@ def test_dump_prints_the_corpus_as_kustomize_prints_it():
             differ.append(path.name)
 
     assert differ == []
+
+
+@pytest.mark.parametrize("value", [None, {"a": 1}, "<<"])
+def test_a_key_that_looks_like_a_merge_is_written_as_a_key(value: object) -> None:
+    text = dump({"<<": value})
+
+    assert text.startswith('"<<":')
+    assert load(text) == {"<<": value}

@@ -96,6 +96,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_secrets_of_a_megabyte_hold_nobody_up(name):
     """They are masked by the event loop itself; a text that takes long is hidden whole."""

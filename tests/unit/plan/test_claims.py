@@ -33,6 +33,15 @@ def test_a_new_content_is_to_be_applied() -> None:
     assert not settled().is_settled(APP, WEB, b"v2", live(b"sign"))
 
 
+def test_what_other_rules_have_left_is_compared_by_values() -> None:
+    claims = settled()
+    claims.unsettle(APP, WEB)
+
+    assert not claims.is_settled(APP, WEB, b"v1", live(b"sign"))
+    assert claims.is_settled(APP, WEB, b"v1", live(b"sign", content=b"v1"))
+    assert claims.wanted(APP) == {WEB}
+
+
 def test_without_a_baseline_only_the_very_values_count() -> None:
     claims = Claims()
     claims.claim(APP, [WEB])

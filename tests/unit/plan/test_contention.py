@@ -51,3 +51,15 @@ def test_it_ends_by_itself_when_the_other_writer_stops() -> None:
     assert contention.all(later) == []
     assert contention.paused_until(WEB, later) == later
     assert contention.corrected(WEB, FIELDS, later) is None
+
+
+def test_nothing_is_kept_of_objects_that_nobody_asks_for_any_more() -> None:
+    contention = contended()
+    gone = [Ref("", "ConfigMap", "ns", f"gone-{n}") for n in range(50)]
+    for n, ref in enumerate(gone):
+        contention.corrected(ref, {}, float(n))
+
+    for n in range(100):
+        contention.corrected(WEB, FIELDS, 10 * WINDOW + n)
+
+    assert contention.histories() == {WEB}

@@ -6,7 +6,7 @@ from engine.objects.kstatus import Health, Status
 from engine.objects.ref import Object, Ref
 from engine.plan.observation import Observation, content_of, is_partial, observe
 from engine.plan.projection import projected
-from tests.support.build import config, marked, owned
+from tests.support.build import config, made, marked, owned
 
 MANAGER = "kustomize-controller"
 DATA = {"f:data": {"f:a": {}}}
@@ -42,6 +42,25 @@ def test_what_is_absent_counts_as_a_value() -> None:
     there, gone = config("web", data={"a": ""}), config("web", data={})
 
     assert seen(managed(there, DATA)).signature != seen(managed(gone, DATA)).signature
+
+
+def nested(levels: int, key: str, innermost: Any) -> Any:
+    for _ in range(levels):
+        innermost = {key: innermost}
+    return innermost
+
+
+@pytest.mark.parametrize("levels", [260, 500, 1_000])
+def test_what_is_nested_deeper_than_a_manifest_may_be_is_seen_without_a_signature(
+    levels: int,
+) -> None:
+    """CVE-2024-27454: a tenant could write it, in our name, with the labels of another one."""
+    obj = made("Widget", "w", spec=nested(levels, "a", 1))
+
+    found = seen(managed(obj, nested(levels, "f:a", {})))
+
+    assert (found.signature, found.content) == (b"", b"")
+    assert found.uid == obj["metadata"].get("uid", "")
 
 
 def test_an_object_that_we_never_applied_has_no_signature() -> None:

@@ -54,7 +54,7 @@ def test_a_suspended_one_wants_what_it_holds_and_takes_nothing() -> None:
 )
 def test_who_may_want_it_is_waited_for_but_not_for_ever(neighbour: Neighbour) -> None:
     assert judged(neighbour) == (
-        "defer: it may be wanted by Kustomization/flux/b: not built yet as of now"
+        "defer: it may be wanted by Kustomization/flux/b: not built or applied as of now"
     )
     assert judged(neighbour, is_over=True) == "delete"
 

@@ -23,7 +23,14 @@ from engine.source.git_tree import GitTree
 from engine.source.store import Store
 from engine.source.tree import MemoryTree
 from tests.support.builds import Unreadable, bulk, endless, plain
-from tests.support.processes import builders_of, command_of, is_running, seconds_of, until
+from tests.support.processes import (
+    builders_of,
+    command_of,
+    is_running,
+    mapped_by,
+    seconds_of,
+    until,
+)
 
 pytestmark = pytest.mark.slow  # each starts processes
 BOUNDS = Bounds(most=1, seconds=9.0, memory_bytes=512 * 2**20, cache_bytes=2**20)
@@ -49,6 +56,15 @@ async def test_a_build_in_a_process_gives_what_one_in_this_process_gives() -> No
         rendered = await builders.build(plain(), REQUEST, Priority.INTERVAL)
 
     assert rendered == render(plain(), REQUEST)
+
+
+async def test_a_process_that_builds_holds_no_openssl() -> None:
+    async with processes() as builders:
+        await builders.build(plain(), REQUEST, Priority.INTERVAL)
+        [pid] = children()
+        mapped = mapped_by(pid)
+
+    assert "libcrypto" not in mapped  # 3.7 MB of each
 
 
 async def test_a_git_tree_is_read_by_the_process_itself_even_what_came_after_its_first_build(

@@ -128,9 +128,7 @@ async def test_what_others_may_want_keeps_the_finalizer_and_says_for_whom() -> N
 
     requeue = await shop.run()
 
-    told = (
-        "ConfigMap/ns/a stays for now: it may be wanted by Kustomization/flux/other: not built yet"
-    )
+    told = "ConfigMap/ns/a stays for now: it may be wanted by Kustomization/flux/other: not built"
     assert shop.told()[0].startswith(f"Normal PruneFailed: {told}")
     assert not is_finished(shop)
     assert requeue.after is not None

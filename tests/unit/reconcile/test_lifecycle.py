@@ -1,11 +1,15 @@
 import logging
+from typing import Any
 
 import pytest
 
 from engine.cluster import Conflict, LeaseLost
 from engine.cluster.errors import NotFound, Unavailable
+from engine.objects.ref import Ref
+from engine.reconcile.forgetting import forget
 from engine.runtime import Requeue
 from tests.support.build import config
+from tests.support.holdings import holders
 from tests.support.reconciling import APP, Workshop
 
 
@@ -141,3 +145,23 @@ async def test_history_is_written_for_outcomes_that_are_new() -> None:
     assert entry["lastReconciledStatus"] == "ReconciliationSucceeded"
     assert entry["totalReconciliations"] == 2
     assert entry["metadata"] == {"revision": "main@sha1:2"}
+
+
+async def test_what_a_run_notes_of_an_object_that_is_gone_by_then_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ref = Ref(APP.group, APP.kind, APP.namespace, "force-deleted")
+    shop = shop_with_app()
+    shop.kustomization(ref)
+    build = shop.engine.builders.build
+
+    async def slow(*arguments: Any, **more: Any) -> Any:
+        built = await build(*arguments, **more)
+        shop.engine.triggers.deleted(shop.client.objects.pop(ref))  # somebody took its finalizer
+        forget(ref, shop.engine)
+        return built
+
+    monkeypatch.setattr(shop.engine.builders, "build", slow)
+
+    assert await shop.run(ref) == Requeue()
+    assert set(holders(ref)) <= {"Mirror._deleted", "Workshop.pushed"}

@@ -1,6 +1,7 @@
 """Data keys: which master key opens one, how long it is remembered, and what a refusal says."""
 
 import os
+from dataclasses import replace
 from typing import Any, cast
 
 import anyio
@@ -14,7 +15,8 @@ from engine.reconcile.opening import Means, Opening
 from engine.render import Remotes, Request, SealedKey
 from engine.sops import MasterKey, Metadata, Rule, split
 from engine.source.tree import MemoryTree
-from tests.support.clock import ManualClock
+from tests.support.clock import ManualClock, settle
+from tests.support.contexts import asked_by
 from tests.support.locksmith import Locksmith
 from tests.support.sealing import Person, Seal
 
@@ -134,6 +136,29 @@ async def test_a_key_service_that_hangs_ends_with_the_time_that_is_left() -> Non
 
     assert refusal == "its key service gave no answer in time (spec.timeout)"
     assert opens.has_asked
+
+
+async def test_key_services_that_hang_for_one_tenant_hold_up_no_other_tenant() -> None:
+    """A tenant names the servers that are asked."""
+    smith, keys = Locksmith(service={"arn:1": DATA_KEY}), DataKeys(ManualClock(), 3600.0)
+
+    async def forever(*_: object) -> bytes:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    served_ = smith.plugin.decryptors["kms"]
+    hanging = {"kms": type(served_)(forever, served_.seal, served_.held)}
+    async with anyio.create_task_group() as tasks:
+        for build in range(10):
+            many = [sealed((served(f"{build}/{number}"),)) for number in range(100)]
+            opens = replace(opening(smith, keys=keys), context=asked_by("many"), decryptors=hanging)
+            tasks.start_soon(opens.bring, many, 60.0)
+        await settle()
+        opens = replace(opening(smith, keys=keys), context=asked_by("one"))
+
+        assert keys.places.waiting > 0
+        assert await brought(opens, sealed((served("arn:1"),))) == [DATA_KEY]
+        tasks.cancel_scope.cancel()
 
 
 async def test_what_was_opened_is_remembered_for_who_has_the_same_keys() -> None:

@@ -1,5 +1,7 @@
 from collections.abc import Mapping
 
+import pytest
+
 from engine.api.meta import KUSTOMIZE_GROUP, SOURCE_GROUP
 from engine.objects.ref import Ref
 from engine.reconcile.readers import Readers
@@ -87,6 +89,7 @@ def test_who_has_built_of_another_source_or_not_at_all_is_concerned() -> None:
     assert fleet.readers.concerned(users, OTHER, tree) == {ref("app-0"), ref("new")}
 
 
+@pytest.mark.slow
 def test_where_nearly_everything_changed_each_is_looked_at() -> None:
     fleet = Fleet(3)
 

@@ -73,6 +73,80 @@ def test_who_has_lost_its_folder_is_waited_for_until_it_has_its_new_path() -> No
     assert world.deleted == [(shared("p"), NOTHING)]
 
 
+def test_what_goes_to_a_kustomization_that_is_still_to_be_made_is_waited_for() -> None:
+    world = begun(X, NOTHING)
+    world.create(PARENT, frozenset([B]))
+    world.settle()
+    new = kustomization("new")
+    world.git[new] = X
+    world.commit({A: NOTHING, PARENT: frozenset([B, new])})
+    parent = world.begin(PARENT)
+    assert next(parent) == "built"
+
+    world.run(A)
+
+    assert world.live[THE_OBJECT] == A
+    world.queued.clear()
+    assert [next(parent), next(parent)] == ["recorded", "applied"]
+    assert A in world.queued
+    world.run(A)
+    assert world.live[THE_OBJECT] == A
+    list(parent)
+    world.settle()
+    assert world.live[THE_OBJECT] == new
+    assert world.deleted == []
+
+
+def test_of_two_changes_of_kustomizations_the_later_is_waited_for_as_well() -> None:
+    world = begun(X, NOTHING)
+    for names in (["b"], ["b", "c"]):
+        world.commit({PARENT: frozenset(map(kustomization, names))})
+        if PARENT not in world.owners():
+            world.create(PARENT, world.git[PARENT])
+        world.settle()
+    world.commit({A: NOTHING, PARENT: frozenset(map(kustomization, "bcd"))})
+    world.run(PARENT, until="built")
+
+    world.run(A)
+
+    assert world.live[THE_OBJECT] == A
+    world.settle()
+    assert THE_OBJECT not in world.live
+
+
+def test_kustomizations_that_leave_git_with_all_that_they_make_are_not_waited_for() -> None:
+    world = begun(X, NOTHING)
+    world.create(PARENT, frozenset([B]))
+    world.change(B, frozenset([A]))
+    world.settle()
+    world.commit({PARENT: NOTHING, B: NOTHING, A: NOTHING})
+    world.missing |= {A, B}
+    world.run(A)
+    world.run(B)
+
+    world.run(PARENT)
+
+    assert [ref for ref, _ in world.deleted] == [B]
+
+
+def test_of_those_what_somebody_else_has_in_git_is_waited_for() -> None:
+    world = begun(X, NOTHING)
+    other = kustomization("other")
+    world.create(PARENT, frozenset([B]))
+    world.create(other, NOTHING)
+    world.change(B, frozenset([A]))
+    world.settle()
+    world.commit({PARENT: NOTHING, B: NOTHING, A: NOTHING, other: frozenset([A])})
+    world.missing |= {A, B}
+    world.run(A)
+    world.run(B)
+    world.run(other, until="built")
+
+    world.run(PARENT)
+
+    assert world.deleted == []
+
+
 def test_who_has_no_folder_keeps_what_it_wanted_before() -> None:
     world = begun(X, X)
     world.commit({A: NOTHING})

@@ -181,6 +181,24 @@ async def test_where_the_source_cannot_be_looked_at_the_stored_artifact_is_used(
     assert shop.said() == "True ReconciliationSucceeded: Applied revision: main@sha1:1"
 
 
+async def test_what_was_just_fetched_is_awaited_and_not_the_old_artifact_downloaded() -> None:
+    """The engine that served the old one is perhaps gone."""
+    shop, artifact = restarted()
+    async with anyio.create_task_group() as tasks:
+        asked = await held(shop, tasks)
+        shop.engine.artifacts.put(SOURCE, artifact)
+        shop.engine.artifacts.put(SOURCE, replace(artifact, digest="sha256:2"))
+        await settle()
+        again = await held(shop, tasks)
+        assert [each.reason for each in asked] == ["outdated"]
+        assert again == []
+        assert shop.turn is not None
+        shop.turn.supersede()
+        await settle()
+
+    assert [each.reason for each in again] == ["outdated"]
+
+
 async def test_the_event_of_its_artifact_wakes_the_kustomization() -> None:
     shop = Workshop()
     shop.kustomization()

@@ -7,10 +7,11 @@ import pytest
 from engine.api.meta import KUSTOMIZE_GROUP, REQUESTED_AT, SOURCE_GROUP
 from engine.cluster.mirror import Mirror
 from engine.objects.ref import Object, Ref
+from engine.reconcile.others import HEAD_START
 from engine.reconcile.references import references_of
 from engine.reconcile.triggers import Triggers
 from engine.runtime.workqueue import Queue
-from tests.support.clock import settle
+from tests.support.clock import ManualClock, settle
 from tests.support.pushes import Pushed, pushing
 
 APP = Ref(KUSTOMIZE_GROUP, "Kustomization", "ns", "app")
@@ -50,12 +51,12 @@ def ks(version: int, name: str = "app", **metadata: Any) -> dict[str, Any]:
     }
 
 
-def source(version: int, revision: str) -> dict[str, Any]:
+def source(version: int, revision: str, name: str = "fleet") -> dict[str, Any]:
     return {
         "apiVersion": f"{SOURCE_GROUP}/v1",
         "kind": "Bucket",
         "metadata": {
-            "name": "fleet",
+            "name": name,
             "namespace": "ns",
             "uid": "s",
             "resourceVersion": str(version),
@@ -112,6 +113,22 @@ def test_an_answer_that_comes_after_the_deletion_brings_nothing_back() -> None:
 
     assert pushed.after(ks(2)) == []
     assert pushed.mirror.get(APP) is None
+
+
+def test_what_is_queued_for_an_object_goes_with_it_unless_another_has_its_name() -> None:
+    pushed, removed = Heard(), list[str]()
+    pushed.triggers.serve(
+        KUSTOMIZE_GROUP,
+        "Kustomization",
+        pushing(pushed.note),
+        lambda ref: removed.append(ref.name),
+    )
+    pushed.after(ks(1), ks(2, uid="anew"), ks(3, "other"))
+
+    pushed.triggers.deleted(ks(4))
+    pushed.triggers.deleted(ks(5, "other"))
+
+    assert removed == ["other"]
 
 
 def test_an_object_that_left_the_selector_may_come_back() -> None:
@@ -184,7 +201,7 @@ class Crowd:
 
     def __init__(self, *concerned: str) -> None:
         self.queue: Queue[Ref] = Queue()
-        self.news = anyio.Event()
+        self.clock = ManualClock()
         self.triggers = Triggers(
             Mirror(), lambda users, _: frozenset(u for u in users if u.name in concerned)
         )
@@ -198,12 +215,6 @@ class Crowd:
 
     def put(self, pushed: Pushed) -> None:
         self.queue.push(pushed.key, 0.0, pushed.priority, pushed.reason)
-        self.news.set()
-
-    async def queued(self) -> None:
-        """Returns once one more was queued."""
-        self.news = anyio.Event()
-        await self.news.wait()
 
     def ref(self, name: str) -> Ref:
         return Ref(KUSTOMIZE_GROUP, "Kustomization", "ns", name)
@@ -222,7 +233,7 @@ class Crowd:
 async def test_what_a_revision_concerns_has_run_before_the_others_are_queued() -> None:
     crowd = Crowd("app-200")
     async with anyio.create_task_group() as telling:
-        telling.start_soon(crowd.triggers.tell_others)
+        telling.start_soon(crowd.triggers.others.serve, crowd.clock)
         await settle()
 
         crowd.triggers.changed(source(1001, "r2"))
@@ -238,7 +249,7 @@ async def test_what_a_revision_concerns_has_run_before_the_others_are_queued() -
 async def test_the_others_are_queued_a_few_at_a_time() -> None:
     crowd = Crowd()
     async with anyio.create_task_group() as telling:
-        telling.start_soon(crowd.triggers.tell_others)
+        telling.start_soon(crowd.triggers.others.serve, crowd.clock)
         await settle()
 
         crowd.triggers.changed(source(1001, "r2"))
@@ -253,20 +264,61 @@ async def test_what_a_revision_concerns_does_not_hold_the_others_up_for_long() -
     """It may wait for health, or for a build that hangs."""
     crowd = Crowd("app-200")
     async with anyio.create_task_group() as telling:
-        telling.start_soon(crowd.triggers.tell_others)
+        telling.start_soon(crowd.triggers.others.serve, crowd.clock)
         await settle()
 
         with crowd.triggers.running(crowd.ref("app-200")):
             crowd.triggers.changed(source(1001, "r2"))
-            while crowd.waiting() < 300:
-                await crowd.queued()
+            await crowd.clock.advance(HEAD_START / 2)
+            assert crowd.waiting() == 1
+            await crowd.clock.advance(HEAD_START / 2)
+            assert crowd.waiting() == 300
+        telling.cancel_scope.cancel()
+
+
+async def test_a_run_that_began_before_the_revision_does_not_end_the_head_start() -> None:
+    crowd = Crowd("app-200")
+    async with anyio.create_task_group() as telling:
+        telling.start_soon(crowd.triggers.others.serve, crowd.clock)
+        await settle()
+
+        with crowd.triggers.running(crowd.ref("app-200")):
+            crowd.triggers.changed(source(1001, "r2"))
+        await settle()
+        assert crowd.popped() == "app-200"
+        with crowd.triggers.running(crowd.ref("app-200")):
+            await settle()
+            assert crowd.waiting() == 0
+        await settle()
+        assert crowd.waiting() == 299
+        telling.cancel_scope.cancel()
+
+
+async def test_the_head_start_of_one_source_does_not_hold_up_the_users_of_another() -> None:
+    crowd = Crowd("app-200")
+    far = {"sourceRef": {"kind": "Bucket", "name": "b"}}
+    other = {**ks(900, "far", status=ready("r1")), "spec": far}
+    crowd.triggers.changed(other)
+    crowd.triggers.changed(source(1001, "r1", "b"))
+    while crowd.popped():
+        pass
+    async with anyio.create_task_group() as telling:
+        telling.start_soon(crowd.triggers.others.serve, crowd.clock)
+        await settle()
+
+        crowd.triggers.changed(source(1002, "r2"))
+        assert crowd.popped() == "app-200"
+        crowd.triggers.changed(source(1003, "r2", "b"))
+        await settle()
+        assert crowd.popped() == "far"
+        assert crowd.waiting() == 0
         telling.cancel_scope.cancel()
 
 
 async def test_a_revision_that_comes_while_the_others_are_told_is_told_to_all() -> None:
     crowd = Crowd()
     async with anyio.create_task_group() as telling:
-        telling.start_soon(crowd.triggers.tell_others)
+        telling.start_soon(crowd.triggers.others.serve, crowd.clock)
         await settle()
 
         crowd.triggers.changed(source(1001, "r2"))

@@ -147,9 +147,9 @@ def test_a_tenant_that_holds_many_places_is_passed_over_until_others_hold_as_man
 
 def test_a_manual_request_finds_a_place_where_another_tenant_holds_all() -> None:
     queue = of_namespaces()
-    for number in range(9):
+    for number in range(10):
         queue.push(f"noisy/{number}", 0, 1, "a manual request")
-    for _ in range(8):
+    for _ in range(9):
         queue.pop(0, 8)
     assert queue.pop(0, 8) is None
     queue.push("calm/app", 0, 1, "a manual request")
@@ -158,6 +158,22 @@ def test_a_manual_request_finds_a_place_where_another_tenant_holds_all() -> None
     assert item is not None
     assert item.key == "calm/app"
     assert queue.pop(0, 8) is None
+
+
+def test_a_manual_request_waits_for_no_correction_of_its_own_tenant() -> None:
+    queue = of_namespaces()
+    for number in range(4):
+        queue.push(f"one/{number}", 0, 2, "drift")
+    for _ in range(2):
+        queue.pop(0, 2)
+    assert queue.pop(0, 2) is None
+    queue.push("one/asked", 0, 1, "a manual request")
+    queue.push("one/later", 0, 1, "a manual request")
+
+    item = queue.pop(0, 2)
+    assert item is not None
+    assert item.key == "one/asked"
+    assert queue.pop(0, 2) is None  # there is one such place
 
 
 def test_a_paused_run_gives_its_place_to_others_and_gets_one_back_before_they_begin() -> None:

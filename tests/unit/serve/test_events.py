@@ -162,7 +162,28 @@ async def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(connections, "LINGERING", 0.05)
     async with intake() as server:
         begun = b"POST / HTTP/1.0\r\nContent-Length: 9\r\n\r\n{"
-        assert (await exchange(server, begun)).startswith(b"HTTP/1.0 408")
+        answer = await exchange(server, begun)
+
+    assert answer.startswith(b"HTTP/1.0 408")
+    assert answer.endswith(b"the body did not come within 30 s\n")
+
+
+@pytest.mark.parametrize("part", [b"3\r\nabc\r\n", b"9\r\n{", b"no length\r\n"])
+async def test_a_body_that_breaks_off_is_not_counted_as_slow(part: bytes) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+    async with intake() as server:
+        host, _, port = server.url.removeprefix("http://").rpartition(":")
+        async with await anyio.connect_tcp(host, int(port)) as stream:
+            await stream.send(head + b"Transfer-Encoding: chunked\r\n\r\n")
+            await stream.receive()  # it is being read
+            await stream.send(part)
+            await stream.send_eof()
+            with suppress(anyio.BrokenResourceError):
+                async for _ in stream:
+                    pass
+        text = server.series.text().decode()
+
+    assert 'request_duration_seconds_count{code="400"' in text
 
 
 async def test_another_method_than_post_is_refused() -> None:

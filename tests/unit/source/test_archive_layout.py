@@ -48,7 +48,8 @@ class Watched(MemoryTree):
 
 
 def test_folders_that_did_not_change_are_not_looked_into_again() -> None:
-    before = lay_out(MemoryTree(files()))
+    old = MemoryTree(files())
+    before = lay_out(old), old
     tree = Watched(files(**{"apps__app-007__3": b"x"}))
     tree.looked_into = []
 

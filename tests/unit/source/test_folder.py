@@ -3,8 +3,11 @@ from pathlib import Path
 import pytest
 
 from engine.source.folder import FolderTree
+from engine.source.git_tree import GitTree
 from engine.source.git_write import StoredFile, write_tree
 from engine.source.store import Store
+from engine.source.tree import Entry, Form
+from tests.support.trees import blob_id, entries_of
 
 
 @pytest.fixture
@@ -17,14 +20,48 @@ def folder(tmp_path: Path) -> Path:
     return found
 
 
-def test_a_folder_has_the_id_that_git_gives_it(folder: Path, tmp_path: Path) -> None:
+def test_files_have_the_ids_that_git_gives_them(folder: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     files = {
         "apps/web.yaml": StoredFile(store.add_blob(b"1")),
         "run.sh": StoredFile(store.add_blob(b"2"), executable=True),
     }
+    tree = GitTree(store, write_tree(store, files))
 
-    assert FolderTree(folder).id == write_tree(store, files)
+    assert entries_of(FolderTree(folder)) == entries_of(tree)
+
+
+def test_only_what_is_asked_for_is_read(folder: Path) -> None:
+    tree = FolderTree(folder)
+    (folder / "apps" / "web.yaml").chmod(0)
+    (folder / "later").mkdir()
+
+    assert list(tree.names("")) == ["apps", "later", "run.sh"]
+    assert tree.entry("run.sh") == Entry(Form.FILE, blob_id(b"2"), executable=True)
+
+
+def test_a_folder_that_became_a_link_is_not_followed(folder: Path) -> None:
+    tree = FolderTree(folder)
+    assert tree.entry("apps") is not None
+    (folder / "apps").rename(folder / "moved")
+    (folder / "apps").symlink_to("/etc")
+
+    with pytest.raises(OSError, match="apps"):
+        tree.names("apps")
+
+
+def test_what_is_in_an_ignored_folder_can_be_taken_back(folder: Path) -> None:
+    (folder / ".sourceignore").write_text("/apps/\n/none/\n!/apps/web.yaml\n")
+    (folder / "apps" / "other.yaml").write_bytes(b"3")
+    (folder / "none").mkdir()
+    (folder / "none" / "file").write_bytes(b"4")
+    tree = FolderTree(folder)
+
+    assert list(tree.names("")) == [".sourceignore", "apps", "run.sh"]
+    assert list(tree.names("apps")) == ["web.yaml"]
+    assert tree.entry("none/file") is None
+    with pytest.raises(KeyError):
+        tree.names("none")
 
 
 def test_files_are_read_and_listed(folder: Path) -> None:
@@ -62,6 +99,7 @@ def test_nothing_outside_can_be_read(folder: Path, path: str) -> None:
 
 def test_a_file_that_became_a_link_is_not_followed(folder: Path) -> None:
     tree = FolderTree(folder)
+    tree.names("")
     (folder / "run.sh").unlink()
     (folder / "run.sh").symlink_to("/etc/passwd")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from dulwich.objects import Blob
 
 from engine.source import archive
 from engine.source.author import add_tag
@@ -27,6 +28,7 @@ def age(store: Path, seconds: float, what: str = "objects") -> None:
             os.utime(file, (changed_at, changed_at))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remote", ["ours"], indirect=True)
 async def test_what_is_in_use_or_new_survives_and_the_rest_goes(remote: Remote) -> None:
     remote.commit({"a.yaml": b"in use", "x.png": b"dropped"})
@@ -57,6 +59,7 @@ async def test_what_is_in_use_or_new_survives_and_the_rest_goes(remote: Remote) 
     assert (await remote.fetch(branch="main")).tree.read("a.yaml") == b"newer"
 
 
+@pytest.mark.slow
 def test_a_tree_that_nobody_reads_any_more_is_not_kept(tmp_path: Path) -> None:
     store = Store(tmp_path)
     tree = GitTree(store, write_tree(store, {"a.yaml": StoredFile(store.add_blob(b"1"))}))
@@ -175,6 +178,29 @@ def test_a_store_that_nobody_asks_for_any_more_goes_when_another_one_comes(tmp_p
     assert stores.of("https://h/a").statistics().commits == 0
 
 
+def test_only_stores_that_were_asked_for_lately_keep_their_files_open(tmp_path: Path) -> None:
+    stores = Stores(tmp_path)
+    first = stores.of("https://h/first")
+    blob = first.add_blob(b"1")
+    first.add([Blob.from_string(b"%d" % number) for number in range(2000)])  # a pack
+    first.start_anew()
+    assert first.contains(Blob.from_string(b"7").id.decode())
+    packs = first.folder / "objects" / "pack"
+    assert opened_below(packs)
+
+    others = [stores.of(f"https://h/{number}") for number in range(50)]
+
+    assert not opened_below(packs)
+    assert first.blob(blob) == b"1"
+    assert len(others) == 50
+
+
+def opened_below(folder: Path) -> list[str]:
+    """The files of a folder that this process has open."""
+    links = [os.readlink(each) for each in Path("/proc/self/fd").iterdir() if each.exists()]
+    return [each for each in links if each.startswith(str(folder))]
+
+
 def test_after_a_long_time_off_only_what_was_unused_before_goes(tmp_path: Path) -> None:
     before = Stores(tmp_path)
     recent, old = before.of("https://h/recent"), before.of("https://h/old")
@@ -186,6 +212,7 @@ def test_after_a_long_time_off_only_what_was_unused_before_goes(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [recent.folder]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remote", ["ours"], indirect=True)
 async def test_trees_can_be_read_here_and_by_other_processes_while_the_store_is_tidied(
     remote: Remote,

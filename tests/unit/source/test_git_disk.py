@@ -20,6 +20,7 @@ from tests.unit.source.test_include import files_of
 OURS = pytest.mark.parametrize("remote", ["ours"], indirect=True)
 
 
+@pytest.mark.slow
 @OURS
 async def test_at_whatever_moment_the_disk_is_full_nothing_is_lost_and_it_recovers(
     remote: Remote,

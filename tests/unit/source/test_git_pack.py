@@ -230,6 +230,7 @@ def test_what_that_process_cannot_make_sense_of_is_refused_as_here(tmp_path: Pat
     assert not list((tmp_path / "store" / "objects" / "pack").iterdir())
 
 
+@pytest.mark.slow
 def test_that_process_ends_at_its_share_of_memory_and_nothing_else_does(tmp_path: Path) -> None:
     large = blob(b"\0" * 120 * MiB)
 

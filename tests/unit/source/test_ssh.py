@@ -152,7 +152,12 @@ async def test_blanks_around_a_key_do_no_harm(served: Path, fetcher: Fetcher) ->
 
 
 @pytest.mark.parametrize(
-    "form", [{"format_name": "pkcs8-pem"}, {"format_name": "openssh", "rounds": 50}], ids=str
+    "form",
+    [
+        {"format_name": "pkcs8-pem"},
+        pytest.param({"format_name": "openssh", "rounds": 50}, marks=pytest.mark.slow),
+    ],
+    ids=str,
 )
 async def test_a_passphrase_opens_the_key(
     form: dict[str, Any], served: Path, fetcher: Fetcher

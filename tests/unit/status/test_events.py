@@ -177,6 +177,7 @@ async def test_what_an_event_changed_is_logged_and_how_a_run_ended_is_not(
     assert caplog.messages == ["ConfigMap/ns/a created"]
 
 
+@pytest.mark.slow
 async def test_that_events_are_dropped_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     written = Written()
     for number in range(10_005):

@@ -25,6 +25,7 @@ ORIGINS, TRANSFORMERS, MANAGED_BY = "originAnnotations", "transformerAnnotations
 class Selector(Lenient, frozen=True):
     """Which resources: group to namespace are regular expressions that must match as a whole."""
 
+    embedded = frozenset({"group", "version", "kind", "name", "namespace"})
     group: str = ""
     version: str = ""
     kind: str = ""
@@ -70,6 +71,7 @@ class Replica(Lenient, frozen=True):
 class FieldEntry(Lenient, frozen=True):
     """A field specification as configuration files write it."""
 
+    embedded = frozenset({"group", "version", "kind"})
     group: str = ""
     version: str = ""
     kind: str = ""
@@ -127,6 +129,7 @@ class FieldOptions(Lenient, frozen=True):
 class Source(Lenient, frozen=True):
     """The field that a replacement reads; exact, not patterns."""
 
+    embedded = Selector.embedded
     group: str = ""
     version: str = ""
     kind: str = ""

@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from itertools import islice
 from threading import Lock
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -23,7 +23,12 @@ class Strict(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
 
 
 class Lenient(msgspec.Struct, frozen=True, rename="camel"):
-    """A plugin's configuration, where unknown fields are ignored, or a part of any file."""
+    """A plugin's configuration, where unknown fields are ignored, or a part of any file.
+
+    embedded: the fields that Go embeds from another type: text has to be text there in any file.
+    """
+
+    embedded: ClassVar[frozenset[str]] = frozenset()
 
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -101,6 +106,7 @@ class _Fitting:
         fitted = {}
         for key, item in value.items():
             name, kind = fields.get(key.lower(), ("", Any))
+            kind = Any if name in getattr(form, "embedded", ()) else kind
             self.has_unknown |= not name
             if item is not None or not name:
                 fitted[name or key] = self(item, kind)

@@ -13,6 +13,7 @@ import yaml
 from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs forget it
 from yaml.events import (
     AliasEvent,
+    CollectionStartEvent,
     Event,
     MappingEndEvent,
     MappingStartEvent,
@@ -24,8 +25,9 @@ from yaml.events import (
 from engine.objects.patch import size_of
 from engine.objects.yaml_error import explained
 from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.model.comments import Comments
+from engine.render.kustomize.model.keys import NULL, NULLS, Key, is_bare
 from engine.render.kustomize.model.scalars import (
-    Key,
     Quoted,
     SpelledText,
     copied,
@@ -74,8 +76,11 @@ class DocumentReader:
         self._offset = first_line
         self._strict = strict
         self._anchors: dict[str, Any] = {}
-        self._blank: set[str] = set()  # anchors
+        self._nulls: dict[str, str] = {}  # how those are written that have an anchor
         self._repeats: list[_Repeat] = []
+        self._comments = Comments.of(text)
+        self._end: Event | None = None  # the last event of the last map or list
+        self._last: Event | None = None  # the last scalar that is no key
         self._nodes = 0
         self.first_content = first_line
 
@@ -131,10 +136,11 @@ class DocumentReader:
         self._count(event, None)
         if isinstance(event, ScalarEvent):
             value = self._scalar(event)
+            self._last = event
         elif isinstance(event, SequenceStartEvent):
             value = self._sequence(depth)
         elif isinstance(event, MappingStartEvent):
-            value = self._mapping(depth)
+            value = self._mapping(depth, is_flowing=bool(event.flow_style))
         else:
             raise self._failed(event, "a value was expected")
         anchor = getattr(event, "anchor", None)
@@ -164,15 +170,19 @@ class DocumentReader:
         items = []
         while not isinstance(event := self._next(), SequenceEndEvent):
             items.append(self._node(event, depth + 1))
+        self._end = event
         return items
 
-    def _mapping(self, depth: int) -> dict[str, Any]:
+    def _mapping(self, depth: int, *, is_flowing: bool) -> dict[str, Any]:
         fields: dict[str, Any] = {}
         merges: list[Any] = []
         while not isinstance(event := self._next(), MappingEndEvent):
             following = self._next()
-            key = self._key(event, following, depth)
+            key = self._key(event, following, depth, is_flowing=is_flowing)
+            last = self._last if fields else None
             value = self._node(following, depth + 1)
+            if self._comments is not None:
+                key = self._commented(key, event, following, last)
             if key == "<<" and isinstance(event, ScalarEvent) and event.implicit[0]:
                 merges += self._merged(event, value)
             elif key not in fields:
@@ -180,12 +190,21 @@ class DocumentReader:
             elif self._strict:
                 failure = self._failed(event, f"mapping key {key!r} is already defined")
                 self._repeats.append(_Repeat(fields, key, value, str(failure)))
+        self._end = event
         for merge in merges:
             for key, value in merge.items():
                 fields.setdefault(key, value)
         return fields
 
-    def _key(self, event: Event, following: Event, depth: int) -> str:
+    def _commented(self, key: str, event: Event, following: Event, last: Event | None) -> str:
+        """The key with what a comment says of its value, which was just read."""
+        comments, end = self._comments, self._end
+        if comments is None or end is None or not isinstance(following, CollectionStartEvent):
+            return key
+        schema = comments.schema(event, following, end, last)
+        return key if schema is None else Key.of(key, is_bare=is_bare(key), schema=schema)
+
+    def _key(self, event: Event, following: Event, depth: int, *, is_flowing: bool) -> str:
         """The key; following: the first event of its value."""
         if isinstance(event, AliasEvent):
             key = self._anchors.get(event.anchor or "")
@@ -197,17 +216,18 @@ class DocumentReader:
         if event.anchor is not None:
             self._anchors[event.anchor] = event.value
         is_bare = depth > 0 and event.implicit[0] and not is_text(event.value)
-        return Key.of(event.value, is_bare=is_bare, is_blank=self._is_blank(following))
+        null = self._null(following)
+        return Key.of(event.value, is_bare=is_bare, null=null, is_flowing=is_flowing)
 
-    def _is_blank(self, event: Event) -> bool:
-        """Whether nothing is written for the value that begins so, or for what it stands for."""
+    def _null(self, event: Event) -> str:
+        """How null is written in the value that begins so, or in what it stands for."""
         if isinstance(event, AliasEvent):
-            return event.anchor in self._blank
-        if not isinstance(event, ScalarEvent) or event.value or not event.implicit[0]:
-            return False
+            return self._nulls.get(event.anchor or "", NULL)
+        if not isinstance(event, ScalarEvent) or not event.implicit[0] or event.value not in NULLS:
+            return NULL
         if event.anchor is not None:
-            self._blank.add(event.anchor)
-        return True
+            self._nulls[event.anchor] = event.value
+        return event.value
 
     def _merged(self, event: Event, value: Any) -> list[dict[str, Any]]:
         values = value if isinstance(value, list) else [value]

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.model.books import read_books
 from engine.render.kustomize.model.reading import Document, read
 from engine.render.kustomize.model.resource import Position, Resource
 from engine.render.kustomize.model.rewriting import requoted
@@ -34,12 +35,15 @@ def resources_of(documents: Sequence[Document], schemas: Schemas) -> list[Resour
     items = [item for item in _unwrapped(documents) if item.value not in ({}, [])]
     if problems := [problem for item in items if (problem := _problem(item))]:
         raise KustomizeError("\n".join(problems))
-    return [
-        Resource(
-            copied(item.value), Position(item.file, item.line), schemas, repeated=item.repeated
-        )
-        for item in _lists_expanded(items)
-    ]
+    return [_resource(item, schemas) for item in _lists_expanded(items)]
+
+
+def _resource(item: Document, schemas: Schemas) -> Resource:
+    made = Resource(
+        copied(item.value), Position(item.file, item.line), schemas, repeated=item.repeated
+    )
+    read_books(made)
+    return made
 
 
 def check_whole(resource: Resource) -> None:
@@ -98,7 +102,7 @@ def _problem(document: Document) -> str:
     obj = document.value
     if not isinstance(obj, dict):
         return f"{where}: not a Kubernetes object but {described(obj)}"
-    kind = text_of(obj.get("kind") or "")
+    kind = "" if obj.get("kind") is None else text_of(obj["kind"])
     if not kind:
         hint = "; a kustomization is listed by its folder" if "resources" in obj else ""
         return f"{where}: missing kind in object{hint}"

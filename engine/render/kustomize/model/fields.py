@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from engine.render.kustomize.errors import KustomizeError
 from engine.render.kustomize.model.ids import ANY, Gvk
+from engine.render.kustomize.model.keys import Key
 from engine.render.kustomize.model.remembered import by_identity
 from engine.render.kustomize.model.resource import Resource
-from engine.render.kustomize.model.scalars import Key, Shared, described, is_text, placed
+from engine.render.kustomize.model.scalars import Shared, described, is_text, placed
 from engine.render.kustomize.model.shared import Replacements
 
 Change = Callable[[Any], Any]
@@ -139,6 +140,8 @@ def _walk_map(node: dict[str, Any], step: _Step, change: Change, new: type | Non
     name, is_list, rest = step
     if not name:
         raise KustomizeError("cannot set or create an empty field name")
+    if name.isdecimal():
+        raise KustomizeError(f"{name!r} is the place of an element, and this is a map, not a list")
     old = node.get(name)
     if old is None:
         form = list if is_list else new if rest is None or new is None else dict

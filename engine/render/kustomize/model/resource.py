@@ -165,11 +165,11 @@ class Resource:
         self.history.append((gvk.kind, name, namespace))
 
     def set_metadata(self, key: str, value: Any) -> None:
-        """Set a field of the metadata; an empty value removes it."""
+        """Set a field of the metadata; an empty value removes it, but no number is empty."""
         metadata = self.obj.get("metadata")
         if not isinstance(metadata, dict):
             metadata = self.obj["metadata"] = {}
-        if value:
+        if value or isinstance(value, (int, float)):
             metadata[key] = value
         else:
             metadata.pop(key, None)

@@ -11,11 +11,11 @@ from typing import Any
 from engine.objects.manifests import ManifestError, load
 from engine.objects.scalars import float_text
 from engine.objects.scalars import resolve as resolve_old
+from engine.render.kustomize.model.keys import plain_key
 from engine.render.kustomize.model.scalars import (
     Quoted,
     integral,
     is_text,
-    plain_key,
     spelled_as,
     unspelled,
 )

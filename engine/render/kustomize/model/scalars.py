@@ -15,6 +15,7 @@ from typing import Any, Self
 from engine.objects.scalars import NUMERIC
 from engine.objects.scalars import resolve as number_of
 from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.model.keys import is_put_out_empty, null_of, plain_key
 
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -78,33 +79,6 @@ class Shared(str):
     __slots__ = ()
 
 
-class Key(str):
-    """A mapping key of which kustomize remembers how it stands in the file.
-
-    is_bare: unquoted though it reads as a number or the like; no such key can be put out.
-    is_blank: nothing at all is written for its value, which is null for that reason.
-    A dict keeps the key object that it had first, as kustomize keeps the key's style.
-    """
-
-    __slots__ = ("is_bare", "is_blank")
-    is_bare: bool
-    is_blank: bool
-
-    @classmethod
-    def of(cls, text: str, *, is_bare: bool, is_blank: bool = False) -> str:
-        """The key, a plain string if there is nothing to remember."""
-        if not is_bare and not is_blank:
-            return text
-        made = cls(text)
-        made.is_bare, made.is_blank = is_bare, is_blank
-        return made
-
-
-def is_blank(key: str) -> bool:
-    """True if nothing was written for the value of this key."""
-    return isinstance(key, Key) and key.is_blank
-
-
 def resolve(text: str) -> Any:
     """The value of a plain, untagged scalar.  Raises KustomizeError for infinities and NaN."""
     if text in _WORDS:
@@ -163,8 +137,14 @@ def like(old: Any, text: str) -> Any:
 
 
 def retyped(old: Any, text: str) -> Any:
-    """`text` in the place of `old`: text in quotes, without them whatever it reads as."""
-    return Quoted(text) if isinstance(old, Quoted) else resolve(text)
+    """`text` in the place of `old`: text in quotes, without them whatever it reads as.
+
+    So does what takes its place later.
+    """
+    if isinstance(old, Quoted):
+        return Quoted(text)
+    value = resolve(text)
+    return Untyped(text) if value.__class__ is str else value
 
 
 _TYPE_NAMES: dict[type, str] = {
@@ -202,9 +182,7 @@ def texts_of(value: Any) -> dict[str, str]:
     """A map's scalars as text; empty for anything but a map."""
     if not isinstance(value, dict):
         return {}
-    return {
-        key: "" if is_blank(key) and item is None else text_of(item) for key, item in value.items()
-    }
+    return {key: null_of(key) if item is None else text_of(item) for key, item in value.items()}
 
 
 def unspelled(value: Any) -> Any:
@@ -216,7 +194,9 @@ def unspelled(value: Any) -> Any:
         return value
     if isinstance(value, dict):
         return {
-            key if key.__class__ is str else plain_key(key): unspelled(item)
+            key if key.__class__ is str else plain_key(key): unspelled(
+                "" if item is None and is_put_out_empty(key) else item
+            )
             for key, item in value.items()
         }
     if isinstance(value, list):
@@ -237,15 +217,6 @@ _SPELLED: tuple[tuple[type, type], ...] = (
     (SpelledInt, int),
     (SpelledFloat, float),
 )
-
-
-def plain_key(key: str) -> str:
-    """The key without what it remembers.  Raises KustomizeError if it does not read as text."""
-    if isinstance(key, Key):
-        if key.is_bare:
-            raise KustomizeError(f"the mapping key {str(key)!r} must be quoted")
-        return str(key)
-    return key
 
 
 def copied(value: Any) -> Any:

@@ -7,13 +7,13 @@ Source: kyaml openapi/openapi.go.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
-from engine.objects.schema import Schema, kind_schema
+from engine.objects.schema import kind_schema
 from engine.render.kustomize.model.ids import Gvk
 from engine.render.kustomize.model.scalars import text_of
+from engine.render.kustomize.model.shapes import Shape, Types, fields_of
 
 _VERSIONS: Mapping[str, str] = {
     "": "v1",
@@ -57,36 +57,6 @@ _CLUSTER_SCOPED: Mapping[str, str] = {
 }
 _V1_ONLY = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "CSINode"}
 _V1BETA1_ONLY = {"PodSecurityPolicy"}
-_YOUNGER = {"schedulingGates", "resourceClaims"}
-"""Fields with merge keys that Kubernetes 1.21 did not have."""
-
-
-class Shape(Protocol):
-    """As much of a type as merging needs; `engine.objects.schema.Schema` is one."""
-
-    @property
-    def patch_strategy(self) -> str:
-        """`merge`, `retainKeys`, `merge,retainKeys` or empty."""
-        ...
-
-    @property
-    def patch_merge_key(self) -> str:
-        """The field that tells a list's elements apart, empty for scalars."""
-        ...
-
-    @property
-    def list_map_keys(self) -> tuple[str, ...]:
-        """The fields that tell them apart where it takes several."""
-        ...
-
-    @property
-    def items(self) -> "Shape | None":
-        """What a list holds."""
-        ...
-
-    def property(self, name: str) -> "Shape | None":
-        """What a map holds there."""
-        ...
 
 
 class Schemas(Protocol):
@@ -100,6 +70,10 @@ class Schemas(Protocol):
         """The type of an object, None if it says none or one that is not known."""
         ...
 
+    def described(self, node: Mapping[str, Any]) -> Shape | None:
+        """The type that an OpenAPI node describes, which may refer to others."""
+        ...
+
 
 class BuiltInSchemas:
     """The kinds of Kubernetes 1.21."""
@@ -111,40 +85,11 @@ class BuiltInSchemas:
     def shape(self, obj: Any) -> Shape | None:
         """The type of an object, None if it says none or one that is not known."""
         gvk = _gvk(obj)
-        if gvk is None or not _is_known(gvk):
-            return None
-        schema = kind_schema(gvk.group, gvk.version, gvk.kind)
-        return _Narrowed.of(schema or kind_schema(gvk.group, "v1", gvk.kind))
+        return None if gvk is None else _of_kind(gvk, _BUILT_IN)
 
-
-@dataclass(frozen=True, slots=True)
-class _Narrowed:
-    """A schema without the fields that are too young."""
-
-    schema: Schema
-
-    @classmethod
-    def of(cls, schema: Schema | None) -> "_Narrowed | None":
-        return None if schema is None else cls(schema)
-
-    @property
-    def patch_strategy(self) -> str:
-        return self.schema.patch_strategy
-
-    @property
-    def patch_merge_key(self) -> str:
-        return self.schema.patch_merge_key
-
-    @property
-    def list_map_keys(self) -> tuple[str, ...]:
-        return self.schema.list_map_keys
-
-    @property
-    def items(self) -> "_Narrowed | None":
-        return self.of(self.schema.items)
-
-    def property(self, name: str) -> "_Narrowed | None":
-        return None if name in _YOUNGER else self.of(self.schema.property(name))
+    def described(self, node: Mapping[str, Any]) -> Shape | None:
+        """The type that an OpenAPI node describes, which may refer to others."""
+        return _BUILT_IN.described(node)
 
 
 class OpenApiSchemas:
@@ -154,65 +99,44 @@ class OpenApiSchemas:
     """
 
     def __init__(self, document: Mapping[str, Any], *, keeps_built_in: bool = False) -> None:
-        """document: an OpenAPI document with `definitions`."""
-        self._keeps_built_in = keeps_built_in
-        definitions = document.get("definitions")
-        self._definitions = definitions if isinstance(definitions, dict) else {}
-        self._built_in = BuiltInSchemas()
+        """document: an OpenAPI document with `definitions`, and `paths` that tell scopes."""
+        self._types = Types(fields_of(document.get("definitions")), keeps_built_in=keeps_built_in)
         self._kinds: dict[Gvk, Mapping[str, Any]] = {}
-        for node in self._definitions.values():
+        for node in self._types.definitions.values():
             for gvk in _declared(node):
                 self._kinds[gvk] = node
+        self._cluster_scoped = _cluster_scoped(fields_of(document.get("paths")))
 
     def is_cluster_scoped(self, api_version: str, kind: str) -> bool:
         """True only if the kind is known to have no namespace."""
-        return self._built_in.is_cluster_scoped(api_version, kind)
+        if is_listed(api_version, kind):
+            return _is_cluster_scoped(api_version, kind)
+        return Gvk.of(api_version, kind) in self._cluster_scoped
 
     def shape(self, obj: Any) -> Shape | None:
         """The type of an object, None if it is not known."""
         gvk = _gvk(obj)
-        node = self._kinds.get(gvk) if gvk else None
-        if node is not None:
-            return _Node(node, self._definitions)
-        return self._built_in.shape(obj) if self._keeps_built_in else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """A node of an OpenAPI v2 document."""
-
-    node: Mapping[str, Any]
-    definitions: Mapping[str, Any] = field(repr=False)
-
-    @property
-    def patch_strategy(self) -> str:
-        return str(self.node.get("x-kubernetes-patch-strategy", ""))
-
-    @property
-    def patch_merge_key(self) -> str:
-        return str(self.node.get("x-kubernetes-patch-merge-key", ""))
-
-    @property
-    def list_map_keys(self) -> tuple[str, ...]:
-        return tuple(self.node.get("x-kubernetes-list-map-keys", ()))
-
-    @property
-    def items(self) -> "_Node | None":
-        return self._resolved(self.node.get("items")) if self.node.get("type") == "array" else None
-
-    def property(self, name: str) -> "_Node | None":
-        properties = self.node.get("properties")
-        known = properties if isinstance(properties, dict) else {}
-        return self._resolved(known.get(name, self.node.get("additionalProperties")))
-
-    def _resolved(self, node: Any) -> "_Node | None":
-        for _ in range(len(self.definitions) + 1):
-            if not isinstance(node, dict) or "$ref" not in node:
-                break
-            node = self.definitions.get(str(node["$ref"]).removeprefix("#/definitions/"))
-        else:  # it refers to itself
+        if gvk is None:
             return None
-        return _Node(node, self.definitions) if isinstance(node, dict) else None
+        node = self._kinds.get(gvk)
+        return _of_kind(gvk, self._types) if node is None else self._types.described(node)
+
+    def described(self, node: Mapping[str, Any]) -> Shape | None:
+        """The type that an OpenAPI node describes, which may refer to others."""
+        return self._types.described(node)
+
+
+_BUILT_IN = Types({}, keeps_built_in=True)
+
+
+def _cluster_scoped(paths: Mapping[str, Any]) -> frozenset[Gvk]:
+    """The kinds that can be got, but by no path that has a namespace in it."""
+    scopes: dict[Gvk, bool] = {}
+    for path, methods in paths.items():
+        got = fields_of(fields_of(methods).get("get")).get("x-kubernetes-group-version-kind")
+        for gvk in _declared({"x-kubernetes-group-version-kind": [got]}):
+            scopes[gvk] = scopes.get(gvk, True) and "namespaces/{namespace}" not in path
+    return frozenset(gvk for gvk, is_cluster in scopes.items() if is_cluster)
 
 
 @lru_cache(maxsize=1000)
@@ -232,6 +156,14 @@ def _is_cluster_scoped(api_version: str, kind: str) -> bool:
     if kind not in _CLUSTER_SCOPED.get(gvk.group, "").split() or not _is_known(gvk):
         return False
     return kind not in {"v1": _V1BETA1_ONLY, "v1beta1": _V1_ONLY}.get(gvk.version, set())
+
+
+def _of_kind(gvk: Gvk, types: Types) -> Shape | None:
+    """A built-in kind; an old version merges like the one that replaced it."""
+    if not _is_known(gvk):
+        return None
+    found = types.of_kind(gvk.group, gvk.version, gvk.kind)
+    return found or types.of_kind(gvk.group, "v1", gvk.kind)
 
 
 def _gvk(obj: Any) -> Gvk | None:

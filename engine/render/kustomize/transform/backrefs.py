@@ -60,6 +60,8 @@ def fix_references(resources: ResMap, references: Sequence[NameReference]) -> No
         original, resource = referrer.original.gvk, referrer.resource
         if not index.by_name:  # nothing has another name: only what is no reference is found
             gvk = referrer.id.gvk
+            if resource.kind == "RoleBinding" and _about(references, original):
+                _subject_namespaces(resource)
             for spec, _ in _of_kind(references, original.kind):
                 if gvk.is_selected_by(spec.gvk):
                     change_field(resource, spec.path, _checked)
@@ -114,7 +116,10 @@ def _subject_namespaces(referrer: Resource) -> set[str]:
             continue
         if "namespace" in subject:
             if not isinstance(subject["namespace"], str):
-                raise KustomizeError(f"namespace of a subject is blank in {referrer.id}")
+                raise KustomizeError(
+                    f"the namespace of a subject is blank in {referrer.id} ({referrer.position}): "
+                    "name one, or leave the field out"
+                )
             found.add(subject["namespace"])
     return found
 

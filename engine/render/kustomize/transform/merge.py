@@ -5,18 +5,16 @@ by all of a list's map keys, and also tidies the parts of the resource that the 
 mention (a null that stood there stays).  Source: kyaml yaml/merge2, yaml/walk.
 """
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from engine.objects.strategic import DIRECTIVE
 from engine.render.kustomize.errors import KustomizeError
-from engine.render.kustomize.model.scalars import copied, described, is_blank, placed
-from engine.render.kustomize.model.schemas import Shape
+from engine.render.kustomize.model.keys import commented, is_blank
+from engine.render.kustomize.model.scalars import copied, described, placed
+from engine.render.kustomize.model.schemas import Schemas
+from engine.render.kustomize.model.shapes import Shape
 from engine.render.kustomize.model.shared import Replacements
 from engine.render.kustomize.transform.keyed import Keyed
-
-SchemaOf = Callable[[Any], Shape | None]
-"""The type of a map that carries apiVersion and kind, None if it has none or is unknown."""
 
 
 class _Mark:
@@ -31,9 +29,9 @@ _SCALARS: Final = (str, int, float)
 """All but null, which is tidied: the types that remember a spelling derive from these."""
 
 
-def merge(target: dict[str, Any], patch: dict[str, Any], schema_of: SchemaOf) -> dict[str, Any]:
+def merge(target: dict[str, Any], patch: dict[str, Any], schemas: Schemas) -> dict[str, Any]:
     """`target`, changed in place; empty if the patch deletes it.  Raises KustomizeError."""
-    merge_of = _Merge(schema_of)
+    merge_of = _Merge(schemas)
     merged = merge_of.walk(target, copied(patch), None, ())
     if not isinstance(merged, dict):
         return {}
@@ -42,13 +40,13 @@ def merge(target: dict[str, Any], patch: dict[str, Any], schema_of: SchemaOf) ->
 
 
 class _Merge:
-    def __init__(self, schema_of: SchemaOf) -> None:
-        self._schema_of = schema_of
+    def __init__(self, schemas: Schemas) -> None:
+        self._schemas = schemas
         self.replaced = Replacements()
 
     def walk(self, dest: Any, patch: Any, schema: Shape | None, path: tuple[str, ...]) -> Any:
         """The merged value, MISSING or _KEPT_NULL."""
-        schema = schema or self._schema_of(dest) or self._schema_of(patch)
+        schema = schema or self._schemas.shape(dest) or self._schemas.shape(patch)
         form = _common_form(dest, patch, path)
         if form is list:
             return self._walk_list(dest, patch, schema, path)
@@ -63,11 +61,14 @@ class _Merge:
         if not isinstance(merged, dict):
             return merged
         source = patch if isinstance(patch, dict) else {}
+        said = {**commented(source), **commented(merged)}
         for key in sorted([*merged, *(key for key in source if key not in merged)]):
             old, new = merged.get(key, MISSING), source.get(key, MISSING)
             if new is MISSING and isinstance(old, _SCALARS):
                 continue  # the patch leaves it alone, and so does tidying
             inside = schema.property(key) if schema else None
+            if key in said:
+                inside = self._schemas.described(said[key])
             value = self.walk(old, new, inside, (*path, key))
             is_blank_null = value is _KEPT_NULL and is_blank(key)
             if value is MISSING or value is None or is_blank_null:

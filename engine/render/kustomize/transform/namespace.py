@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.render.kustomize.config.specs import Specs
 from engine.render.kustomize.errors import KustomizeError
+from engine.render.kustomize.model.books import FROM_HELM
 from engine.render.kustomize.model.fields import FieldSpec, change_field, selected
 from engine.render.kustomize.model.resmap import ResMap
 from engine.render.kustomize.model.resource import Resource
@@ -47,6 +48,8 @@ def set_namespace(resources: ResMap, change: NamespaceChange, specs: Specs) -> N
     if not change.namespace:
         return
     for resource in resources:
+        if resource.annotations.get(FROM_HELM) == "true":
+            continue
         resource.remember_id()
         set_on_resource(resource, change, specs)
     try:

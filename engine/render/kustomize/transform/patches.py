@@ -44,8 +44,8 @@ class PatchStep:
         if self._operations is not None and self._target is None:
             raise KustomizeError(f"must specify a target for JSON patch {self._source}")
         for item in self._merges:
-            item.allow_name_change = options.allow_name_change
-            item.allow_kind_change = options.allow_kind_change
+            item.allow_name_change |= options.allow_name_change
+            item.allow_kind_change |= options.allow_kind_change
 
     def __call__(self, resources: ResMap) -> None:
         """Patch the resources that are meant.  Raises KustomizeError if there is none."""
@@ -111,11 +111,12 @@ def _merge_into(resources: ResMap, keys: set[Any], patch: Resource) -> None:
 
 def merge_one(resource: Resource, patch: Resource) -> None:
     """Merge one patch; name, namespace and kind stay unless the patch may change them."""
-    name, namespace, kind = resource.name, resource.namespace, resource.kind
+    kind, metadata = resource.obj.get("kind"), resource.metadata
+    name, namespace = metadata.get("name"), metadata.get("namespace")
     if patch.allow_name_change or patch.allow_kind_change:
         resource.remember_id()
     try:
-        resource.obj = merge(resource.obj, patch.obj, resource.schemas.shape)
+        resource.obj = merge(resource.obj, patch.obj, resource.schemas)
     except KustomizeError as error:
         raise KustomizeError(
             f"patch {patch.position} of {resource.id} ({resource.position}): {error}"

@@ -12,6 +12,7 @@ from engine.render.kustomize.config.kustomization import Var
 from engine.render.kustomize.errors import KustomizeError, LocatedError, check_length
 from engine.render.kustomize.model.fields import change_fields
 from engine.render.kustomize.model.ids import Id
+from engine.render.kustomize.model.keys import null_of
 from engine.render.kustomize.model.resource import Resource
 from engine.render.kustomize.model.scalars import SpelledInt, SpelledText, text_of
 from engine.render.kustomize.transform.nearby import near_field, near_resource
@@ -57,7 +58,7 @@ def _value(variable: Var, gathered: Accumulator) -> Any:
 def _read(variable: Var, resource: Resource) -> Any:
     path = variable.fieldref.field_path or "metadata.name"
     try:
-        value = look_up(resource.obj, _split(path))
+        value = _found(resource.obj, _split(path))
     except KustomizeError as error:
         raise KustomizeError(f"var {variable.name!r}: {resource.id}: {error}") from error
     if value is None:
@@ -73,6 +74,15 @@ def _read(variable: Var, resource: Resource) -> Any:
             f"{resource.id} ({resource.position})"
         )
     return int(value.text)
+
+
+def _found(obj: Any, path: list[str]) -> Any:
+    """What stands there, a null as it is written; None if there is no such field."""
+    value = look_up(obj, path)
+    parent = look_up(obj, path[:-1]) if value is None and path else None
+    if not isinstance(parent, dict):
+        return value
+    return next((null_of(key) for key in parent if key == path[-1]), None)
 
 
 def _split(path: str) -> list[str]:

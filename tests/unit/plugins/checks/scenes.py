@@ -23,8 +23,10 @@ async def context(**settings: Any) -> AsyncIterator[tuple[ScriptedApi, Context]]
         yield api, context_of(client, **settings)
 
 
-async def found(check: Check, replies: Mapping[tuple[str, str], Any]) -> list[Finding]:
-    async with context() as (api, given):
+async def found(
+    check: Check, replies: Mapping[tuple[str, str], Any], **settings: Any
+) -> list[Finding]:
+    async with context(**settings) as (api, given):
         for (method, path), reply in replies.items():
             api.on(method, path, reply)
         return list(await check(given))

@@ -1,14 +1,16 @@
 """Azure Key Vault, against a stand-in that verifies secrets, certificates and audiences."""
 
+import base64
 import json
 
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from engine.plugin import KeyRing, KeyUnavailable, ServiceAccount
 from engine.sops.metadata import MasterKey
 from plugins.clouds.jwt import encoded
 from plugins.decryptors.azurekv import DECRYPTOR
-from tests.support.clouds.authority import self_signed
+from tests.support.clouds.authority import packed, self_signed
 from tests.support.clouds.microsoft import CLIENT, KEY, TENANT, VAULT, Microsoft, sealed
 from tests.support.clouds.world import world
 
@@ -54,6 +56,20 @@ async def test_each_way_in_which_flux_logs_in_opens_a_key(fields: dict[str, obje
         ctx = clouds.context({"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://machine.test"})
 
         assert await DECRYPTOR.open(FILE_KEY, ring_of(**fields), ctx) == DATA_KEY
+
+
+async def test_a_certificate_may_be_pkcs12_in_base64() -> None:
+    async with world() as clouds:
+        Microsoft(clouds)
+        pfx = base64.b64encode(packed("app", BestAvailableEncryption(b"hunter2"))).decode()
+        who = {"tenantId": TENANT, "clientId": CLIENT}
+        password = {"clientCertificatePassword": "hunter2"}
+        ring = ring_of(**who, clientCertificate=pfx, **password)
+
+        assert await DECRYPTOR.open(FILE_KEY, ring, clouds.context()) == DATA_KEY
+        none = ring_of(**who, clientCertificate="hunter2", **password)
+        with pytest.raises(KeyUnavailable, match="certificate must be PEM or PKCS#12"):
+            await DECRYPTOR.open(FILE_KEY, none, clouds.context())
 
 
 async def test_a_file_from_powershell_is_read_too() -> None:

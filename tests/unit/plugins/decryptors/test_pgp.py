@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Any, Final
 
+import anyio
 import pytest
 from pysequoia import CipherSuite, Profile, Tsk
 
 from engine.plugin import KeyRing, KeyUnavailable
 from engine.sops import MasterKey
-from plugins.decryptors.pgp import held, open_key, seal_key
+from plugins.decryptors.pgp import _CHILDREN, held, open_key, seal_key
 from tests.support.audit import STARTS, audited
+from tests.support.contexts import asked_by
+from tests.support.processes import until
 
 DATA = b"0123456789abcdef0123456789abcdef"
 NO_CONTEXT: Final[Any] = None  # it needs none: no network, no clock
@@ -64,6 +67,24 @@ async def test_a_key_of_a_rare_kind_opens_what_is_sealed_for_it_in_a_process_of_
     assert [Path(word).name for word in arguments[1]][1:] == ["-P", "pgp_child.py"]
     with pytest.raises(KeyUnavailable, match=f"tried the keys {fingerprint(theirs).upper()}"):
         await open_key(key, ring(ben=str(theirs)), NO_CONTEXT)
+
+
+async def test_many_slow_messages_of_one_tenant_hold_up_no_other_tenant() -> None:
+    """Each takes a process of its own, and there are few of these at a time."""
+    mine = generated("anna", cipher_suite=CipherSuite.MLDSA65_Ed25519, profile=Profile.RFC9580)
+    key, opened = await sealed(mine), list[str]()
+
+    async def open_for(tenant: str) -> None:
+        assert await open_key(key, ring(anna=str(mine)), asked_by(tenant)) == DATA
+        opened.append(tenant)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(8):
+            tasks.start_soon(open_for, "many")
+        await until(lambda: _CHILDREN.taken + _CHILDREN.waiting + len(opened) == 8)
+        tasks.start_soon(open_for, "one")
+
+    assert opened.index("one") < 6  # last but one at best, if it had to wait for its turn
 
 
 @pytest.mark.parametrize("armored", [True, False])

@@ -5,23 +5,26 @@ import resource
 import zlib
 from collections.abc import Callable
 from functools import cache
-from itertools import pairwise
 from typing import Any, Final
 
 import pytest
 from cryptography.hazmat.decrepit.ciphers.algorithms import Camellia
 from cryptography.hazmat.decrepit.ciphers.modes import CFB
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from pysequoia import ArmorKind, CipherSuite, Tsk, armor
-from pysequoia.packet import PacketPile, Tag
 
 from engine.plugin import KeyRing, KeyUnavailable
 from engine.sops import MasterKey
 from plugins.decryptors.pgp import held, open_key
-from plugins.decryptors.pgp_packets import Bytes
+from tests.support.openpgp import (
+    SESSION,
+    compressed,
+    deflated,
+    literal,
+    packet,
+    session_packet,
+)
 
 NO_CONTEXT: Final[Any] = None  # it needs none: no network, no clock
 MEBIBYTE: Final = 2**20
@@ -30,19 +33,6 @@ CIPHERS: Final[dict[str, tuple[int, Callable[[bytes], Any]]]] = {
     "one that is opened here": (9, AES),
     "one that is opened by a child": (13, Camellia),
 }
-
-
-def packet(tag: int, body: bytes) -> bytes:
-    return bytes((0xC0 | tag, 255)) + len(body).to_bytes(4) + body
-
-
-def compressed(stream: bytes) -> bytes:
-    return packet(8, b"\1" + stream)
-
-
-def deflated(content: bytes) -> bytes:
-    way = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return way.compress(content) + way.flush()
 
 
 def bomb() -> bytes:
@@ -57,25 +47,12 @@ def bomb() -> bytes:
 def sealed(key: Tsk, content: bytes, cipher: str) -> MasterKey:
     """The packets sealed for the key's subkey for encryption, as gpg does."""
     public = key.extract_certificate()
-    packets = list(PacketPile.from_bytes(bytes(public)))
-    subkey = next(
-        each
-        for each, binding in pairwise(packets)
-        if each.tag == Tag.PublicSubkey and "encryption" in str(binding.key_flags)
-    )
-    fields = Bytes(subkey.body[6:])
-    n, e = fields.integer(), fields.integer()
     algorithm, make = CIPHERS[cipher]
-    session = bytes(range(32))
-    known = bytes((algorithm,)) + session + (sum(session) % 65536).to_bytes(2)
-    number = RSAPublicNumbers(e, n).public_key().encrypt(known, PKCS1v15())
-    integer = int.from_bytes(number).bit_length().to_bytes(2) + number.lstrip(b"\0")
-    key_id = bytes.fromhex((subkey.fingerprint or "")[-16:])
     plain = bytes(18) + content + b"\xd3\x14"
     plain += hashlib.sha1(plain, usedforsecurity=False).digest()
-    encryptor = Cipher(make(session), CFB(bytes(16))).encryptor()
+    encryptor = Cipher(make(SESSION), CFB(bytes(16))).encryptor()
     body = b"\1" + encryptor.update(plain) + encryptor.finalize()
-    message = packet(1, b"\3" + key_id + b"\1" + integer) + packet(18, body)
+    message = session_packet(public, algorithm) + packet(18, body)
     return MasterKey("pgp", public.fingerprint.upper(), armor(message, ArmorKind.Message))
 
 
@@ -94,7 +71,7 @@ def peak() -> int:
 @pytest.mark.parametrize("cipher", CIPHERS)
 async def test_a_message_of_each_cipher_is_opened(cipher: str) -> None:
     key, ring = rsa()
-    content = packet(11, b"b\0\0\0\0\0" + bytes(32))
+    content = literal(bytes(32))
 
     for each in (content, compressed(deflated(content))):
         assert await open_key(sealed(key, each, cipher), ring, NO_CONTEXT) == bytes(32)
@@ -117,7 +94,7 @@ async def test_a_message_that_unpacks_without_end_is_refused(cipher: str) -> Non
 @pytest.mark.parametrize("armored", [True, False])
 async def test_a_key_file_that_unpacks_without_end_is_refused(armored: bool) -> None:
     key, ring = rsa()
-    content = packet(11, b"b\0\0\0\0\0" + bytes(32))
+    content = literal(bytes(32))
     text = armor(bomb(), ArmorKind.SecretKey).encode() if armored else bomb()
     both = KeyRing({**ring.values, "bomb.asc": text})
     before = peak()
@@ -154,7 +131,7 @@ async def test_of_too_many_keys_the_rest_is_not_tried() -> None:
     body = b"\4" + bytes(4) + b"\1" + b"\0\x10\xff\xff" + b"\0\2\3"
     many = packet(6, body) + packet(14, body) * 1_990
     both = KeyRing({**ring.values, "b.asc": many, "c.asc": many})
-    message = sealed(key, packet(11, b"b\0\0\0\0\0" + bytes(32)), "one that is opened here")
+    message = sealed(key, literal(bytes(32)), "one that is opened here")
 
     assert await open_key(message, both, NO_CONTEXT) == bytes(32)
     with pytest.raises(KeyUnavailable, match="more than 2000 packets of keys in all"):

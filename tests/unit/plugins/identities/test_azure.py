@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from engine.plugin import Purpose, Scope, ServiceAccount, TokenUnavailable
-from tests.support.clouds.authority import self_signed
+from tests.support.clouds.authority import packed, self_signed
 from tests.support.clouds.kubernetes import issued
 from tests.support.clouds.microsoft import CLIENT, CLUSTER, TENANT, VAULT, Microsoft
 from tests.support.clouds.world import world
@@ -39,6 +40,25 @@ async def test_the_pods_certificate_is_used(tmp_path: Path) -> None:
         found = await clouds.context(environ).token("azure", None, KEYS)
 
         assert found.secret in microsoft.tokens
+
+
+async def test_the_pods_certificate_may_be_a_file_of_pkcs12(tmp_path: Path) -> None:
+    async with world() as clouds:
+        microsoft = Microsoft(clouds)
+        (tmp_path / "pair.pfx").write_bytes(packed("app", BestAvailableEncryption(b"hunter2")))
+        environ = {
+            **WHO,
+            "AZURE_CLIENT_CERTIFICATE_PATH": str(tmp_path / "pair.pfx"),
+            "AZURE_CLIENT_CERTIFICATE_PASSWORD": "hunter2",
+        }
+
+        found = await clouds.context(environ).token("azure", None, KEYS)
+
+        assert found.secret in microsoft.tokens
+        with pytest.raises(TokenUnavailable, match="PKCS#12 file cannot be read: its password is"):
+            await clouds.context(environ | {"AZURE_CLIENT_CERTIFICATE_PASSWORD": "x"}).token(
+                "azure", None, KEYS
+            )
 
 
 async def test_the_pods_own_token_is_an_assertion(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ def pod(**spec: Any) -> dict[str, Any]:
 
 
 def merged(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    return merge(deepcopy(target), patch, SCHEMAS.shape)
+    return merge(deepcopy(target), patch, SCHEMAS)
 
 
 @pytest.mark.parametrize(
