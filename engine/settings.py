@@ -325,7 +325,10 @@ class Settings:
     )
     leader_election_release_on_cancel: bool = setting(True, "Give the Leases back when stopping.")
     leader_election_lease_duration: float = setting(
-        35.0, "After this time without renewal another engine takes over.", kind="duration"
+        35.0,
+        "After this time without renewal another engine takes over; it writes one "
+        "--request-timeout later, when writes of the former one have ended.",
+        kind="duration",
     )
     leader_election_renew_deadline: float = setting(
         30.0, "The holder stops writing if it could not renew for this long.", kind="duration"

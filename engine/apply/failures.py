@@ -72,6 +72,11 @@ def _said(ref: Ref, error: Exception, verb: str, where: str) -> str:
         return (
             f"{text}; create the Namespace '{ref.namespace}' or put it into the same Kustomization"
         )
+    if isinstance(error, Invalid) and any(each in error.message for each in _IMMUTABLE):
+        return (
+            f"{text}; to delete it and make it anew, annotate it with "
+            "kustomize.toolkit.fluxcd.io/force: enabled, or set spec.force for all"
+        )
     if isinstance(error, Forbidden):
         return f"{text}; grant the missing rule to the service account that applies"
     return text

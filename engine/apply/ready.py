@@ -13,6 +13,7 @@ from engine.objects.kstatus import Health, Status, health
 from engine.objects.ref import Object, Ref
 from engine.plan.observation import is_partial
 
+_GONE = Health(Status.UNKNOWN, "it was deleted", None)
 _NOT_SERVED = Health(Status.IN_PROGRESS, "the API server does not serve the kind yet", None)
 
 
@@ -32,7 +33,14 @@ async def unready(written: Sequence[Done], executor: Executor) -> list[str]:
                 waiting = await _reread_all(waiting, executor)
             states = await _states(waiting, executor)
             waiting = [done for done in waiting if states[done.ref].status is not Status.CURRENT]
+            gone = [
+                f"{done.ref} was deleted while it was waited for"
+                for done in waiting
+                if states[done.ref] is _GONE
+            ]
             now = executor.clock.monotonic()
+            if gone:  # its deletion queues the next run, which makes it anew
+                return gone
             if not waiting or now > deadline:
                 return [_told(done, states[done.ref], executor) for done in waiting]
             await executor.clock.wait(news, now + pause)  # that a kind is served, no watch tells
@@ -77,9 +85,10 @@ def _is_new_definition(done: Done) -> bool:
 async def _state(done: Done, executor: Executor) -> Health:
     if done.live is None or is_partial(done.live):
         done = await _reread(done, executor)
-    live = done.live or {}
-    judged = executor.live.judges.health(live) if live else None
-    found = judged or health(live, executor.clock.wall())
+    if done.live is None:
+        return _GONE
+    live = done.live
+    found = executor.live.judges.health(live) or health(live, executor.clock.wall())
     if found.status is not Status.CURRENT or done.ref.kind != "CustomResourceDefinition":
         return found
     return found if await _is_served(live, executor) else _NOT_SERVED
@@ -102,4 +111,4 @@ async def _reread(done: Done, executor: Executor) -> Done:
     ref, discovery = done.ref, executor.client.discovery
     resource = await discovery.resource(ref.group, done.version, ref.kind)
     live = await executor.client.get(resource, ref.namespace, ref.name)
-    return Done(ref, done.version, done.outcome, live or done.live, done.differences)
+    return Done(ref, done.version, done.outcome, live, done.differences)

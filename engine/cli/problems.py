@@ -35,7 +35,10 @@ _EXPECTED: Mapping[str, str] = {
     "engine.plugin.PluginConflict": "",
     "engine.plugin.KeyUnavailable": "",
     "engine.plugin.TokenUnavailable": "",
-    "engine.serve.http.BadAddress": "",
+    "engine.serve.http.BadAddress": (
+        "the flags are --health-addr, --metrics-addr, --storage-addr, --receiver-addr and "
+        "--events-listen-addr"
+    ),
     "builtins.OSError": "",
 }
 """{class: what to do}: errors that are not bugs.  By name, so that nothing is imported for it."""

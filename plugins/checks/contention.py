@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from engine.api.meta import KUSTOMIZE_GROUP
 from engine.objects.ref import Object, Ref
 from engine.plugin import Context, Finding, Severity, Snapshot
 from engine.snapshot import about, count_of, seen_at, state_of
@@ -39,19 +40,28 @@ async def diagnose(snapshot: Snapshot, context: Context) -> Iterable[Finding]:
 
 
 def _loops(events: Iterable[Object], known: set[Ref | None]) -> Iterable[Finding]:
-    """Objects that are configured again and again, as the events of their owners list them."""
-    times: dict[Ref, Counter[str]] = {}
+    """Objects that are configured again and again, as the events of their owners list them.
+
+    Of one revision: commits may well change the same object often.
+    """
+    times: dict[tuple[Ref, str], Counter[str]] = {}
     for event in events:
         for line in str(event.get("message", "")).splitlines():
             name, _, rest = line.partition(" ")
             if rest.startswith("configured") and name.count("/") >= 1:
-                times.setdefault(about(event), Counter())[name] += count_of(event)
-    for ref, counts in sorted(times.items()):
+                of_one = times.setdefault((about(event), _revision(event)), Counter())
+                of_one[name] += count_of(event)
+    for (ref, _), counts in sorted(times.items()):
         often = _often(counts)
         if often and ref not in known:
             lines = tuple(f"{name}: configured {count} times" for name, count in often.items())
             what = f"{ref} applies the same objects again and again"
             yield Finding(Severity.WARNING, what, _FIX, ref, lines[:5], _MATTERS)
+
+
+def _revision(event: Object) -> str:
+    notes = event["metadata"].get("annotations") or {}
+    return str(notes.get(f"{KUSTOMIZE_GROUP}/revision", ""))
 
 
 def _often(counts: Mapping[str, int]) -> dict[str, int]:

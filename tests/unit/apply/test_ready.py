@@ -8,6 +8,7 @@ import anyio
 
 from engine.apply import ChangeSet, apply
 from engine.cluster.live import Live
+from engine.errors import ReconciliationFailed
 from engine.objects.ref import Ref
 from tests.support.build import config, made
 from tests.support.clock import ManualClock, settle
@@ -51,3 +52,29 @@ async def test_a_namespace_that_becomes_ready_is_noticed_by_its_event_while_no_t
         live.heard.set()
 
     assert str(done[0]) == "Namespace/ns created\nConfigMap/ns/a created"
+
+
+async def test_a_namespace_that_goes_meanwhile_is_not_waited_for_until_the_time_is_over() -> None:
+    client, clock = MemoryClient(), ManualClock()
+    live = Heard(client.as_client(), clock, Random(0), MANAGER)
+    going = made("Namespace", "ns", "", status={"phase": "Terminating"})
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    refused: list[str] = []
+
+    async def run() -> None:
+        try:
+            plan = plan_for(client, made("Namespace", "ns", ""), config("a"))
+            await apply(plan, executor(client, clock=clock, live=live))
+        except ReconciliationFailed as error:
+            refused.append(error.message)
+
+    async with anyio.create_task_group() as tasks:
+        client.before("apply Namespace/ns", lambda: client.objects.__setitem__(NAMESPACE, going))
+        tasks.start_soon(run)
+        await settle()
+        assert live.heard is not None
+        del client.objects[NAMESPACE]
+        live.heard.set()
+
+    assert len(refused) == 1
+    assert "Namespace/ns was deleted while it was waited for" in refused[0]

@@ -26,7 +26,11 @@ from engine.serve.http import BadAddress
             "pods is forbidden; ask for that permission, or use another --context",
         ),
         (InvalidKubeconfig("no such file"), "no such file; see --kubeconfig and --context"),
-        (BadAddress("cannot listen on :80"), "cannot listen on :80"),
+        (
+            BadAddress("cannot listen on :80"),
+            "cannot listen on :80; the flags are --health-addr, --metrics-addr, --storage-addr, "
+            "--receiver-addr and --events-listen-addr",
+        ),
         (PluginConflict("twice"), "twice"),
         (FileNotFoundError(2, "No such file", "a.yaml"), "'a.yaml': No such file"),
         (click.UsageError("what?"), "what?; see `lockstep --help`"),

@@ -173,6 +173,16 @@ async def test_an_object_that_is_applied_again_and_again_is_a_loop() -> None:
     assert found.evidence == ("ConfigMap/apps/a: configured 20 times",)
 
 
+async def test_an_object_that_many_commits_change_is_no_loop() -> None:
+    owner = kustomization("web")
+    told_of = [event(owner, "ConfigMap/apps/a configured") for _ in range(20)]
+    for number, each in enumerate(told_of):
+        each["metadata"]["name"] = f"e{number}"
+        each["metadata"]["annotations"] = {"kustomize.toolkit.fluxcd.io/revision": f"main@{number}"}
+
+    assert await diagnosed(contention.diagnose, owner, *told_of) == []
+
+
 @pytest.mark.parametrize("writer", ["ada at T", "ada"])
 async def test_an_edit_is_told_with_who_made_it(writer: str) -> None:
     line = f'drift of ConfigMap/apps/a corrected (a.yaml:1): .data.x was "2" (written by {writer})'
