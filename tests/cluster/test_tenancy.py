@@ -214,6 +214,31 @@ async def test_a_kustomization_that_could_never_take_over_keeps_nothing_from_bei
         await at.until_gone("ConfigMap", "a")
 
 
+@pytest.mark.real(NO_RBAC)
+async def test_what_a_child_imports_is_judged_by_the_childs_identity(tenants: Tenants) -> None:
+    """Its parent, which the engine applies itself, could write everywhere."""
+    fleet, own, other = tenants.fleet, await tenants.tenant(MAPS), await tenants.tenant(MAPS)
+    child = tenants.described("child", path="./imported")
+    child["metadata"]["namespace"] = own
+    imported = [config_map("a", other, x="stolen"), config_map("b", own)]
+    fleet.commit({"app/child.yaml": child, "imported/a.yaml": imported})
+    fleet.commit({"app/a.yaml": config_map("a", other, x="1")}, repository="other")
+    await tenants.source(own)
+    await tenants.source(other, "other")
+    await tenants.kustomization(other)
+
+    async with fleet.engine(**tenants.settings):
+        await tenants.until(other, is_ready)
+        await tenants.kustomization(own, serviceAccountName="")
+        await tenants.until(own, is_ready)
+        refused = await tenants.until(own, has_reason("ReconciliationFailed"), "child")
+
+    assert f"ConfigMap/{other}/a dry-run failed (Forbidden)" in message(refused)
+    found = await tenants.at(other).get("ConfigMap", "a")
+    assert found is not None
+    assert found["data"] == {"x": "1"}
+
+
 async def test_the_account_of_a_deleted_kustomization_may_be_gone(tenants: Tenants) -> None:
     fleet, own = tenants.fleet, await tenants.tenant(MAPS)
     fleet.commit({"app/a.yaml": config_map("a", own)})

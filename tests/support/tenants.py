@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from engine.api.meta import REQUESTED_AT
+from engine.api.meta import KUSTOMIZE_GROUP, REQUESTED_AT
 from engine.objects.ref import Object
 from tests.support.fleet import Fleet, has_handled
 
@@ -84,8 +84,8 @@ class Tenants:
             {"kind": "GitRepository", "metadata": {"name": "fleet"}, "spec": spec}, namespace
         )
 
-    async def kustomization(self, namespace: str, name: str = "app", /, **spec: Any) -> None:
-        """A Kustomization of the tenant's source, applied by its service account."""
+    def described(self, name: str, /, **spec: Any) -> dict[str, Any]:
+        """A Kustomization of the source `fleet`, applied by the tenant's service account."""
         wanted = {
             "interval": "1h",
             "retryInterval": "1h",
@@ -94,8 +94,16 @@ class Tenants:
             "sourceRef": {"kind": "GitRepository", "name": "fleet"},
             "serviceAccountName": ACCOUNT,
         }
-        body = {"kind": "Kustomization", "metadata": {"name": name}, "spec": wanted | spec}
-        await self.create(body, namespace)
+        return {
+            "apiVersion": f"{KUSTOMIZE_GROUP}/v1",
+            "kind": "Kustomization",
+            "metadata": {"name": name, "labels": {SHARD: self.fleet.namespace}},
+            "spec": wanted | spec,
+        }
+
+    async def kustomization(self, namespace: str, name: str = "app", /, **spec: Any) -> None:
+        """Creates what `described` describes."""
+        await self.create(self.described(name, **spec), namespace)
 
     def at(self, namespace: str) -> Fleet:
         """The fleet as seen in that namespace."""
