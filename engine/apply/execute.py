@@ -47,7 +47,7 @@ async def _apply_group(
     judge = partial(judged, plan=plan, executor=executor)
     pending = [change for change in changes if change.action not in LEFT_ALONE]
     found = await each(pending, judge, executor.in_flight)
-    refused = await refusals(zip(pending, found, strict=True), "dry-run", executor)
+    refused = await refusals(zip(pending, found, strict=True), "dry-run", executor, plan.policy)
     if refused:
         return [], list(refused.values())
     done = [left_alone(change) for change in changes if change.action in LEFT_ALONE]
@@ -58,7 +58,7 @@ async def _apply_group(
         results = await each(same_rank, write, executor.in_flight)
         done += [result for result in results if isinstance(result, Done)]
         pairs = zip((verdict.change for verdict in same_rank), results, strict=True)
-        refused |= await refusals(pairs, "apply", executor)
+        refused |= await refusals(pairs, "apply", executor, plan.policy)
     return done, list(refused.values())
 
 
@@ -79,6 +79,7 @@ async def _written(verdict: Verdict, executor: Executor) -> Done:
     else:
         answer = await applied(desired, resource, live, executor)
         answer = await owned_again(desired, resource, answer, executor)
+    executor.told(change.ref, answer)
     executor.settle(change.ref, executor.live.note(answer).signature)
     if change.action is not Action.CORRECT or live is None:
         return Done(change.ref, change.version, verdict.outcome, answer, verdict.differences)

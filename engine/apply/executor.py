@@ -9,7 +9,7 @@ import anyio
 from engine.cluster import ApiError, Client, LeaseLost, UnknownKind
 from engine.cluster.live import Live
 from engine.errors import Failure
-from engine.objects.ref import Ref
+from engine.objects.ref import Object, Ref
 from engine.runtime import Clock
 
 T = TypeVar("T")
@@ -22,6 +22,10 @@ FindPlaces = Callable[[Mapping[Ref, Sequence[str]]], Awaitable[Mapping[Ref, Mapp
 async def no_places(_: Mapping[Ref, Sequence[str]]) -> Mapping[Ref, Mapping[str, str]]:
     """For who does not know where fields stand."""
     return {}
+
+
+def unheard(_ref: Ref, _obj: Object) -> None:
+    """For whom it is nobody's concern."""
 
 
 FIRST_POLL, LONGEST_POLL = 0.05, 2.0  # seconds between two looks; Flux's are 2 s
@@ -38,6 +42,7 @@ class Executor:
     live: what the watches show; told of each answer.  settle: told the value signature of each
     object that is as it should be.  migrates: whether each update rewrites in which API version
     the object was written, and not only one that the API server cannot read.
+    told: hears of each object as a write has left it.
     """
 
     client: Client
@@ -51,6 +56,7 @@ class Executor:
     settle: Callable[[Ref, bytes], None]
     migrates: bool = False
     places: FindPlaces = no_places
+    told: Callable[[Ref, Object], None] = unheard
 
 
 async def each(

@@ -17,7 +17,9 @@ MAX_DEPTH: Final = 200
 """Levels that are kept; a manifest has 100 at most, so that with or without the rest it differs."""
 TOO_DEEP: Final = f"take out of it what has more than {MAX_DEPTH} levels, or delete it"
 _DEEPEST: Final = 10_000  # what an API server reads; more is no answer of one
-_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+# Possessive, and a text without an end is one token: else a hostile body takes time squared.
+_TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+_MOST_TOKENS: Final = 2_000_000  # less than a second of work
 _LEFT_OUT: Final = f'"nested deeper than {MAX_DEPTH} levels: left out"'.encode()
 _OPEN: Final = frozenset(b"[{")
 _CLOSED: Final = frozenset(b"]}")
@@ -39,10 +41,12 @@ def decoded(body: bytes) -> Any:
 
 
 def shallow(body: bytes) -> bytes | None:
-    """The JSON without what is nested too deep; None if nothing is, or if it is no JSON."""
+    """The JSON without what is nested too deep; None if nothing is, or if that cannot be told."""
     parts: list[bytes] = []
     depth = kept_to = 0
-    for token in _TOKEN.finditer(body):
+    for count, token in enumerate(_TOKEN.finditer(body)):
+        if count > _MOST_TOKENS:
+            return None
         kind = body[token.start()]
         if kind in _OPEN:
             depth += 1

@@ -176,6 +176,8 @@ class Leases:
             return period * random.uniform(1.0, 1.0 + JITTER)
         if all(lease.renewed_at >= began for lease in self._leases):
             period = self._terms.renewal
+        else:  # a try without an answer has taken its time already
+            period = max(period - (self._clock.monotonic() - began), 0.0)
         left = max(lease.ready_at for lease in self._leases) - self._clock.monotonic()
         return min(period, left) if left > 0 else period
 

@@ -17,7 +17,6 @@ from engine.reconcile.consequences import consequences_of
 from engine.reconcile.dependencies import ready_dependencies
 from engine.reconcile.desired import rendered
 from engine.reconcile.health import healthy_targets, targets_of
-from engine.reconcile.making import hand_over
 from engine.reconcile.outcome import Result
 from engine.reconcile.reaching import reach
 from engine.reconcile.run import Run
@@ -61,7 +60,7 @@ async def reconcile(ks: Kustomization, run: Run) -> Result:
     await remember(plan, run)
     with span("apply", objects=len(plan.applies)):
         changes = await apply(plan, executor)  # ReconciliationFailed
-    hand_over(changes, run)
+    run.engine.reservations.applied(run.turn.key)
     await tell_applied(changes, desired, run)
     tell_left(changes, desired, run)
     tell_scaled(changes, desired, run)

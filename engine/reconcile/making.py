@@ -1,33 +1,35 @@
-"""What a run has applied counts for others at once, not only when a watch tells of it."""
+"""What a run makes for this engine to reconcile counts at once, not when a watch tells of it."""
+
+from collections.abc import Callable
 
 from engine.api.meta import KUSTOMIZE_GROUP, SOURCE_GROUP
-from engine.apply import ChangeSet, Outcome
 from engine.objects.labels import selector_test
-from engine.objects.ref import Object
+from engine.objects.ref import Object, Ref
 from engine.reconcile.run import Run
 
-_KINDS = (KUSTOMIZE_GROUP, "Kustomization"), (SOURCE_GROUP, "GitRepository")
-_WRITTEN = Outcome.CREATED, Outcome.CONFIGURED
+# In the versions that are watched: Git may have them in another one, and so is the answer then.
+_KINDS = {
+    (KUSTOMIZE_GROUP, "Kustomization"): f"{KUSTOMIZE_GROUP}/v1",
+    (SOURCE_GROUP, "GitRepository"): f"{SOURCE_GROUP}/v1",
+}
 
 
-def hand_over(changes: ChangeSet, run: Run) -> None:
-    """Labels have changed hands: wakes who waited for that.
+def teller(run: Run) -> Callable[[Ref, Object], None]:
+    """What is told of each answer to a write: a Kustomization or source has its say from then on.
 
-    First the Kustomizations and sources that were written are queued and have a say: others could
-    else delete what a new one is to take over, before a watch has told of it.
+    Else others could delete what a new one is to take over, before a watch has told of it.
     """
-    if run.cluster is run.engine.clusters.own:
-        for done in changes.done:
-            is_kind = (done.ref.group, done.ref.kind) in _KINDS
-            if is_kind and done.outcome in _WRITTEN and done.live and _is_watched(done.live, run):
-                run.engine.triggers.changed(done.live)
-    run.engine.reservations.applied(run.turn.key)
+    settings, triggers = run.engine.settings, run.engine.triggers
+    is_own = run.cluster is run.engine.clusters.own
+    is_ours = selector_test(settings.watch_label_selector)
 
+    def tell(ref: Ref, answer: Object) -> None:
+        version = _KINDS.get((ref.group, ref.kind))
+        if not is_own or version != answer.get("apiVersion"):
+            return
+        # Of another shard's this engine must not know.
+        is_near = settings.watch_all_namespaces or ref.namespace == settings.runtime_namespace
+        if is_near and is_ours(answer["metadata"].get("labels") or {}):
+            triggers.changed(answer)
 
-def _is_watched(obj: Object, run: Run) -> bool:
-    """Whether this engine's own watch would tell of it; of another shard's it must not know."""
-    settings, metadata = run.engine.settings, obj["metadata"]
-    is_near = settings.watch_all_namespaces or (
-        metadata.get("namespace", "") == settings.runtime_namespace
-    )
-    return is_near and selector_test(settings.watch_label_selector)(metadata.get("labels") or {})
+    return tell

@@ -92,7 +92,7 @@ class Neighbours:
             self._made[owner] = self._grounds.claims_of(owner).basis(owner)
             self._builds += 1
 
-    def _is_making(self, owner: Ref) -> bool:
+    def is_making(self, owner: Ref) -> bool:
         """Whether it is to make Kustomizations, or to change some, and has not done so yet.
 
         What these want is known only once they are there, so no deletion may run ahead of them.
@@ -166,7 +166,9 @@ class Neighbours:
         """
         own = self._mirror.get(owner)
         for other in self._others(owner, ref):
-            if self._rights.may_take(ref, other.obj, own):
+            # What one makes may act as somebody else, who has the right.
+            is_maker = other.is_making and other.is_related
+            if is_maker or self._rights.may_take(ref, other.obj, own):
                 yield self._neighbour(other, owner, ref)
 
     def strangers(self, owner: Ref, ref: Ref) -> frozenset[str]:
@@ -206,14 +208,15 @@ class Neighbours:
         return obj is None or bool(obj["metadata"].get("deletionTimestamp"))
 
     def _others(self, owner: Ref, ref: Ref) -> list[_Other]:
-        behind = self._triggers.behind.union(filter(self._is_making, self._makers))
         now = owner, self._mirror.changes, self._builds
         if self._around[0] != now:
             own = self._mirror.get(owner)
             kin = _NOWHERE if own is None else self._kin(owner, own)
-            self._around = now, self._seen(kin, own, behind - {owner})
-        rivals = self._grounds.claims_of(owner).rivals(owner, ref) - behind
-        return [*self._around[1], *self._seen(_NOWHERE, None, rivals)]
+            behind = self._triggers.behind.union(filter(self.is_making, self._makers)) - {owner}
+            self._around = now, self._seen(kin, own, behind)
+        around = self._around[1]
+        rivals = self._grounds.claims_of(owner).rivals(owner, ref) - {each.ref for each in around}
+        return [*around, *self._seen(_NOWHERE, None, rivals)]
 
     def _seen(self, own: Kin, ks: Object | None, others: Iterable[Ref]) -> list[_Other]:
         # A copy: who looks whether one is behind may find that it is not.
@@ -235,7 +238,7 @@ class Neighbours:
         is_suspended = bool(spec.get("suspend"))
         is_unplaced = is_suspended and is_apart is None
         is_outdated = not is_suspended and self._is_behind(ref, obj)
-        is_making = not is_suspended and self._is_making(ref)
+        is_making = not is_suspended and self.is_making(ref)
         is_behind = is_outdated or is_making
         kin = self._kin(ref, obj)
         return _Other(
@@ -246,7 +249,7 @@ class Neighbours:
             is_heir=is_near and (is_outdated or is_suspended) and own.is_heir(kin),
             is_behind=is_behind or is_unplaced,
             is_making=is_making,
-            is_coming=is_behind and self._is_coming(obj),
+            is_coming=is_outdated and self._is_coming(obj),
             is_suspended=is_suspended and not is_unplaced,
             is_near=is_near or is_unplaced,
         )

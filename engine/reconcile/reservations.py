@@ -109,7 +109,8 @@ class Reservations:
         own = self._waits.get(owner)
         if own is not None:  # wanted again: the next time it leaves Git is another time
             own.since = {ref: at for ref, at in own.since.items() if ref not in wants}
-        self._wake(who for who, ref in self._waiting_for(owner) if ref not in wants)
+        if not self._neighbours.is_making(owner):  # else what it makes has a say first
+            self._wake(who for who, ref in self._waiting_for(owner) if ref not in wants)
 
     def lost_folder(self, ks: Object, revision: str) -> None:
         """Its folder is not in that revision, so that it cannot be built: see `_going`."""

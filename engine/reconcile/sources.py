@@ -157,14 +157,36 @@ async def _fetched_here(source: Source, ks: Kustomization, run: Run) -> None:
             if held is None:
                 await artifacts.arrival(source.ref)
             else:  # fetched a moment ago: the status that says so is about to be told
-                await run.engine.clock.sleep(_FIRST_TRY)
-    held = artifacts.get(source.ref)
-    if (held is not None and held.digest != digest) or run.turn.superseded.is_set():
+                await _told_otherwise(source, run)
+    held, told = artifacts.get(source.ref), run.engine.mirror.get(source.ref)
+    is_other = held is not None and held.digest != digest
+    if run.turn.superseded.is_set() or (is_other and (told is None or _digest_of(told) != digest)):
         raise Outdated(f"{source.ref} holds another artifact than {digest}")
+    if is_other:
+        pause = run.engine.settings.requeue_dependency
+        text = f"{source.ref} was fetched anew, and its status does not say so yet"
+        raise ArtifactPending(text, retry_after=pause)
     if held is None:
         pause = run.engine.settings.requeue_dependency
         text = f"Source artifact is not stored any more, retrying in {format_duration(pause)}"
         raise ArtifactPending(text, retry_after=pause)
+
+
+async def _told_otherwise(source: Source, run: Run) -> None:
+    """Returns once the status of the source names another artifact; 10 s at most."""
+    clock, pause = run.engine.clock, 0.05
+    until = clock.monotonic() + _FIRST_TRY
+    while clock.monotonic() < until:
+        now = run.engine.mirror.get(source.ref)
+        if now is None or _digest_of(now) != source.artifact["digest"]:
+            return
+        await clock.sleep(pause)
+        pause = min(2 * pause, 1.0)
+
+
+def _digest_of(source: Object) -> str:
+    artifact = (source.get("status") or {}).get("artifact") or {}
+    return str(artifact.get("digest", ""))
 
 
 def check_path(artifact: Artifact, ks: Kustomization) -> None:

@@ -11,6 +11,7 @@ from engine.plan.ignore import ignored_fields
 from engine.plan.policy import Owner, Policy
 from engine.reconcile.builds import Desired
 from engine.reconcile.expressions import checked, health_expressions
+from engine.reconcile.making import teller
 from engine.reconcile.places import places_of_fields
 from engine.reconcile.run import Run
 
@@ -75,6 +76,7 @@ def remover_of(ks: Kustomization, run: Run, desired: Desired) -> Executor:
         settle=lambda ref, signature: claims.settle(owner, ref, desired.contents[ref], signature),
         migrates=settings.migrate_api_version,
         places=partial(places_of_fields, run=run),
+        told=teller(run),
     )
 
 

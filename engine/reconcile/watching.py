@@ -111,4 +111,6 @@ def _heard(event: Event, engine: Engine) -> None:
             engine.hooks.heard(event.obj)
         return
     engine.triggers.deleted(event.obj)
-    forget(Ref.of(event.obj), engine)
+    ref = Ref.of(event.obj)
+    if engine.mirror.get(ref) is None:  # else another one of its name is known already
+        forget(ref, engine)

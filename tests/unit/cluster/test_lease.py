@@ -1,5 +1,6 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 from typing import Any, Self, cast
 
@@ -23,6 +24,7 @@ class Api:
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
         self.is_down = False
+        self.silence: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint
         self.doubtful_until = float("-inf")
 
     def at(self, _: object) -> Self:
@@ -59,7 +61,7 @@ class Api:
         return self.objects[name]
 
     async def _reached(self) -> None:
-        await anyio.lowlevel.checkpoint()
+        await self.silence()
         if self.is_down:
             raise Unreachable(0, "", "down")
 
@@ -160,6 +162,20 @@ async def test_a_renewal_that_fails_is_tried_again_before_writing_must_stop() ->
         await clock.advance(0.1)
 
         assert api.objects[NAME]["spec"]["renewTime"] == micro_time(clock.wall())
+        assert not is_fenced(leases)
+
+
+async def test_a_renewal_without_an_answer_is_tried_again_at_once() -> None:
+    api, clock = Api(), ManualClock()
+    async with keeping(api, clock, NAME) as (leases, _):
+        api.is_down, api.silence = True, partial(clock.sleep, TERMS.retry_period)
+        await clock.advance(TERMS.renewal + TERMS.retry_period - 0.1)
+        api.is_down = False
+        await clock.advance(0.1)
+        assert not is_fenced(leases)
+        api.silence = anyio.lowlevel.checkpoint
+        await clock.advance(TERMS.retry_period)
+
         assert not is_fenced(leases)
 
 

@@ -103,6 +103,24 @@ async def test_what_an_object_left_behind_goes_with_it() -> None:
         assert "0 Kustomizations" in repr(engine.verification)
 
 
+async def test_of_one_that_was_made_again_by_then_nothing_is_forgotten() -> None:
+    """The answer to a write of ours may come before the watch tells that the old one is gone."""
+    async with following() as (shop, client, _):
+        client.put(app())
+        await settle()
+        engine, wanted = shop.engine, Ref("", "ConfigMap", "ns", "a")
+        old = engine.mirror.get(APP)
+        assert old is not None
+        version = str(int(old["metadata"]["resourceVersion"]) + 50)
+        metadata = {**old["metadata"], "uid": "another", "resourceVersion": version}
+        engine.triggers.changed({**old, "metadata": metadata})
+        engine.clusters.own.claims.claim(APP, [wanted])
+        client.remove(APP)
+        await settle()
+
+        assert engine.clusters.own.claims.wanted(APP) == {wanted}
+
+
 async def test_an_odd_object_stops_the_news_of_no_other() -> None:
     async with following() as (shop, client, _):
         odd = app("odd")
