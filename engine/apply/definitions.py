@@ -4,10 +4,11 @@ from typing import TypeAlias
 
 from engine.cluster import ApiError, Client
 from engine.objects.ref import Object, Ref
-from engine.plan import Change, Plan
+from engine.plan import Action, Change, Plan
 from engine.plan.containment import kind_of
 from engine.plan.drift import differences
 
+_LEFT = (Action.SKIP, Action.UNCHANGED, Action.WARN)
 Kind: TypeAlias = tuple[str, str]
 """Group and kind."""
 
@@ -32,8 +33,8 @@ async def redefined(plan: Plan, client: Client, manager: str) -> frozenset[Kind]
 
 
 async def _is_changed(change: Change, client: Client, manager: str) -> bool:
-    """Whether a definition that exists is changed."""
-    if change.desired is None or change.live is None:
+    """Whether a definition that exists is changed; one that is left as it is changes nothing."""
+    if change.action in _LEFT or change.desired is None or change.live is None:
         return False
     try:
         resource = await client.discovery.resource(

@@ -9,18 +9,32 @@ from engine.objects.redact import mask, secrets_of
 from engine.objects.ref import Object, Ref
 
 _IMMUTABLE = ("is immutable", "immutable field")
+_HOLDING = ("PersistentVolumeClaim", "PersistentVolume", "Namespace", "CustomResourceDefinition")
+"""Kinds that nobody is told to delete: data, or other objects, would go with them."""
 _OLD_VERSION = ("invalid group/version", "field not declared in schema")
 
 
 def refused(
-    ref: Ref, error: Exception, verb: str, origin: str = "", obj: Object | None = None
+    ref: Ref,
+    error: Exception,
+    verb: str,
+    origin: str = "",
+    obj: Object | None = None,
+    *,
+    forced: bool = False,
 ) -> str:
     """One line for one object: what, why, where in Git, and what to do.
 
     verb: "dry-run", "apply" or "delete".  origin: see `placed`.
     obj: that object; where it is a Secret, its values do not show.
+    forced: it is made anew already where that helps.
     """
     text = _said(ref, error, verb, f" ({origin})" if origin else "")
+    if not forced and ref.kind not in _HOLDING and _is_for_good(error):
+        text += (
+            "; to delete it and make it anew, annotate it with "
+            "kustomize.toolkit.fluxcd.io/force: enabled, or set spec.force for all"
+        )
     return text if obj is None or ref.kind != "Secret" else mask(text, secrets_of(obj))
 
 
@@ -61,6 +75,11 @@ def is_of_old_version(error: ApiError) -> bool:
     return any(text in error.message for text in _OLD_VERSION)
 
 
+def _is_for_good(error: Exception) -> bool:
+    """Whether it says that a field cannot be changed."""
+    return isinstance(error, Invalid) and any(each in error.message for each in _IMMUTABLE)
+
+
 def _said(ref: Ref, error: Exception, verb: str, where: str) -> str:
     if isinstance(error, Failure):
         return error.message
@@ -71,11 +90,6 @@ def _said(ref: Ref, error: Exception, verb: str, where: str) -> str:
     if isinstance(error, NotFound) and "namespace" in error.message.lower():
         return (
             f"{text}; create the Namespace '{ref.namespace}' or put it into the same Kustomization"
-        )
-    if isinstance(error, Invalid) and any(each in error.message for each in _IMMUTABLE):
-        return (
-            f"{text}; to delete it and make it anew, annotate it with "
-            "kustomize.toolkit.fluxcd.io/force: enabled, or set spec.force for all"
         )
     if isinstance(error, Forbidden):
         return f"{text}; grant the missing rule to the service account that applies"

@@ -20,7 +20,7 @@ from engine.errors import ReconciliationFailed
 from engine.objects.patch import json_patch
 from engine.objects.ref import Object, Ref
 from engine.plan import Action, Change, Plan
-from engine.plan.adoption import adoption
+from engine.plan.adoption import adoption, migration
 from engine.plan.drift import Difference, differences, is_owned_alike
 from engine.plan.ignore import Pointer, spared, yielded
 from engine.plan.observation import owned_fields
@@ -100,17 +100,21 @@ async def predict(plan: Plan, oracle: Oracle) -> list[Prediction]:
     applied = await each(plan.applies, applying, oracle.in_flight)
     pruned = await each(plan.prunes, pruning, oracle.in_flight)
     return [
-        *await _told(plan.applies, applied, "dry-run", oracle),
-        *await _told(plan.prunes, pruned, "delete", oracle),
+        *await _told(plan.applies, applied, "dry-run", plan, oracle),
+        *await _told(plan.prunes, pruned, "delete", plan, oracle),
     ]
 
 
 async def _told(
-    changes: Sequence[Change], found: Sequence[Prediction | Exception], verb: str, oracle: Oracle
+    changes: Sequence[Change],
+    found: Sequence[Prediction | Exception],
+    verb: str,
+    plan: Plan,
+    oracle: Oracle,
 ) -> list[Prediction]:
     """What was found, of what was refused with why."""
     pairs = list(zip(changes, found, strict=True))
-    why = await refusals(pairs, verb, oracle)
+    why = await refusals(pairs, verb, oracle, plan.policy)
     return [
         each
         if isinstance(each, Prediction)
@@ -160,6 +164,8 @@ async def _applied(
         return await _asked(change, resource, plan, oracle)
     try:
         found = await _asked(change, resource, plan, oracle)
+    except Forbidden:  # whatever the definition will say
+        raise
     except ApiError:
         found = Prediction(ref, hopeful, before=live)
     return replace(found, why=_CHANGES_WITH_IT)
@@ -175,7 +181,7 @@ async def _asked(change: Change, resource: Resource, plan: Plan, oracle: Oracle)
     try:
         after = await _sent(desired, resource, live, oracle)
     except ApiError as error:
-        if is_of_old_version(error):
+        if is_of_old_version(error) and migration(live, desired["apiVersion"]):
             return Prediction(ref, Prospect.CONFIGURED, (), _OLD_VERSION, live)
         if not (is_immutable(error) and is_forced(desired, live, plan.policy)):
             raise

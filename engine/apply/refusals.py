@@ -8,6 +8,7 @@ from engine.apply.failures import placed, refused
 from engine.apply.refused_fields import refused_fields
 from engine.objects.ref import Ref
 from engine.plan import Change
+from engine.plan.policy import Policy, is_forced
 
 
 class Origins(Protocol):
@@ -23,7 +24,7 @@ class Origins(Protocol):
 
 
 async def refusals(
-    pairs: Iterable[tuple[Change, object]], verb: str, who: Origins
+    pairs: Iterable[tuple[Change, object]], verb: str, who: Origins, policy: Policy
 ) -> dict[Ref, str]:
     """A line for each object whose result is an exception, in their order.
 
@@ -43,6 +44,7 @@ async def refusals(
             verb,
             placed(who.origins.get(change.ref, ""), places.get(change.ref, {})),
             change.desired,
+            forced=change.desired is not None and is_forced(change.desired, change.live, policy),
         )
         for change, error in failed
     }

@@ -47,7 +47,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.argument("name")
 @click.option("--path", required=True, type=_FOLDER, help="Folder that stands for spec.path.")
-@with_building
+@with_building(strict=False)
 @click.option("--dry-run", is_flag=True, help="Ask no cluster; needs --kustomization-file.")
 @click.option("--show-secrets", is_flag=True, help="Print values of Secrets, too.")
 @with_timeout("5m")

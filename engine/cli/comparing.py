@@ -104,9 +104,10 @@ async def compared(
     live = await _live(versions, owner, client, settings.concurrent_ssa)
     foreign = {ref for ref in desired.contents if ref in live and is_of_another(live[ref], owner)}
     stale = stale_of(inventory, desired.contents).keys() & live.keys()
+    going = {ref for ref in stale if made.ks.spec.prune and owner.owns(live[ref])}
     others = Others()
-    if stale or foreign:
-        others = await others_of(made, stale | foreign, home or client, client.discovery)
+    if going or foreign:
+        others = await others_of(made, going, foreign, home or client, client.discovery)
     shared = {ref for ref in foreign if others.reserve(ref) is not None}
     left = await left_alone(made, desired, live, live_ks, shared, client.discovery)
     view = View(live, settled=left.settled, warned=left.warned)

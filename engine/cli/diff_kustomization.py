@@ -35,6 +35,7 @@ from engine.cluster import ApiError, Client
 from engine.cluster.connect import InvalidKubeconfig
 from engine.errors import BuildFailed
 from engine.objects.ref import Object
+from engine.settings import Settings
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -59,7 +60,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--ref", "commit", default="", help="Take PATH from this commit, branch or tag.")
 @click.option("--ignore-not-found", is_flag=True, help="Take one that is new from the file.")
-@with_building
+@with_building(strict=Settings().strict_substitutions)
 @click.option("--progress-bar/--no-progress-bar", default=True, help="Say what is done meanwhile.")
 @with_form
 @with_some_settings(
@@ -146,7 +147,7 @@ async def _place(ks: Kustomization, asked: _Asked) -> Place:
 async def _inner(outer: Made, asked: _Asked) -> list[Compared]:
     """The Kustomizations in a build, and in theirs.  New ones are not there yet."""
     found: list[Compared] = []
-    async with aclosing(inner_builds(outer, asked.how)) as builds:
+    async with aclosing(inner_builds(outer, asked.how, is_lenient=True)) as builds:
         async for one in builds:
             namespace, name = one.ks.metadata.namespace, one.ks.metadata.name
             live = await live_kustomization(asked.client, namespace, name)

@@ -1,6 +1,7 @@
 """What other Kustomizations have, or would have: nothing that another one wants is deleted."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from engine.api import Undecodable
@@ -8,8 +9,8 @@ from engine.api.kustomize import Kustomization
 from engine.api.paths import clean_path
 from engine.cli.problems import Problem
 from engine.cli.rendering import KUSTOMIZATIONS, Made, decoded, source_key
-from engine.cli.whereabouts import Whereabouts
-from engine.cluster import ApiError, Client
+from engine.cli.whereabouts import Whereabouts, is_same_place
+from engine.cluster import ApiError, Client, Forbidden
 from engine.cluster.discovery import Discovery
 from engine.errors import Failure
 from engine.objects.ref import Object, Ref
@@ -26,7 +27,7 @@ class Others:
     """The other Kustomizations, as far as they are for the same cluster.
 
     holders: {object: who has it in the inventory}.   takers: {object: who would make it of the
-    same files}.   kustomizations: all that name no other cluster.
+    same files}.   kustomizations: all others, if it is for the cluster that has them.
     doubts: what could not be found out.
     """
 
@@ -44,43 +45,82 @@ class Others:
         return None
 
 
-async def others_of(made: Made, refs: Collection[Ref], client: Client, there: Discovery) -> Others:
+@dataclass(frozen=True, slots=True)
+class _Other:
+    """One of them.   held: what it has in its inventory.   is_relative: see `_is_relative`."""
+
+    name: Ref
+    ks: Kustomization
+    held: frozenset[Ref]
+    is_relative: bool
+
+
+async def others_of(
+    made: Made,
+    going: Collection[Ref],
+    foreign: Collection[Ref],
+    client: Client,
+    there: Discovery,
+) -> Others:
     """What the others say of objects.
 
-    refs: those that left Git, and those that another one has labelled.   client: of the cluster
-    that has the Kustomizations.   there: of the one that has the objects.
+    going: those that would be deleted.   foreign: those that another one has labelled: who has them
+    counts, not who would make them.   client: of the cluster that has the Kustomizations.
+    there: of the one that has the objects.
     """
     found, whereabouts = Others(), Whereabouts(client)
     own = made.ks.metadata.namespace, made.ks.metadata.name
-    listing = await client.list(KUSTOMIZATIONS)
-    relatives: list[tuple[Kustomization, frozenset[Ref]]] = []
-    for obj in listing.items:
+    asked: list[_Other] = []
+    for obj in await _listed(made, client, found):
         name = Ref.of(obj)
         if (name.namespace, name.name) == own or obj["metadata"].get("deletionTimestamp"):
             continue
-        if not (obj.get("spec") or {}).get("kubeConfig") and made.ks.spec.kube_config is None:
+        if made.ks.spec.kube_config is None:
             found.kustomizations[name] = obj
-        held = parse_inventory(obj.get("status") or {}).keys() & set(refs)
+        held = frozenset(parse_inventory(obj.get("status") or {}).keys() & {*going, *foreign})
         try:
             ks = decoded(obj)
         except Undecodable:
             _note(found.holders, held, name)
             continue
-        is_relative = _is_relative(ks, made)
-        if not held and not is_relative:
-            continue
-        is_apart = await whereabouts.are_apart(made.ks, ks)
-        if is_apart is None and held:
-            found.doubts.append(
-                f"{name} has {listed(sorted(held))} in its inventory, and which cluster it is for "
-                "cannot be seen from here: perhaps that stays"
-            )
-        if is_apart is False and is_relative:
-            relatives.append((ks, frozenset(held)))
-        elif is_apart is False:
-            _note(found.holders, held, name)
-    await _build(relatives, made, refs, found, there)
+        is_relative = bool(going) and _is_relative(ks, made)
+        if held or (is_relative and is_same_place(ks, made.ks)):
+            asked.append(_Other(name, ks, held, is_relative))
+    await whereabouts.look([made.ks, *(each.ks for each in asked)])
+    relatives = [each for each in asked if await _is_near(each, made, whereabouts, found)]
+    await _build(relatives, made, going, found, there)
     return found
+
+
+async def _listed(made: Made, client: Client, found: Others) -> Sequence[Object]:
+    """All Kustomizations that the caller may list."""
+    namespace = made.ks.metadata.namespace
+    with suppress(Forbidden):
+        return (await client.list(KUSTOMIZATIONS)).items
+    unseen = "other Kustomizations"
+    items: Sequence[Object] = ()
+    with suppress(Forbidden):
+        items = (await client.list(KUSTOMIZATIONS, namespace)).items
+        unseen = f"Kustomizations outside of the namespace '{namespace}'"
+    found.doubts.append(
+        f"you may not list {unseen}: what they have or want may be shown as deleted"
+    )
+    return items
+
+
+async def _is_near(other: _Other, made: Made, whereabouts: Whereabouts, found: Others) -> bool:
+    """Whether what it would make counts; notes what it has."""
+    is_apart = await whereabouts.are_apart(made.ks, other.ks)
+    if is_apart is None and other.held:
+        found.doubts.append(
+            f"{other.name} has {listed(sorted(other.held))} in its inventory, and which cluster it "
+            "is for cannot be seen from here: perhaps that stays"
+        )
+    if is_apart is not False:
+        return False
+    if not other.is_relative:
+        _note(found.holders, other.held, other.name)
+    return other.is_relative
 
 
 def _note(where: dict[Ref, list[Ref]], refs: Collection[Ref], name: Ref) -> None:
@@ -95,9 +135,9 @@ def _is_relative(ks: Kustomization, made: Made) -> bool:
 
 
 async def _build(
-    relatives: Sequence[tuple[Kustomization, frozenset[Ref]]],
+    relatives: Sequence[_Other],
     made: Made,
-    refs: Collection[Ref],
+    going: Collection[Ref],
     found: Others,
     there: Discovery,
 ) -> None:
@@ -107,20 +147,21 @@ async def _build(
             f"{len(relatives)} Kustomizations are made of the same source: what they will want is "
             "not looked at, only what they have"
         )
-    for ks, held in relatives:
-        owner = Owner(ks.metadata.name, ks.metadata.namespace)
-        name = Ref(KUSTOMIZATIONS.group, "Kustomization", owner.namespace, owner.name)
+    for each in relatives:
+        ks, name = each.ks, each.name
         target = ks.spec.target_namespace
-        possible = {ref for ref in refs if not target or ref.namespace in ("", target)}
+        possible = {ref for ref in going if not target or ref.namespace in ("", target)}
         if len(relatives) > _MOST or not possible:
-            _note(found.holders, held, name)
+            _note(found.holders, each.held, name)
             continue
+        _note(found.holders, each.held.difference(going), name)
         try:
             place = made.place.beside(clean_path(ks.spec.path))
+            owner = Owner(ks.metadata.name, ks.metadata.namespace)
             wanted, _ = await scoped((await made.like(ks, place)).rendered, owner, there)
-        except (ApiError, Failure, Problem):
+        except (ApiError, Failure, Problem, OSError):
             found.doubts.append(f"{name} cannot be built: it may want what is shown as deleted")
-            _note(found.holders, held, name)
+            _note(found.holders, each.held, name)
             continue
         _note(found.takers, wanted.contents.keys() & possible, name)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.api.meta import KUSTOMIZE_GROUP
+from engine.api.paths import clean_path
 from engine.apply.prediction import Prediction, Prospect
 from engine.cluster import ApiError, Client
 from engine.objects.ref import Object, Ref
@@ -17,7 +18,7 @@ from engine.plan.containment import is_container, is_inside
 from engine.plan.inventory import Inventory, parse_inventory
 from engine.reconcile.consequences import takes_along, unowned
 
-_SHAPE = ("sourceRef", "path", "targetNamespace", "namePrefix", "nameSuffix", "kubeConfig")
+_SHAPE = ("sourceRef", "targetNamespace", "namePrefix", "nameSuffix", "kubeConfig")
 
 
 def accompanied(one: Prediction) -> Prediction:
@@ -38,9 +39,11 @@ async def consequences(
 ) -> tuple[Consequences, list[str]]:
     """(what the deletions mean, what could not be found out).
 
-    others: all other Kustomizations for the same cluster.   client: of that cluster.
+    others: all other Kustomizations of the same cluster.   client: of that cluster.
     """
     deletions = deletions_of(plan)
+    if not deletions or not plan.policy.brake:
+        return Consequences(len(inventory)), []
     heirs = {_shape(change.desired) for change in plan.applies if change.desired is not None}
     ending = [
         others[each.ref]
@@ -48,10 +51,12 @@ async def consequences(
         if each.ref in others and _shape(others[each.ref]) not in heirs
     ]
     taken = _taken(ending, others)
+    near = {name: ks for name, ks in others.items() if not _is_remote(ks)}
     whole = frozenset(inventory) | _taken([others[r] for r in inventory if r in others], others)
     absent = (each for each in plan.prunes if each.live is None)
-    gone = {change.ref for change in (*deletions, *absent, *plan.applies)} | taken
-    owned = {ref for ks in others.values() for ref in parse_inventory(ks.get("status") or {})}
+    gone = {change.ref for change in (*deletions, *absent, *plan.applies)}
+    gone |= _taken([ks for ks in ending if not _is_remote(ks)], near)
+    owned = {ref for ks in near.values() for ref in parse_inventory(ks.get("status") or {})}
     held: dict[Ref, Sequence[Ref]] = {}
     doubts: list[str] = []
     for change in deletions:
@@ -75,11 +80,17 @@ def _taken(ending: Iterable[Object], others: Mapping[Ref, Object]) -> frozenset[
         if takes_along(ks):
             new = parse_inventory(ks.get("status") or {}).keys() - found
             found |= new
-            left += [others[ref] for ref in new if ref in others]
+            left += [others[ref] for ref in new if ref in others and not _is_remote(ks)]
     return frozenset(found)
+
+
+def _is_remote(ks: Object) -> bool:
+    """Whether its objects are in another cluster."""
+    return bool((ks.get("spec") or {}).get("kubeConfig"))
 
 
 def _shape(obj: Object) -> Any:
     """What decides which objects a Kustomization makes: the same by another name is its heir."""
     spec = obj.get("spec") or {}
-    return repr((obj.get("kind"), [spec.get(name) for name in _SHAPE]))
+    path = clean_path(str(spec.get("path") or ""))
+    return repr((obj.get("kind"), path, [spec.get(name) for name in _SHAPE]))

@@ -1,12 +1,13 @@
 """Which cluster a Kustomization is for: `spec.kubeConfig` may lead back to the very same."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 
 import anyio
 
 from engine.api.kustomize import Kustomization
+from engine.apply.executor import each
 from engine.cli.rendering import reading
 from engine.cluster import ApiError, Client, connected
 from engine.cluster.connect import InvalidKubeconfig, Licence, from_tenant
@@ -16,6 +17,7 @@ from engine.reconcile.reaching import kubeconfig_in
 from engine.runtime import SystemClock
 
 _PATIENCE = 10.0  # seconds for another cluster to say which one it is
+_AT_ONCE = 16  # clusters that are asked at a time
 _NO_PROGRAMS = Licence()
 
 
@@ -51,10 +53,16 @@ class Whereabouts:
 
     async def are_apart(self, one: Kustomization, other: Kustomization) -> bool | None:
         """Whether two Kustomizations are for different clusters; None: that is not known here."""
-        if _key(one) == _key(other):
+        if is_same_place(one, other):
             return False
         places = await self._place(one), await self._place(other)
         return None if None in places else places[0] != places[1]
+
+    async def look(self, kustomizations: Sequence[Kustomization]) -> None:
+        """Finds out where they all are, several at a time; nothing if they name the same place."""
+        wanted = {_key(ks): ks for ks in kustomizations}
+        if len(wanted) > 1:
+            await each(list(wanted.values()), self._place, _AT_ONCE)
 
     async def _place(self, ks: Kustomization) -> Place | None:
         key = _key(ks)
@@ -67,6 +75,11 @@ class Whereabouts:
             except (ApiError, InvalidKubeconfig, Failure, TimeoutError):
                 pass
         return self._places[key]
+
+
+def is_same_place(one: Kustomization, other: Kustomization) -> bool:
+    """Whether two name the same cluster in the same words."""
+    return _key(one) == _key(other)
 
 
 def _key(ks: Kustomization) -> str:

@@ -10,6 +10,7 @@ from engine.cluster import UnknownKind
 from engine.cluster.discovery import Discovery
 from engine.errors import BuildFailed, BuildStopped, ReconciliationFailed
 from engine.objects.ref import Object, Ref, version_of
+from engine.plan.containment import kind_of
 from engine.plan.observation import content_of
 from engine.plan.policy import Owner, labelled
 from engine.reconcile.builder import Job
@@ -158,9 +159,9 @@ async def scoped(built: Rendered, owner: Owner, discovery: Discovery) -> tuple[D
     The second value is whether the scope of all kinds is known.
     """
     defined = {
-        (spec["group"], spec["names"]["kind"]): spec.get("scope") == "Namespaced"
+        kind_of(each.obj): (each.obj.get("spec") or {}).get("scope") == "Namespaced"
         for each in built.objects
-        if each.ref.kind == "CustomResourceDefinition" and (spec := each.obj.get("spec") or {})
+        if each.ref.kind == "CustomResourceDefinition"
     }
     objects: list[Object] = []
     origins: dict[Ref, str] = {}

@@ -80,14 +80,21 @@ def _folder(tree: Tree, path: str, own_id: str, before: tuple[Layout, Tree] | No
 
 
 def _mended(tree: Tree, path: str, own_id: str, before: Layout, tree_before: Tree) -> Layout | None:
-    """The layout of a folder that has other content at the same names; None: more has changed.
+    """The layout of a folder that has other content at the same names; None: more has changed."""
+    try:
+        return _exchanged(tree, path, own_id, before, tree_before)
+    except (KeyError, GitError):  # what was before is not stored any more
+        return None
+
+
+def _exchanged(
+    tree: Tree, path: str, own_id: str, before: Layout, tree_before: Tree
+) -> Layout | None:
+    """The same.  Raises KeyError, GitError where the tree before cannot be read.
 
     Groups end where they did as long as names, forms and numbers of entries are what they were.
     """
-    try:
-        names = differing(tree, tree_before, path) if before.groups else ()
-    except (KeyError, GitError):  # it is not stored any more
-        return None
+    names = differing(tree, tree_before, path) if before.groups else ()
     if not 0 < len(names) <= _MENDED:
         return None
     groups, folders, entries = list(before.groups), dict(before.folders), before.entries

@@ -21,7 +21,7 @@ def committed_tree(folder: Path, name: str, also: Sequence[Pattern] = ()) -> Mem
 
     folder: of a repository or its work tree.  name: a branch, a tag, `origin/main`, a commit.
     also: further rules.  Links and submodules are left out, as in artifacts.
-    Raises ArtifactFailed if there is no such commit.
+    Raises ArtifactFailed if there is no such commit, or not all of its files.
     """
     try:
         with Repo(str(folder)) as repo:
@@ -32,26 +32,37 @@ def committed_tree(folder: Path, name: str, also: Sequence[Pattern] = ()) -> Mem
                     f"'{name}' is no commit, branch or tag of the repository '{folder}'; fetch it "
                     "first: git fetch origin"
                 ) from error
-            files = dict(_files(repo, commit.tree, ()))
-            ignore = [
-                (path[:-1], repo[blob].as_raw_string().decode("utf-8", "replace"))
-                for path, blob in files.items()
-                if path[-1] == FILE_NAME
-            ]
-            ignore.sort(key=lambda each: len(each[0]))
-            wanted = rules(ignore, None, also)
-            return MemoryTree(
-                {
-                    "/".join(path): repo[blob].as_raw_string()
-                    for path, blob in files.items()
-                    if not wanted.ignores(path, is_folder=False)
-                }
-            )
+            try:
+                return _tree(repo, commit, also)
+            except KeyError as error:
+                raise ArtifactFailed(
+                    f"'{name}' is not complete in the repository '{folder}' (a partial clone?); "
+                    "fetch it whole first: git fetch --refetch --no-filter origin"
+                ) from error
     except NotGitRepository:
         raise ArtifactFailed(
             f"'{folder}' is no Git repository: '{name}' names nothing there; run it in a clone, or "
             "name a folder to compare with"
         ) from None
+
+
+def _tree(repo: Repo, commit: Commit, also: Sequence[Pattern]) -> MemoryTree:
+    """What is wanted of the files.  Raises KeyError for what is not there."""
+    files = dict(_files(repo, commit.tree, ()))
+    ignore = [
+        (path[:-1], repo[blob].as_raw_string().decode("utf-8", "replace"))
+        for path, blob in files.items()
+        if path[-1] == FILE_NAME
+    ]
+    ignore.sort(key=lambda each: len(each[0]))
+    wanted = rules(ignore, None, also)
+    return MemoryTree(
+        {
+            "/".join(path): repo[blob].as_raw_string()
+            for path, blob in files.items()
+            if not wanted.ignores(path, is_folder=False)
+        }
+    )
 
 
 def _peeled(repo: Repo, found: ShaFile) -> Commit:

@@ -48,6 +48,8 @@ class FolderTree:
         """What stands at `path`, None if nothing does."""
         if not path:
             return Entry(Form.FOLDER, self._id)
+        if path.startswith("/"):
+            return None
         parent, _, name = path.rpartition("/")
         try:
             return self._listed(parent).get(name)
@@ -67,8 +69,6 @@ class FolderTree:
 
     def _listed(self, path: str) -> Mapping[str, Entry]:
         if path not in self._folders:
-            if path.startswith("/"):
-                raise KeyError(path)
             entry = self.entry(path)
             if entry is None or entry.form is not Form.FOLDER:
                 raise KeyError(path)
@@ -127,6 +127,10 @@ class _File(Entry):
 
     def __hash__(self) -> int:
         return hash((self.form, self.id, self.executable))
+
+    def __reduce__(self) -> tuple[type[Entry], tuple[Form, str, bool]]:
+        """A copy is an Entry of the content as it is now."""
+        return Entry, (self.form, self.id, self.executable)
 
 
 @contextmanager

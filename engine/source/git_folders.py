@@ -18,6 +18,7 @@ _ENTRIES_KEPT = 200_000  # in all of these; up to 250 bytes each
 _LARGE = 16 * 1024  # bytes as Git stores it, 400 entries; less is parsed in half a millisecond
 _LARGE_KEPT = 8  # large folders of which the text is kept as well
 _BLOCK = 1024  # bytes that are compared at once; a difference costs parsing some 30 entries
+_WORTH = 4  # parts of a folder that differ are parsed twice: of more than a quarter that is dearer
 _COMPARED, _DIFFERENCES = 64, 1000  # pairs of folders that are remembered, and names of each
 
 Children = Mapping[str, Child]
@@ -143,7 +144,7 @@ def _starts(content: bytes, id_bytes: int) -> Sequence[int]:
 
 
 def _changed(other: _Large, content: bytes, id_bytes: int) -> dict[str, Child] | None:
-    """The entries of the parts in which the content differs; None: it is not of the same names.
+    """The entries of the parts in which the content differs; None: too many, or other names.
 
     Exact: entries are read from the first byte to the last, so up to a part they are the other's;
     and again behind it if its own entries begin where the other's do.
@@ -152,7 +153,11 @@ def _changed(other: _Large, content: bytes, id_bytes: int) -> dict[str, Child] |
         return None
     other.starts = other.starts or _starts(other.content, id_bytes)
     found: dict[str, Child] = {}
+    compared = 0
     for start, end in _parts(other, content):
+        compared += end - start
+        if compared > len(content) / _WORTH:
+            return None
         old, new = other.content[start:end], content[start:end]
         with suppress(GitError, ValueError):
             entries = parse_entries("", new, id_bytes)

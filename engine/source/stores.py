@@ -52,8 +52,8 @@ class Stores:
             is_new = key not in self._open
             found = Store(self._folder / key) if is_new else self._open.pop(key)
             self._open[key] = found
-            for idle in islice(reversed(self._open.values()), _WITH_FILES, _WITH_FILES + 1):
-                idle.close()  # it opens them again when it is read
+            for idle in islice(reversed(self._open.values()), _WITH_FILES, None):
+                idle.close()  # also one that was: it opens them again when it is read
             os.utime(found.folder / "config")
             if is_new:
                 self._remove_unused(_used_at(found.folder))

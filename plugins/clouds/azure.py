@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
-from anyio import to_thread
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -120,7 +119,7 @@ async def by_certificate(
     """
     blocks = list(blocks_of(content))
     if not blocks and (packed := _packed(content)):
-        blocks, password = list(blocks_of(await _unpacked(packed, password, app))), b""
+        blocks, password = list(blocks_of(await _unpacked(packed, password, app, ctx))), b""
     key = next((block for name, block in blocks if name.endswith(b"PRIVATE KEY")), None)
     certificates = [block for name, block in blocks if name == b"CERTIFICATE"]
     if key is None or not certificates:
@@ -156,9 +155,9 @@ def _packed(content: bytes) -> bytes:
     return found if found[:1] == _DER else b""
 
 
-async def _unpacked(content: bytes, password: bytes, app: "Application") -> bytes:
+async def _unpacked(content: bytes, password: bytes, app: "Application", ctx: Context) -> bytes:
     try:
-        return await to_thread.run_sync(as_pem, content, password)
+        return await as_pem(content, password, ctx)
     except BadKey as error:
         raise TokenUnavailable(f"application '{app.client}': {error}") from error
 

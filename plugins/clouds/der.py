@@ -9,9 +9,7 @@ from typing import Final
 
 INTEGER: Final = 2
 OCTETS: Final = 4
-OBJECT: Final = 6
 CONSTRUCTED: Final = 0x20
-SEQUENCE: Final = 0x30
 _DEEPEST: Final = 20
 
 
@@ -52,19 +50,3 @@ def integers(der: bytes, depth: int = 0) -> Iterator[int]:
             yield from integers(content, depth + 1)
         elif tag == INTEGER:
             yield int.from_bytes(content, signed=True)
-
-
-def inside(der: bytes, depth: int = 0) -> Iterator[bytes]:
-    """The content of every sequence in it, also of those that stand in strings of octets."""
-    if depth > _DEEPEST:
-        raise Damaged
-    for tag, content in items(der):
-        if tag == SEQUENCE:
-            yield content
-        if tag & CONSTRUCTED and content:
-            yield from inside(content, depth + 1)
-        elif tag == OCTETS:
-            try:
-                yield from list(inside(content, depth + 1))
-            except Damaged:  # octets that are no DER: salts, what is encrypted
-                continue

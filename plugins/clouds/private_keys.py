@@ -50,25 +50,27 @@ def check_work(pem: bytes) -> None:
         raise BadKey(f"the private key is too long: more than {2 * _MOST_BYTES} bytes of PEM")
     for match in _ENCRYPTED.finditer(pem):
         try:
-            check_rounds(first(first(binascii.a2b_base64(match[1]))))
+            _check_rounds(first(first(_decoded(match[1]))))
         except (binascii.Error, Damaged):
             raise BadKey("the private key cannot be read: it is damaged") from None
 
 
-def check_rounds(
-    algorithm: bytes, what: str = "private key", command: str = "openssl pkcs8 -topk8"
-) -> None:
-    """The same of how a key is made of a passphrase.  algorithm: DER.  Raises BadKey, Damaged.
+def _decoded(text: bytes) -> bytes:
+    """The body of PEM.  Raises binascii.Error for more than base64: others may skip headers."""
+    return binascii.a2b_base64(b"".join(text.split()), strict_mode=True)
 
-    command: that writes one anew.
-    """
+
+def _check_rounds(algorithm: bytes) -> None:
+    """The same of how a key is made of a passphrase.  algorithm: DER.  Raises BadKey, Damaged."""
     numbers = list(integers(algorithm))
+    if min(numbers, default=1) < 1:
+        raise Damaged
     if _SCRYPT in algorithm:
         asked, most = prod(numbers), _MOST_SCRYPT
     else:
         asked, most = max(numbers, default=0), _MOST_ITERATIONS
     if asked > most:
         raise BadKey(
-            f"the {what} asks for {asked} rounds to try a passphrase, more than the {most} "
-            f"allowed: write it anew with `{command} -iter 600000`"
+            f"the private key asks for {asked} rounds to try a passphrase, more than the {most} "
+            f"allowed: write it anew with `openssl pkcs8 -topk8 -iter 600000`"
         )

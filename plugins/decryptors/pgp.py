@@ -7,8 +7,6 @@ Source: getsops/sops pgp/keysource.go; RFC 4880 sections 10 and 11.
 
 import base64
 import json
-import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from engine.objects.armor import blocks_of
 from engine.plugin import Context, Decryptor, KeyRing, KeyUnavailable, share_of
 from engine.runtime.fairness import FairLimiter
 from engine.sops.metadata import MasterKey
+from plugins.clouds import limited
 from plugins.decryptors.pgp_message import TooLarge, Unopened, opened
 from plugins.decryptors.pgp_packets import MAX_PACKETS, packets_of, unarmored
 from plugins.decryptors.pgp_session import Unknown
@@ -35,9 +34,7 @@ _OF_KEYS: Final = frozenset((2, 5, 6, 7, 10, 12, 13, 14, 17, 21))
 """Tags of what a key consists of; none of these is unpacked."""
 _MAX_CHARACTERS: Final = 16 * 1024
 """Of one sealed data key; what gpg writes has about a thousand."""
-_REFUSED: Final = 3  # the child's status with which it says why
 _CHILD: Final = Path(__file__).with_name("pgp_child.py")
-_CHILDREN: Final = FairLimiter(2)  # at a time, each with up to 96 MiB; they are rare
 _HERE: Final = FairLimiter(4)
 """Messages that threads open at a time: a hostile one takes seconds, and there are 40 threads."""
 
@@ -79,8 +76,7 @@ async def open_key(key: MasterKey, ring: KeyRing, ctx: Context) -> bytes:
         found = await anyio.to_thread.run_sync(_opened, key, ring)
     if isinstance(found, bytes):
         return found
-    async with _CHILDREN.held(*share_of(ctx)):
-        return await _by_child(key, found)
+    return await _by_child(key, found, ctx)
 
 
 def _opened(key: MasterKey, ring: KeyRing) -> "bytes | list[Certificate]":
@@ -110,25 +106,18 @@ def _message(key: MasterKey) -> bytes:
         raise Unopened("the message is damaged") from error
 
 
-async def _by_child(key: MasterKey, secret: Sequence[Certificate]) -> bytes:
+async def _by_child(key: MasterKey, secret: Sequence[Certificate], ctx: Context) -> bytes:
     """The data key, opened by a process of its own.  Raises KeyUnavailable."""
     ways = [way for each in secret for way in each.ways()]
     asked = {
         "keys": [[base64.b64encode(bytes(packet)).decode() for packet in way] for way in ways],
         "message": base64.b64encode(_message(key)).decode(),
     }
-    done = await anyio.run_process(
-        [sys.executable, "-P", str(_CHILD)],
-        input=json.dumps(asked).encode(),
-        check=False,
-        # Modules are looked for where this process finds them; no token of ours goes along.
-        env={"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
-        start_new_session=True,  # Ctrl-C goes to a whole group
-    )
-    if done.returncode == 0:
-        return done.stdout
-    reasons = done.stdout.decode(errors="replace").splitlines()
-    if done.returncode != _REFUSED:
+    try:
+        return await limited.opened(_CHILD, json.dumps(asked).encode(), ctx)
+    except limited.Unopened as error:
+        reasons = error.reasons
+    except limited.Overspent:
         reasons = [
             "opening it took more memory or time than a data key needs: it is none; encrypt the "
             "file anew with sops"

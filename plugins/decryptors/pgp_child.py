@@ -1,7 +1,7 @@
 """The program that opens one OpenPGP message with pysequoia, which knows more kinds than we do.
 
-It is a process of its own, as pysequoia unpacks what is compressed without an end: here the end is
-that of the memory and the time that it may have.
+`plugins/clouds/limited_child.py` runs it, as pysequoia unpacks what is compressed without an end:
+there the end is that of the memory and the time that it may have.
 In, on stdin, as JSON: {"keys": [[a key's packets in base64, ...], ...], "message": in base64};
 which of a key's packets are given is one way to open it.  Out, on stdout: the content; with status
 3, why there is none, a line each.  Any other end is that of its memory or time.
@@ -9,25 +9,16 @@ which of a key's packets are given is one way to open it.  Out, on stdout: the c
 
 import base64
 import json
-import resource
 import sys
 
-_MEMORY = 96 * 2**20  # bytes; Python and pysequoia take some 40 MiB of them
-_SECONDS = 10  # of CPU
+from pysequoia import Tsk, decrypt
+
 _REFUSED = 3
 _LONGEST = 64 * 1024  # bytes of a content; a data key has 32
 
 
 def main() -> int:
     """Opens the message on stdin; the exit status."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # keys and content would be in the dump
-    for which, most in ((resource.RLIMIT_DATA, _MEMORY), (resource.RLIMIT_CPU, _SECONDS)):
-        _, hard = resource.getrlimit(which)
-        resource.setrlimit(
-            which, (most if hard == resource.RLIM_INFINITY else min(most, hard),) * 2
-        )
-    from pysequoia import Tsk, decrypt  # below the limits, as all that follows
-
     asked = json.load(sys.stdin.buffer)
     message = base64.b64decode(asked["message"])
     reasons: dict[str, None] = {}

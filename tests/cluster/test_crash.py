@@ -99,6 +99,7 @@ async def test_an_engine_killed_at_random_under_load_loses_nothing(
                     break
                 if number % CHECKS == 0:
                     assert await world.survived(engine), engine.said()[-3000:]
+                    await world.is_tidy()
                     await world.check()
                 world.change()
                 await world.ask()
@@ -106,6 +107,7 @@ async def test_an_engine_killed_at_random_under_load_loses_nothing(
                 assert await engine.end(signal.SIGKILL) == -signal.SIGKILL, engine.said()[-3000:]
                 engine = await world.start(takes_over=random.random() < 1 / TAKE_OVERS)
             assert await world.survived(engine), engine.said()[-3000:]
+            await world.is_tidy()
             await world.check()
             assert await engine.end(signal.SIGTERM) == 0, engine.said()[-3000:]
 

@@ -30,9 +30,11 @@ ROUND_BYTES = 64 * 2**10  # that a round may add, of what BOUNDED names; a run h
 
 BOUNDED: Mapping[str, int] = {
     # news of late: a minute, five minutes, or so many
+    "Complaints._told": 4096,
     "Concurrency.*": 2_000,
     "Contention.*": 1_000,
     "Courier._seen": 100_000,
+    "Event.*": 1_000,  # what each watch told last, of whichever object
     "Mirror._deleted": 10_000,
     "Queue._later": 1_000,
     "Recorder._seen": 4_096,
@@ -89,7 +91,8 @@ async def visited(server: ApiServer, folder: Path) -> AsyncIterator[Visitors]:
     ):
         await Visitors.prepare(fleet, proxy.url)
         behind = replace(fleet, server=replace(fleet.server, kubeconfig=proxy.kubeconfig))
-        async with behind.engine(PLUGIN) as state:
+        # One builder, which stays: others end once they are idle for a while, between two looks.
+        async with behind.engine(PLUGIN, concurrent_builds=1) as state:
             await fleet.until("Kustomization", "app", is_ready)
             yield Visitors(fleet, state, proxy, chat, url)
 

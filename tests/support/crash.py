@@ -5,7 +5,7 @@ object that is deleted while wanted, or made twice, is told from one that was to
 """
 
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,17 +98,32 @@ class World:
         path = source["status"]["artifact"]["path"]
         assert list(self.fleet.folder.glob(f"*/artifacts/{path}"))
 
+    async def is_tidy(self) -> None:
+        """Returns once nothing is put off any more, as it was for who was not built yet."""
+        with anyio.fail_after(CONVERGED):
+            for name in (await self.live()).keys() - self.wanted.keys():
+                await self.fleet.until_gone("ConfigMap", name)
+            for app in self.apps:
+                await self.fleet.until("Kustomization", app, self._holds_its_own(app))
+
+    def _holds_its_own(self, app: str) -> Callable[[Object], bool]:
+        own = {name for name in self.wanted if name.startswith(f"{app}-")}
+        ids = {f"{self.fleet.namespace}_{name}__ConfigMap" for name in own}
+        return lambda ks: {each["id"] for each in ks["status"]["inventory"]["entries"]} == ids
+
     async def check(self) -> None:
         """Everything wanted is there, nothing else is, and what stayed was never made anew."""
         live = await self.live()
-        assert {name: obj["data"] for name, obj in live.items()} == self.wanted
+        found = {name: obj["data"] for name, obj in live.items()}
+        names = found.keys() | self.wanted.keys()
+        wrong = {n: (found.get(n), self.wanted.get(n)) for n in sorted(names)}
+        wrong = {name: both for name, both in wrong.items() if both[0] != both[1]}
+        assert not wrong, f"step {self.step}, {{name: (there, wanted)}}: {wrong}"
         for app in self.apps:
             ks = await self.fleet.get("Kustomization", app)
             assert ks is not None
             assert ks["metadata"]["finalizers"] == [FINALIZER]
-            entries = {entry["id"] for entry in ks["status"]["inventory"]["entries"]}
-            own = {name for name in self.wanted if name.startswith(f"{app}-")}
-            assert entries == {f"{self.fleet.namespace}_{name}__ConfigMap" for name in own}
+            assert self._holds_its_own(app)(ks), ks["status"]["inventory"]
         now = {name: obj["metadata"]["uid"] for name, obj in live.items()}
         again = {n for n, uid in self.uids.items() if n in now and now[n] != uid}
         assert not again, f"made anew: {again}"

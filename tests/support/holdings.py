@@ -37,15 +37,15 @@ def holdings(*without: str) -> Counter[str]:
     found.update(f"thread {each.name.rstrip('0123456789')}" for each in threading.enumerate())
     found["child processes"] = len(_children())
     for obj in gc.get_objects():
-        kind = type(obj)  # of a weak proxy isinstance would ask what it stood for
-        if kind is CollectorRegistry:
+        if type(obj) is CollectorRegistry:  # a weak proxy isinstance would ask what it stood for
             for metric in obj.collect():
                 found[f"series {metric.name}"] += len(metric.samples)
-        if _is_ours(kind, without):
-            found[f"object {kind.__qualname__}"] += 1
-            for name, value in _attributes(obj):
-                for path, size in _sizes(f"{kind.__qualname__}.{name}", value):
-                    found[path] += size
+    for obj in _objects(without):
+        kind = type(obj).__qualname__
+        found[f"object {kind}"] += 1
+        for name, value in _attributes(obj):
+            for path, size in _sizes(f"{kind}.{name}", value):
+                found[path] += size
     found.update(_caches(without))
     return found
 
@@ -78,11 +78,10 @@ def resident_bytes() -> int:
 def holders(ref: Ref) -> list[str]:
     """The containers of the engine's objects in which something is kept under that name."""
     found = set()
-    for obj in gc.get_objects():
-        if _is_ours(type(obj)):
-            for name, value in _attributes(obj):
-                if isinstance(value, dict | set | list | deque) and _has(value, ref):
-                    found.add(f"{type(obj).__qualname__}.{name}")
+    for obj in _objects():
+        for name, value in _attributes(obj):
+            if isinstance(value, dict | set | list | deque) and _has(value, ref):
+                found.add(f"{type(obj).__qualname__}.{name}")
     return sorted(found)
 
 
@@ -93,6 +92,24 @@ def _has(container: Collection[object], ref: Ref) -> bool:
 def _is_ours(kind: type, without: tuple[str, ...] = ()) -> bool:
     module = kind.__module__  # of some it is a descriptor
     return isinstance(module, str) and module.startswith(OURS) and not module.startswith(without)
+
+
+def _objects(without: tuple[str, ...] = ()) -> Iterator[object]:
+    """The engine's own, each once; also those that modules made, of which `gc.freeze` keeps quiet.
+
+    Of these others only what is an attribute of one is found.
+    """
+    left = [obj for obj in gc.get_objects() if _is_ours(type(obj), without)]
+    for name, module in list(sys.modules.items()):
+        if name.startswith(OURS) and not name.startswith(without):
+            left += [obj for obj in vars(module).values() if _is_ours(type(obj), without)]
+    seen = set[int]()
+    while left:
+        obj = left.pop()
+        if id(obj) not in seen:
+            seen.add(id(obj))
+            yield obj
+            left += [each for _, each in _attributes(obj) if _is_ours(type(each), without)]
 
 
 def _collect() -> None:

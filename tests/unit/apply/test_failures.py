@@ -32,6 +32,24 @@ def test_the_message_says_what_to_do(error: Exception, end: str) -> None:
     assert end in refused(WEB, error, "apply")
 
 
+@pytest.mark.parametrize(
+    ("kind", "forced", "is_told"),
+    [
+        ("Deployment", False, True),
+        ("Deployment", True, False),
+        ("PersistentVolumeClaim", False, False),
+        ("PersistentVolume", False, False),
+        ("Namespace", False, False),
+        ("CustomResourceDefinition", False, False),
+    ],
+)
+def test_nobody_is_told_to_delete_what_holds_data(kind: str, forced: bool, is_told: bool) -> None:
+    error = Invalid(422, "Invalid", "spec.x: field is immutable")
+    text = refused(Ref("", kind, "ns", "a"), error, "apply", forced=forced)
+
+    assert ("force: enabled" in text) is is_told
+
+
 def test_what_a_secret_holds_does_not_show() -> None:
     secret = made("Secret", "a", stringData={"p": 12345}, data={"q": "aHVudGVyMg=="})
     text = "expected string, got Value:12345; decoded hunter2; encoded aHVudGVyMg=="

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from engine.apply.prediction import Oracle, Prospect, predict
 from engine.cluster.errors import ApiError, Cause, Forbidden, Invalid, NotFound
 from engine.objects.ref import Ref
 from engine.plan import Plan, View, make_plan
 from engine.plan.policy import Policy
-from tests.support.build import OWNER, config, made, owned
+from tests.support.build import OWNER, config, made, marked, owned
 from tests.support.executing import MANAGER, applied, plan_for
 from tests.support.memory_client import MemoryClient, invalid
 from tests.support.memory_client import kind as kind_of_memory
@@ -94,13 +96,17 @@ async def test_what_comes_with_its_namespace_or_definition_is_not_checked_yet() 
     assert "Widget/ns/w created (not checked yet: its definition comes with it)" in found
 
 
-async def test_what_a_changed_definition_may_allow_is_not_refused_yet() -> None:
-    names, meta = {"kind": "Widget"}, {"name": "widgets.x.io"}
-    spec = {"group": "x.io", "names": names, "scope": "Namespaced"}
+def redefined_widgets() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """(a definition as it is, as it is to be, an object of its kind)."""
+    spec = {"group": "x.io", "names": {"kind": "Widget"}, "scope": "Namespaced"}
     kind, version = "CustomResourceDefinition", "apiextensions.k8s.io/v1"
     old = made(kind, "widgets.x.io", "", api_version=version, spec=spec)
-    new = {**old, "metadata": meta, "spec": {**spec, "versions": [{"name": "v1"}]}}
-    widget = made("Widget", "w", api_version="x.io/v1", spec={"new": 1})
+    new = {**old, "spec": {**spec, "versions": [{"name": "v1"}]}}
+    return old, new, made("Widget", "w", api_version="x.io/v1", spec={"new": 1})
+
+
+async def test_what_a_changed_definition_may_allow_is_not_refused_yet() -> None:
+    old, new, widget = redefined_widgets()
     client = MemoryClient(owned(old), kinds=[kind_of_memory("x.io/v1", "Widget", "widgets")])
     refusal = ApiError(500, "InternalError", ".spec.new: field not declared in schema")
     client.refuse("dry-run Widget/ns/w", refusal, refusal)
@@ -110,6 +116,42 @@ async def test_what_a_changed_definition_may_allow_is_not_refused_yet() -> None:
 
     assert "Widget/ns/w created (as its definition is now: that changes with it)" in changed
     assert any(line.startswith("Widget/ns/w refused") for line in same)
+
+
+async def test_a_changed_definition_hides_no_missing_right() -> None:
+    old, new, widget = redefined_widgets()
+    client = MemoryClient(owned(old), kinds=[kind_of_memory("x.io/v1", "Widget", "widgets")])
+    client.refuse("dry-run Widget/ns/w", Forbidden(403, "Forbidden", "no right"))
+
+    told = await foretold(client, plan_for(client, new, widget))
+
+    assert any(line.startswith("Widget/ns/w refused") for line in told)
+
+
+async def test_a_definition_that_is_left_as_it_is_promises_nothing() -> None:
+    old, new, widget = redefined_widgets()
+    client = MemoryClient(owned(old), kinds=[kind_of_memory("x.io/v1", "Widget", "widgets")])
+    refusal = ApiError(500, "InternalError", ".spec.new: field not declared in schema")
+    client.refuse("dry-run Widget/ns/w", refusal)
+    left = marked(new, reconcile="disabled")
+
+    told = await foretold(client, plan_for(client, left, widget))
+
+    assert any(line.startswith("Widget/ns/w refused") for line in told)
+
+
+@pytest.mark.parametrize(("version", "what"), [("v1", "refused"), ("v0", "configured")])
+async def test_an_unknown_field_is_refused_unless_an_old_version_may_be_why(
+    version: str, what: str
+) -> None:
+    wrote = {"manager": MANAGER, "operation": "Apply", "apiVersion": version, "fieldsV1": {}}
+    client = MemoryClient(owned(config("a", managedFields=[wrote], x="1")))
+    refusal = ApiError(500, "InternalError", ".typo: field not declared in schema")
+    client.refuse("dry-run ConfigMap/ns/a", refusal)
+
+    (told,) = await foretold(client, plan_for(client, config("a", typo="1")))
+
+    assert told.startswith(f"ConfigMap/ns/a {what}")
 
 
 async def test_drift_that_is_only_told_stays() -> None:

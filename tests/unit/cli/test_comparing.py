@@ -1,23 +1,29 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from engine.api import decode
 from engine.api.kustomize import Kustomization
 from engine.cli.comparing import Compared, compared
 from engine.cli.places import Place, folder_at
 from engine.cli.rendering import How, made, reading_nothing
-from engine.cluster import Resource, UnknownKind
+from engine.cluster import Forbidden, Resource, UnknownKind
 from engine.objects.manifests import dump
 from engine.objects.ref import Object, Ref
 from engine.plan.policy import Owner, labelled
 from engine.plan.tolerance import ANNOTATION
+from engine.settings import Settings
 from engine.source.author import commit_files, create_repository
+from engine.source.folder import FolderTree
 from engine.source.tree import MemoryTree
 from tests.support.checkouts import write
 from tests.support.memory_client import MemoryClient
 
 OWNER = Owner("app", "flux")
+EMPTY = Place(MemoryTree({}), ".")
 
 
 class Serving(MemoryClient):
@@ -129,6 +135,19 @@ async def after(client: MemoryClient, live: Object, folder: Path) -> tuple[list[
     """(what applying the folder as it is now would do, what is doubtful)."""
     found = await told(client, live, folder_at(folder / live["metadata"]["name"], folder))
     return [str(each) for each in found.predictions], list(found.warnings)
+
+
+class Unreadable(FolderTree):
+    """A folder of which one part cannot be read."""
+
+    def __init__(self, folder: Path, part: str) -> None:
+        super().__init__(folder)
+        self.part = part
+
+    def read(self, path: str) -> bytes:
+        if path.startswith(self.part):
+            raise PermissionError(13, "Permission denied", path)
+        return super().read(path)
 
 
 WARN, IGNORE = {ANNOTATION: "warn"}, {ANNOTATION: "ignore"}
@@ -259,3 +278,111 @@ async def test_what_a_namespace_holds_beside_counts_for_the_brake() -> None:
 
     (warning,) = found.warnings
     assert "Namespace 'ns' would be deleted, but it holds ConfigMap/ns/kept" in warning
+
+
+async def unshared(folder: Path) -> tuple[Object, list[Object]]:
+    """A Kustomization from whose folder an object goes, and that object as it is live."""
+    goes = config_map("goes", x="1")
+    live = await live_at(folder, "app", goes, config_map("stays", x="1"))
+    (folder / "app" / "goes.yaml").unlink()
+    return live, [labelled(each, OWNER) for each in (goes, config_map("stays", x="1"))]
+
+
+async def test_a_relative_of_another_cluster_is_not_contacted(tmp_path: Path) -> None:
+    live, objects = await unshared(tmp_path)
+    elsewhere = {"secretRef": {"name": "kubeconfig"}}
+    others = [kustomization(f"far{n}", path="./app", kubeConfig=elsewhere) for n in range(3)]
+    client = MemoryClient(live, *others, *objects)
+
+    predictions, doubts = await after(client, live, tmp_path)
+
+    assert (predictions[-1], doubts) == ("ConfigMap/ns/goes deleted", [])
+    assert not [call for call in client.calls if "kubeconfig" in call]
+
+
+@pytest.mark.parametrize("is_pruned", [True, False])
+async def test_others_are_only_built_for_what_would_be_deleted(
+    is_pruned: bool, tmp_path: Path
+) -> None:
+    live, objects = await unshared(tmp_path)
+    live = {**live, "spec": {**live["spec"], "prune": is_pruned}}
+    other = await live_at(tmp_path, "other", config_map("there"))
+    write(tmp_path, {"other/there.yaml": "kind: ["})
+    client = MemoryClient(live, other, *objects)
+
+    _, doubts = await after(client, live, tmp_path)
+
+    assert bool(doubts) is is_pruned
+
+
+async def test_what_a_relative_has_is_shared_though_it_is_not_built(tmp_path: Path) -> None:
+    ours = config_map("ours", x="1")
+    live, other = await live_at(tmp_path, "app", ours), await live_at(tmp_path, "other", ours)
+    write(tmp_path, {"other/ours.yaml": "kind: ["})
+    client = MemoryClient(live, other, labelled(ours, Owner("other", "flux")))
+
+    assert await after(client, live, tmp_path) == (["ConfigMap/ns/ours unchanged"], [])
+
+
+@pytest.mark.parametrize("refusals", [1, 2])
+async def test_who_may_not_list_all_kustomizations_is_told_the_doubt(
+    refusals: int, tmp_path: Path
+) -> None:
+    live, objects = await unshared(tmp_path)
+    client = MemoryClient(live, *objects)
+    error = Forbidden(403, "Forbidden", "no right")
+    client.refuse("list Kustomization", *[error] * refusals)
+
+    predictions, (doubt,) = await after(client, live, tmp_path)
+
+    assert predictions[-1] == "ConfigMap/ns/goes deleted"
+    unseen = "Kustomizations outside of the namespace 'flux'"
+    assert (f"you may not list {unseen}: " in doubt) is (refusals == 1)
+    assert ("you may not list other Kustomizations: " in doubt) is (refusals == 2)
+
+
+async def test_a_relative_whose_files_cannot_be_read_may_want_what_goes(tmp_path: Path) -> None:
+    live, objects = await unshared(tmp_path)
+    other = await live_at(tmp_path, "other", config_map("there"))
+    client = MemoryClient(live, other, *objects)
+    place = folder_at(tmp_path / "app", tmp_path)
+    found = await told(client, live, replace(place, tree=Unreadable(tmp_path, "other/")))
+
+    assert str(found.predictions[-1]) == "ConfigMap/ns/goes deleted"
+    (doubt,) = found.warnings
+    assert doubt.startswith("Kustomization/flux/other cannot be built")
+
+
+async def test_what_a_kustomization_takes_along_elsewhere_counts_for_the_brake() -> None:
+    inner = [config_map(f"c{number}") for number in range(25)]
+    child = kustomization("child", *inner, kubeConfig={"secretRef": {"name": "kubeconfig"}})
+    live = kustomization("app", child)
+    client = MemoryClient(live, labelled(child, OWNER))
+    found = await told(client, live, Place(MemoryTree({}), "."))
+
+    (warning,) = found.warnings
+    assert "26 of 26 objects would be deleted" in warning
+
+
+async def test_without_a_brake_nobody_looks_what_a_namespace_holds() -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ns"}}
+    live = kustomization("app", namespace)
+    client = MemoryClient(live, labelled(namespace, OWNER))
+    one = await made(decode(Kustomization, live), EMPTY, reading_nothing, How())
+    found = await compared(one, live, client.as_client(), settings=Settings(prune_brake=False))
+
+    assert found.warnings == ()
+    assert "list PersistentVolumeClaim" not in client.calls
+
+
+async def test_a_kustomization_by_another_name_takes_nothing_along() -> None:
+    inner = [config_map(f"c{number}") for number in range(25)]
+    source = {"kind": "GitRepository", "name": "another"}
+    old = kustomization("old", *inner, path="./x", sourceRef=source)
+    new = kustomization("new", path="x/", sourceRef=source)
+    live = kustomization("app", old)
+    client = MemoryClient(live, labelled(old, OWNER))
+    files = {"new.yaml": dump({**new, "status": {}}).encode()}
+    found = await told(client, live, Place(MemoryTree(files), "."))
+
+    assert found.warnings == ()

@@ -5,11 +5,14 @@ import pytest
 
 from engine.cluster import Resource
 from engine.errors import BuildFailed, BuildStopped
+from engine.objects.manifests import dump
 from engine.objects.ref import Ref
+from engine.plan.policy import Owner
 from engine.reconcile.builders import InThread, Statistics
-from engine.render import Remotes, Rendered, Request
+from engine.reconcile.desired import scoped
+from engine.render import Remotes, Rendered, Request, render
 from engine.runtime import Priority
-from engine.source.tree import Tree
+from engine.source.tree import MemoryTree, Tree
 from tests.support.fleet import config_map
 from tests.support.memory_client import MemoryClient, kind
 from tests.support.processes import until
@@ -162,3 +165,17 @@ async def test_the_build_after_one_that_was_ended_is_let_finish() -> None:
         builders.go_on.set()
 
     assert workshop.status()["lastAppliedRevision"] == "main@sha1:2"
+
+
+async def test_a_definition_without_a_group_is_left_to_the_api_server() -> None:
+    version = "apiextensions.k8s.io/v1"
+    broken = {"apiVersion": version, "kind": "CustomResourceDefinition", "spec": {"scope": "x"}}
+    files = {"a.yaml": dump({**broken, "metadata": {"name": "a"}}).encode()}
+    built = render(MemoryTree(files), Request())
+
+    desired, is_known = await scoped(
+        built, Owner("app", "flux"), MemoryClient().as_client().discovery
+    )
+
+    assert [each.name for each in desired.contents] == ["a"]
+    assert is_known

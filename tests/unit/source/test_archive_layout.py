@@ -1,6 +1,9 @@
 """Which entries are packed together."""
 
+from collections.abc import Mapping
+
 from engine.source.archive_layout import Group, lay_out
+from engine.source.failures import GitError
 from engine.source.tree import Entry, MemoryTree
 
 
@@ -56,3 +59,25 @@ def test_folders_that_did_not_change_are_not_looked_into_again() -> None:
     lay_out(tree, before)
 
     assert tree.looked_into == ["", "apps", "apps/app-007"]
+
+
+class Losing(MemoryTree):
+    """Has no content any more below a folder."""
+
+    lost = "apps/"
+
+    def names(self, path: str) -> Mapping[str, Entry]:
+        if path.startswith(self.lost):
+            raise KeyError(path)
+        return super().names(path)
+
+    def entry(self, path: str) -> Entry | None:
+        if path.startswith(self.lost):
+            raise GitError(f"{path} is not stored any more")
+        return super().entry(path)
+
+
+def test_what_is_lost_of_the_tree_before_is_laid_out_anew() -> None:
+    old, new = MemoryTree(files()), MemoryTree(files(**{"apps__app-007__3": b"x"}))
+
+    assert lay_out(new, (lay_out(old), Losing(files()))) == lay_out(new)

@@ -2,6 +2,9 @@ import os
 from pathlib import Path
 
 import pytest
+from dulwich.objects import Commit, ObjectID, Tree
+from dulwich.refs import Ref
+from dulwich.repo import Repo
 
 from engine.errors import ArtifactFailed
 from engine.source.author import commit_files, create_repository
@@ -60,3 +63,18 @@ def test_a_commit_that_is_not_there_is_an_error(repository: Path, name: str) -> 
 def test_a_folder_without_git_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ArtifactFailed, match="is no Git repository"):
         committed_tree(tmp_path, "main")
+
+
+def test_a_commit_of_a_partial_clone_says_how_to_complete_it(repository: Path) -> None:
+    with Repo(str(repository / ".git")) as repo:
+        tree = Tree()
+        tree.add(b"a.yaml", 0o100644, ObjectID(b"1" * 40))
+        commit = repo[repo.head()].copy()
+        assert isinstance(commit, Commit)
+        commit.tree = tree.id
+        for each in (tree, commit):
+            repo.object_store.add_object(each)
+        repo.refs[Ref(b"refs/heads/main")] = commit.id
+
+    with pytest.raises(ArtifactFailed, match=r"'main' is not complete in .*: git fetch --refetch"):
+        committed_tree(repository, "main")

@@ -1,3 +1,5 @@
+import pickle
+from copy import copy, deepcopy
 from pathlib import Path
 
 import pytest
@@ -88,7 +90,9 @@ def test_links_are_not_there(folder: Path, tmp_path: Path) -> None:
     assert tree.entry("up/secret") is None
 
 
-@pytest.mark.parametrize("path", ["../secret", "apps/../../secret", "/etc/passwd", "apps//x"])
+@pytest.mark.parametrize(
+    "path", ["../secret", "apps/../../secret", "/etc/passwd", "apps//x", "/run.sh", "/apps", "/"]
+)
 def test_nothing_outside_can_be_read(folder: Path, path: str) -> None:
     tree = FolderTree(folder)
 
@@ -120,3 +124,11 @@ def test_ignored_files_are_left_out_as_in_an_artifact(folder: Path) -> None:
 def test_what_is_no_folder_is_refused(folder: Path) -> None:
     with pytest.raises(NotADirectoryError, match="is not a folder"):
         FolderTree(folder / "run.sh")
+
+
+def test_an_entry_can_be_copied_and_sent(folder: Path) -> None:
+    entry = FolderTree(folder).names("")["run.sh"]
+
+    for again in (copy(entry), deepcopy(entry), pickle.loads(pickle.dumps(entry))):
+        assert again == entry == Entry(Form.FILE, blob_id(b"2"), executable=True)
+        assert hash(again) == hash(entry)

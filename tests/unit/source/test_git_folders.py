@@ -96,3 +96,15 @@ def test_what_is_kept_is_bounded_by_entries(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(folders) == 2
     assert folders.get("0") is None
     assert folders.get("4") is not None
+
+
+def test_a_folder_that_differs_in_all_is_parsed_hardly_more_than_once(parsed: list[int]) -> None:
+    folders = GitFolders(ID_BYTES)
+    new = stored(**many(**{name: os.urandom(20) for name in many()}))
+    folders.parse("old", stored(**many()))
+    parsed.clear()
+
+    found = folders.parse("new", new)
+
+    assert sum(parsed) <= 1.5 * len(new)  # a quarter at most was compared, of both
+    assert list(found.items()) == list(parse_entries("new", new, ID_BYTES).items())

@@ -7,13 +7,13 @@ Source: kyaml fieldmeta/fieldmeta.go, yaml/walk/map.go, go.yaml.in/yaml/v3 scann
 
 import re
 from collections.abc import Mapping, Sequence
-from json import JSONDecodeError, JSONDecoder
+from json import JSONDecoder
 from typing import Any
 
 from yaml.events import CollectionStartEvent, Event
 
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-_ANY = re.compile(r"#[ \t#]*\{")
+_ANY = re.compile(r"#[ \t#]*(\{)?")  # matches all the same, so that no sign is looked at twice
 _NO_CONTENT = re.compile(r"\s*(?:#.*)?")
 _BEHIND_KEY = re.compile(r"\s*:\s*(?:#(.*))?$")
 _BEHIND_FLOW = re.compile(r"\s+#(.*)")
@@ -33,11 +33,13 @@ class Comments:
 
     def __init__(self, text: str) -> None:
         self._lines: Sequence[str] = _BREAK.split(text)
+        self._indents = [_indent(line) for line in self._lines]
+        self._heads: dict[int, Any] = {}  # what is said above a line: many maps may begin in one
 
     @classmethod
     def of(cls, text: str) -> "Comments | None":
         """Those of the text, None if none of them could be JSON."""
-        return cls(text) if _ANY.search(text) else None
+        return cls(text) if any(each[1] for each in _ANY.finditer(text)) else None
 
     def schema(
         self, key: Event, value: CollectionStartEvent, end: Event, last: Event | None
@@ -61,23 +63,38 @@ class Comments:
     def _above(self, key: Event, last: Event | None) -> Any:
         """What the comment above the key says, if the key begins its line or its map."""
         until, column = _begin(key)
-        if last is not None and self._lines[until][:column].strip():
+        if last is None:
+            if until not in self._heads:
+                self._heads[until] = self._head(until)
+            return self._heads[until]
+        if self._indents[until] < column:
             return None
-        line, end = _end(last) if last is not None else (0, 0)
+        line, end = _end(last)
+        first = self._first_above(until, line + (end > 0))
+        indent = self._indents[first - 1] if first else 0
+        return _said(_without_foot(self._lines[first:until], indent, column))
+
+    def _head(self, until: int) -> Any:
+        """What the comment above a line says, or the one behind the dashes that stand there."""
+        first = self._first_above(until, 0)
+        lines = self._lines[first:until]
+        dash = _BEHIND_DASH.match(self._lines[first - 1]) if first else None
+        return _said([f"#{dash[1]}", *lines] if dash else lines)
+
+    def _first_above(self, until: int, most: int) -> int:
+        """The first of the lines above one that have no content, `most` at the earliest."""
         first = until
-        while first > line + (end > 0) and _NO_CONTENT.fullmatch(self._lines[first - 1]):
+        while first > most and _NO_CONTENT.fullmatch(self._lines[first - 1]):
             first -= 1
-        lines = list(self._lines[first:until])
-        before = self._lines[first - 1] if first else ""
-        if last is not None:
-            lines = _without_foot(lines, _indent(before), column)
-        elif dash := _BEHIND_DASH.match(before):
-            lines.insert(0, f"#{dash[1]}")
-        said = next((line for line in lines if line.strip()), "")
-        return _schema(said.lstrip())
+        return first
 
 
-def _without_foot(lines: list[str], indent: int, column: int) -> list[str]:
+def _said(lines: Sequence[str]) -> Any:
+    said = next((line for line in lines if line.strip()), "")
+    return _schema(said.lstrip())
+
+
+def _without_foot(lines: Sequence[str], indent: int, column: int) -> Sequence[str]:
     """The lines above a key without those that belong to what stands above them.
 
     indent: of the last line before.  column: of the key.
@@ -109,7 +126,7 @@ def _schema(comment: str) -> Any:
     text = comment.lstrip("#").lstrip()
     try:
         node, _ = _DECODER.raw_decode(text)
-    except (JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # the former of numbers, too
         return None
     if not isinstance(node, dict) or not node:
         return None

@@ -80,7 +80,7 @@ class DocumentReader:
         self._repeats: list[_Repeat] = []
         self._comments = Comments.of(text)
         self._end: Event | None = None  # the last event of the last map or list
-        self._last: Event | None = None  # the last scalar that is no key
+        self._last: Event | None = None  # the last scalar that is no key, at first the document
         self._nodes = 0
         self.first_content = first_line
 
@@ -99,6 +99,7 @@ class DocumentReader:
             return None
         event = self._next()
         self.first_content = self._line(event)
+        self._last = event  # a comment above it is not that of each field
         return self._node(event, 0)
 
     def settled(self, document: Any) -> str:

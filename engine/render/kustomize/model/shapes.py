@@ -125,7 +125,9 @@ class _Node:
 
     @property
     def list_map_keys(self) -> tuple[str, ...]:
-        return tuple(self.node.get("x-kubernetes-list-map-keys", ()))
+        keys: Any = self.node.get("x-kubernetes-list-map-keys")
+        is_sound = isinstance(keys, list) and all(isinstance(each, str) for each in keys)
+        return tuple(keys) if is_sound else ()
 
     @property
     def items(self) -> "Shape | None":

@@ -46,6 +46,10 @@ def scrypt(cost: int, size: int) -> bytes:
     return encrypted("1.3.6.1.4.1.11591.4.11", (bytes(8), cost, size, 1))
 
 
+SCRYPT_ID = bytes.fromhex("06092b06010401da47040b")
+HARMLESS = der_encode(((ObjectIdentifier("1.2.3"), (1, 1)), bytes(6)))  # no rest in base64
+
+
 @pytest.mark.parametrize(
     "key",
     [
@@ -65,7 +69,16 @@ async def test_a_key_that_asks_for_hours_is_refused_at_once(key: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", [pem(b"0\x82\xff"), pem(b""), pem(b"\x30" * 3000), b"x" * 20_000], ids=range(4)
+    "key",
+    [
+        pem(b"0\x82\xff"),
+        pem(b""),
+        pem(b"\x30" * 3000),
+        b"x" * 20_000,
+        encrypted("1.2.840.113549.1.5.12", (SCRYPT_ID, 2**31, 0)),
+        pbkdf2(2**31).replace(b"-\n", b"-\n" + base64.b64encode(HARMLESS) + b": abcd\n\n", 1),
+    ],
+    ids=["cut off", "nothing", "nested", "too long", "no number of rounds", "a header"],
 )
 def test_what_cannot_be_judged_is_not_opened(key: bytes) -> None:
     with pytest.raises(BadKey, match=r"damaged|too long"):

@@ -9,7 +9,8 @@ from pysequoia import CipherSuite, Profile, Tsk
 
 from engine.plugin import KeyRing, KeyUnavailable
 from engine.sops import MasterKey
-from plugins.decryptors.pgp import _CHILDREN, held, open_key, seal_key
+from plugins.clouds.limited import CHILDREN
+from plugins.decryptors.pgp import held, open_key, seal_key
 from tests.support.audit import STARTS, audited
 from tests.support.contexts import asked_by
 from tests.support.processes import until
@@ -64,7 +65,8 @@ async def test_a_key_of_a_rare_kind_opens_what_is_sealed_for_it_in_a_process_of_
     with audited(*STARTS) as started:
         assert await open_key(key, ring(anna=str(mine)), NO_CONTEXT) == DATA
     ((_, arguments),) = started
-    assert [Path(word).name for word in arguments[1]][1:] == ["-P", "pgp_child.py"]
+    named = [Path(word).name for word in arguments[1]][1:]
+    assert named == ["-P", "limited_child.py", "10", "pgp_child.py"]
     with pytest.raises(KeyUnavailable, match=f"tried the keys {fingerprint(theirs).upper()}"):
         await open_key(key, ring(ben=str(theirs)), NO_CONTEXT)
 
@@ -81,7 +83,7 @@ async def test_many_slow_messages_of_one_tenant_hold_up_no_other_tenant() -> Non
     async with anyio.create_task_group() as tasks:
         for _ in range(8):
             tasks.start_soon(open_for, "many")
-        await until(lambda: _CHILDREN.taken + _CHILDREN.waiting + len(opened) == 8)
+        await until(lambda: CHILDREN.taken + CHILDREN.waiting + len(opened) == 8)
         tasks.start_soon(open_for, "one")
 
     assert opened.index("one") < 6  # last but one at best, if it had to wait for its turn

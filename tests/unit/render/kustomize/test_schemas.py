@@ -44,6 +44,20 @@ def test_younger_kinds_and_fields_are_unknown() -> None:
     assert spec.property("schedulingGates") is None
 
 
+@pytest.mark.parametrize("keys", [None, 3, "id", {"id": 1}, ["id", ["name"]]])
+def test_keys_of_a_list_that_are_none_are_not_believed(keys: object) -> None:
+    things = {"type": "array", "x-kubernetes-list-map-keys": keys}
+    gvk = {"group": "example.com", "version": "v1", "kind": "Thing"}
+    thing = {"properties": {"things": things}, "x-kubernetes-group-version-kind": [gvk]}
+    shape = OpenApiSchemas({"definitions": {"thing": thing}}).shape(
+        {"apiVersion": "example.com/v1", "kind": "Thing"}
+    )
+    field = shape.property("things") if shape else None
+
+    assert field is not None
+    assert field.list_map_keys == ()
+
+
 def test_a_document_of_ones_own_says_how_its_kinds_merge() -> None:
     item = {"type": "object", "properties": {"id": {"type": "string"}}}
     things = {
