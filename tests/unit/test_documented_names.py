@@ -36,7 +36,7 @@ OTHERS = {
     "kubectl": "as clusterrole field-selector for force-conflicts from-file from-literal list "
     "overwrite replicas server-side serviceaccount sort-by wait",
     "sops": "encrypted-regex in-place",
-    "git": "no-edit no-filter refetch",
+    "git": "no-edit",
     "gpg": "export-secret-keys",
     "flux": "receiverAddr",
     "benchmarks": "help peer",
